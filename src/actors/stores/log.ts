@@ -1,0 +1,61 @@
+// The log store: one per broker, for all its groups, so that one sync serves them all (group commit).
+import type { GroupId, LogIndex, Term } from '../../core/ids.ts';
+import type { HardState } from '../../machines/raft/effects.ts';
+import type { TermRun } from '../../machines/raft/messages.ts';
+
+export type EntryKind = 'noop' | 'data' | 'configuration';
+
+export interface LogEntry {
+  readonly index: LogIndex;
+  readonly term: Term;
+  readonly kind: EntryKind;
+  readonly payload: Uint8Array;
+}
+
+/** One step's change to one group: applied in this order, durable as a whole or not at all. */
+export interface LogWrite {
+  readonly group: GroupId;
+  readonly hard?: HardState;
+  /** Forget every entry after this one. */
+  readonly truncateAfter?: LogIndex;
+  /** Consecutive, beginning right after what is there by then. */
+  readonly entries?: readonly LogEntry[];
+}
+
+/** What opening found of a group. A group never written is all zeros. */
+export interface RecoveredGroup {
+  readonly hard: HardState;
+  /** The first entry still there; entries before it were compacted. 1 when nothing was. */
+  readonly firstIndex: LogIndex;
+  /** The term of the entry before firstIndex; 0 when firstIndex is 1. */
+  readonly previousTerm: Term;
+  readonly lastIndex: LogIndex;
+  /** Terms of firstIndex … lastIndex; empty when there are no entries. */
+  readonly runs: readonly TermRun[];
+}
+
+export interface LogStore {
+  recovered(group: GroupId): RecoveredGroup;
+  /**
+   * Takes a write; entries can be read at once. `synced` is called when it is durable: in order of the calls, never
+   * synchronously, not at all after a failure (the store's `failed` is told instead, once, and the process must end).
+   */
+  write(write: LogWrite, synced: () => void): void;
+  /**
+   * Entries from `from` on, at most through `through` and about `maxBytes` of payload, but at least one. Answers at once
+   * (synchronously) from the cached tail, later from disk.
+   * @throws AssertionError when `from` is outside the log.
+   */
+  read(
+    group: GroupId,
+    from: LogIndex,
+    through: LogIndex,
+    maxBytes: number,
+    done: (error: Error | null, entries: readonly LogEntry[]) => void,
+  ): void;
+  /** Bytes waiting to be written and synced: backpressure for those who propose. */
+  readonly pendingBytes: number;
+  /** True while the disk has less room than the reserve: proposals must be refused. */
+  readonly full: boolean;
+  close(done: () => void): void;
+}

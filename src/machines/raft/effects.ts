@@ -1,0 +1,54 @@
+// What the chart asks of its actor. This is the driver contract:
+//
+//   1. The effects of one step are carried out in order. `persist`, `truncate` and `append` of one step are one write to the
+//      log store, and writes of a group become durable in the order in which they were asked for.
+//   2. A message with `when: 'synced'` leaves only after every write asked for up to and including its step is durable.
+//      `when: 'now'` leaves at once (the leader's disk works in parallel with its followers': §10.2.1).
+//   3. After each sync the actor sends `log.synced` with the last entry that is durable now.
+//   4. `apply` promises that entries up to `through` are committed; the actor applies them in order, each once, and answers
+//      with `applied`.
+//   5. A write that fails ends the process (law 8). A full disk is no failure: the actor refuses proposals before it asks.
+import type { LogIndex, Term } from '../../core/ids.ts';
+import type { BrokerId } from '../../core/ids.ts';
+import type { RaftMessage } from './messages.ts';
+
+export interface HardState {
+  readonly term: Term;
+  readonly votedFor: BrokerId | null;
+}
+
+export type ReadId = number;
+
+export type RaftEffect =
+  /** Make term and vote durable. */
+  | { readonly type: 'persist'; readonly params: { readonly hard: HardState } }
+  /** Forget every entry after `after`. Always precedes an `append` of the same step. */
+  | { readonly type: 'truncate'; readonly params: { readonly after: LogIndex } }
+  /** Append entries first … last, all of them carried by the event of this step; a no-op carries nothing. */
+  | {
+      readonly type: 'append';
+      readonly params: {
+        readonly first: LogIndex;
+        readonly last: LogIndex;
+        readonly term: Term;
+        readonly source: 'noop' | 'proposal' | 'message';
+      };
+    }
+  /** For `append` messages the actor adds the entries prevIndex + 1 … lastIndex from its log. */
+  | {
+      readonly type: 'send';
+      readonly params: { readonly message: RaftMessage; readonly when: 'now' | 'synced' };
+    }
+  | { readonly type: 'apply'; readonly params: { readonly through: LogIndex } }
+  /** The reads are linearizable once `index` is applied. */
+  | { readonly type: 'answerReads'; readonly params: { readonly reads: readonly ReadId[]; readonly index: LogIndex } }
+  /** Not now: no leader, or leadership was lost before the round came back. */
+  | { readonly type: 'refuseReads'; readonly params: { readonly reads: readonly ReadId[] } }
+  /** The proposal with this ticket was definitely not appended. */
+  | {
+      readonly type: 'refuseProposal';
+      readonly params: {
+        readonly ticket: number;
+        readonly reason: 'notLeader' | 'uncommittedLimit' | 'transferring';
+      };
+    };

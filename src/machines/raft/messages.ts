@@ -1,0 +1,80 @@
+// What the members of one group say to each other (Ongaro, "Consensus: Bridging Theory and Practice", 2014; section numbers
+// below are its). Entries do not travel in here: the chart sees their terms and their extent, the actor carries their bytes.
+import type { BrokerId, LogIndex, Term } from '../../core/ids.ts';
+
+/** A stretch of the log whose entries share one term: `first` and on, up to the next run. */
+export interface TermRun {
+  readonly first: LogIndex;
+  readonly term: Term;
+}
+
+interface Addressed {
+  readonly from: BrokerId;
+  readonly to: BrokerId;
+  readonly term: Term;
+}
+
+/** §9.6: would you vote for me in `term`? Changes nothing at the receiver. */
+export interface PreVote extends Addressed {
+  readonly type: 'preVote';
+  readonly lastIndex: LogIndex;
+  readonly lastTerm: Term;
+}
+export interface PreVoteReply extends Addressed {
+  readonly type: 'preVoteReply';
+  readonly granted: boolean;
+}
+
+/** §3.4, RequestVote. */
+export interface Vote extends Addressed {
+  readonly type: 'vote';
+  readonly lastIndex: LogIndex;
+  readonly lastTerm: Term;
+}
+export interface VoteReply extends Addressed {
+  readonly type: 'voteReply';
+  readonly granted: boolean;
+}
+
+/** §3.5, AppendEntries. The entries are prevIndex + 1 … lastIndex; `runs` are their terms (empty when there are none). */
+export interface Append extends Addressed {
+  readonly type: 'append';
+  readonly prevIndex: LogIndex;
+  readonly prevTerm: Term;
+  readonly lastIndex: LogIndex;
+  readonly runs: readonly TermRun[];
+  readonly commit: LogIndex;
+  /** Of the entries' payloads. */
+  readonly bytes: number;
+}
+export interface AppendReply extends Addressed {
+  readonly type: 'appendReply';
+  readonly rejected: boolean;
+  /** Matched: the last index known to be equal and durable here. Rejected: the prevIndex that was refused. */
+  readonly index: LogIndex;
+  /** Rejected: the last place worth trying, and the term of the entry there; lets the leader skip whole terms. */
+  readonly hintIndex: LogIndex;
+  readonly hintTerm: Term;
+}
+
+/** Liveness, commit index and read rounds. `commit` never exceeds what the receiver is known to hold. */
+export interface Heartbeat extends Addressed {
+  readonly type: 'heartbeat';
+  readonly commit: LogIndex;
+  /** Counts up within the term: a reply to round r proves leadership at the time r was sent. */
+  readonly round: number;
+}
+export interface HeartbeatReply extends Addressed {
+  readonly type: 'heartbeatReply';
+  readonly round: number;
+}
+
+export type RaftMessage =
+  | PreVote
+  | PreVoteReply
+  | Vote
+  | VoteReply
+  | Append
+  | AppendReply
+  | Heartbeat
+  | HeartbeatReply;
