@@ -1,7 +1,7 @@
 // A client of MonitorService, as agents, dashboards and brokers (for what another broker holds) use it. gRPC implements it in
 // production, the simulator in memory.
-import type { Observable } from 'rxjs';
 import type { vedette } from '../core/proto.ts';
+import type { Source } from '../streams/sink.ts';
 import type { Wire } from '../streams/wire.ts';
 
 export interface CallOptions {
@@ -18,7 +18,7 @@ export interface MonitorClient {
   getMetrics(request: vedette.v1.IMetricsRequest, options?: CallOptions): Promise<vedette.v1.MetricsResponse>;
   listHosts(request: vedette.v1.IListHostsRequest, options?: CallOptions): Promise<vedette.v1.ListHostsResponse>;
   listBrokers(options?: CallOptions): Promise<vedette.v1.ListBrokersResponse>;
-  /** Cold: subscribing begins the call, unsubscribing cancels it. Reads on only as fast as the subscriber returns. */
-  subscribe(request: vedette.v1.ISubscribeRequest, options?: CallOptions): Observable<vedette.v1.SubscribeResponse>;
+  /** Begins the call; `close` cancels it. */
+  subscribe(request: vedette.v1.ISubscribeRequest, options?: CallOptions): Source<vedette.v1.SubscribeResponse>;
   close(): void;
 }

@@ -1,0 +1,82 @@
+// What travels between brokers, as discriminated unions. The gRPC transport turns these into proto/vedette/v1/peer.proto; in
+// memory and in the simulator they travel as they are. A receiver never changes what it got.
+import type { ErrorCode } from '../core/errors.ts';
+import type { BrokerId, ClusterId, GroupId, HostId, Millis, ShardId } from '../core/ids.ts';
+import type { RaftMessage, TermRun } from '../machines/raft/messages.ts';
+
+/** An entry's part that the charts never see. */
+export interface CarriedEntry {
+  readonly kind: 'noop' | 'data' | 'configuration';
+  readonly payload: Uint8Array;
+}
+
+/** One message of one group; `entries` are those that an `append` announces, in order, else empty. */
+export interface RaftEnvelope {
+  readonly group: GroupId;
+  readonly message: RaftMessage;
+  readonly entries: readonly CarriedEntry[];
+}
+
+/** The first message each way on a peer wire. */
+export interface PeerHello {
+  readonly kind: 'hello';
+  readonly protocol: number;
+  readonly broker: BrokerId;
+  /** Minted once per data directory: two of them under one broker id are two brokers. */
+  readonly incarnation: string;
+  /** Empty until the first control leader has minted it. */
+  readonly cluster: ClusterId | '';
+  /** Digest of the peer list, shards and replicas this broker was started with. */
+  readonly founding: string;
+  readonly grpcAddress: string;
+  readonly httpAddress: string;
+}
+
+/** The last message on a wire: why this peer is not wanted. */
+export interface PeerRefusal {
+  readonly kind: 'refusal';
+  readonly code: ErrorCode;
+  readonly reason: string;
+}
+
+export interface RaftBatch {
+  readonly kind: 'raft';
+  readonly envelopes: readonly RaftEnvelope[];
+}
+
+/** Rows on the way to the broker that leads their shard: `proposal` is an encoded ShardProposal. */
+export interface ForwardRequest {
+  readonly kind: 'forward';
+  readonly requestId: number;
+  readonly shard: ShardId;
+  readonly ringVersion: number;
+  readonly proposal: Uint8Array;
+}
+
+export type ForwardOutcome =
+  | { readonly outcome: 'applied' }
+  /** Certain that it was not applied. `leader`: who leads, as far as is known. */
+  | { readonly outcome: 'notApplied'; readonly code: ErrorCode; readonly message: string; readonly leader: BrokerId | null }
+  | { readonly outcome: 'unknown'; readonly message: string };
+
+export interface ForwardReply {
+  readonly kind: 'forwardReply';
+  readonly requestId: number;
+  readonly result: ForwardOutcome;
+}
+
+/** One host's liveness, known to the broker that holds its session. */
+export interface HostBeat {
+  readonly host: HostId;
+  readonly agent: string;
+  /** Since its last heartbeat, by the sending broker's monotonic clock. */
+  readonly ageMs: Millis;
+  readonly intervalMs: Millis;
+  readonly clockSkewMs: Millis;
+}
+export interface HostBeats {
+  readonly kind: 'beats';
+  readonly hosts: readonly HostBeat[];
+}
+
+export type PeerMessage = PeerHello | PeerRefusal | RaftBatch | ForwardRequest | ForwardReply | HostBeats;
