@@ -2,7 +2,7 @@
 // memory and in the simulator they travel as they are. A receiver never changes what it got.
 import type { ErrorCode } from '../core/errors.ts';
 import type { BrokerId, ClusterId, GroupId, HostId, Millis, ShardId } from '../core/ids.ts';
-import type { RaftMessage, TermRun } from '../machines/raft/messages.ts';
+import type { RaftMessage } from '../machines/raft/messages.ts';
 
 /** An entry's part that the charts never see. */
 export interface CarriedEntry {
