@@ -19,6 +19,30 @@ export const limits = {
     /** Payload bytes appended by a leader but not committed. Further proposals are refused with RESOURCE_EXHAUSTED. */
     uncommittedBytesMax: 32 * MIB,
   },
+  /** The agent. */
+  agent: {
+    /** Rows in one batch; more are split. */
+    batchRowsMax: 600,
+    /** Bytes of queued rows in one batch. */
+    batchBytesMax: 256 * KIB,
+    /** Rows older than this leave the queue, counted as dropped. */
+    queueAgeMaxMs: 24 * 60 * 60 * 1000,
+    /** Bytes of the queue on disk; at the limit the oldest rows are dropped and counted. */
+    queueBytesMax: 512 * MIB,
+    /** Schemas kept for rows in the queue; beyond it the oldest is forgotten, and rows that need it are dropped and counted. */
+    schemasMax: 256,
+    /** A broker that has not answered the Hello by then is left for the next. */
+    connectTimeoutMs: 2_000,
+    /** A broker that acknowledges nothing for this long, while batches wait, is left for the next. */
+    ackTimeoutMs: 2_000,
+    /** Before the broker says otherwise. */
+    heartbeatMs: 5_000,
+    /** How often the list of brokers is asked for. */
+    membersIntervalMs: 30_000,
+    /** Backoff between attempts when every broker failed. */
+    backoffBaseMs: 100,
+    backoffMaxMs: 5_000,
+  },
 } as const;
 
 /** @throws AssertionError when limits contradict each other; called once at start. */
