@@ -43,6 +43,22 @@ export const limits = {
     backoffBaseMs: 100,
     backoffMaxMs: 5_000,
   },
+  /** The dashboard. */
+  dashboard: {
+    /** How often the list of brokers is asked for. */
+    membersIntervalMs: 5_000,
+    /** Per broker asked; then the next one is. */
+    callDeadlineMs: 2_000,
+    /** Subscriptions of one browser connection; one more is refused with RESOURCE_EXHAUSTED. */
+    subscriptionsPerConnectionMax: 64,
+    /** Malformed messages of one connection before it is closed. */
+    malformedMessagesMax: 10,
+    /** `window` of a subscription: data messages without an `ack`. */
+    windowMax: 10_000,
+    /** Backoff between attempts to resume a stream when every broker failed. */
+    backoffBaseMs: 50,
+    backoffMaxMs: 2_000,
+  },
 } as const;
 
 /** @throws AssertionError when limits contradict each other; called once at start. */
