@@ -30,7 +30,8 @@ function* lines(text: string): Generator<string> {
 }
 
 const columns = (line: string): string[] => line.trim().split(/\s+/);
-const numberAt = (fields: readonly string[], at: number): number => Number(fields[at] ?? Number.NaN);
+/** A field that is missing or empty is unknown: Number('') would make it 0. */
+const numberAt = (fields: readonly string[], at: number): number => Number(fields[at] || Number.NaN);
 
 /**
  * /proc/stat. `guest` and `guest_nice` are left out: the kernel has counted them in `user` and `nice` already.
