@@ -1,0 +1,85 @@
+// What the brokers tell of themselves, through the dashboard's address: the cluster's answers from any broker that answers, the
+// statecharts from all of them.
+import { VedetteError } from '../../core/errors.ts';
+import type { Inspector } from '../../streams/inspector.ts';
+import { type HttpRequest, reply, type Route } from '../http-route.ts';
+import type { BrokerPool } from './broker-pool.ts';
+
+/** One GET to a broker's HTTP address. Rejects with UNAVAILABLE when nobody answers there. */
+export type FetchJson = (address: string, path: string) => Promise<{ readonly status: number; readonly body: unknown }>;
+
+const CLUSTER_PATHS = ['status', 'nodes', 'nodes/{id}', 'ring', 'metrics', 'health'] as const;
+
+export function clusterRoutes(pool: BrokerPool, fetchJson: FetchJson): Route[] {
+  /** The first broker that answers at all decides. */
+  async function ask(path: string): Promise<unknown> {
+    const failures: string[] = [];
+    for (const { id, httpAddress } of pool.brokers) {
+      if (httpAddress === '') continue;
+      try {
+        return reply(await fetchJson(httpAddress, path));
+      } catch (error) {
+        failures.push(`${id}: ${error instanceof Error ? error.message : String(error)}`);
+      }
+    }
+    const causes = failures.length === 0 ? 'none is known yet' : failures.join('; ');
+    throw new VedetteError('UNAVAILABLE', `no broker answers over HTTP (${causes})`, { retryAfterMs: 500 });
+  }
+
+  return CLUSTER_PATHS.map((name) => ({
+    method: 'GET',
+    path: `/api/v1/cluster/${name}`,
+    handle: ({ params }) => ask(`/api/v1/cluster/${name.replace('{id}', encodeURIComponent(params['id'] ?? ''))}`),
+  }));
+}
+
+interface MachinesAnswer {
+  readonly machines: readonly { readonly id: string }[];
+}
+
+function isMachinesAnswer(value: unknown): value is MachinesAnswer {
+  return typeof value === 'object' && value !== null && 'machines' in value && Array.isArray(value.machines);
+}
+
+export function machineRoutes(pool: BrokerPool, inspector: Inspector, fetchJson: FetchJson): Route[] {
+  async function list({ query }: HttpRequest) {
+    const filter = query.toString();
+    const path = `/api/v1/machines${filter === '' ? '' : `?${filter}`}`;
+    const answers = await Promise.allSettled(
+      pool.brokers.filter(({ httpAddress }) => httpAddress !== '').map(({ httpAddress }) => fetchJson(httpAddress, path)),
+    );
+    let complete = answers.length === pool.brokers.length;
+    const machines: { readonly id: string }[] = [...inspector.machines(filterOf(query))];
+    for (const answer of answers) {
+      if (answer.status === 'fulfilled' && isMachinesAnswer(answer.value.body)) machines.push(...answer.value.body.machines);
+      else complete = false;
+    }
+    machines.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+    return { machines, complete };
+  }
+
+  async function one({ params }: HttpRequest): Promise<unknown> {
+    const id = params['id'] ?? '';
+    const own = inspector.machine(id);
+    if (own !== undefined) return own;
+    const broker = pool.brokers.find((candidate) => id.startsWith(`${candidate.id}/`));
+    if (broker === undefined || broker.httpAddress === '') {
+      throw new VedetteError('NOT_FOUND', `no live machine ${JSON.stringify(id)}; GET /api/v1/machines lists them`, { field: 'id' });
+    }
+    return reply(await fetchJson(broker.httpAddress, `/api/v1/machines/${encodeURIComponent(id)}`));
+  }
+
+  return [
+    { method: 'GET', path: '/api/v1/machines', handle: list },
+    { method: 'GET', path: '/api/v1/machines/{id}', handle: one },
+  ];
+}
+
+function filterOf(query: URLSearchParams): { kind?: string; state?: string; q?: string } {
+  const filter: { kind?: string; state?: string; q?: string } = {};
+  for (const name of ['kind', 'state', 'q'] as const) {
+    const value = query.get(name);
+    if (value !== null && value !== '') filter[name] = value;
+  }
+  return filter;
+}
