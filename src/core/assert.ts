@@ -2,6 +2,10 @@
 
 export class AssertionError extends Error {
   override readonly name = 'AssertionError';
+
+  constructor(message: string, options?: ErrorOptions) {
+    super(message, options);
+  }
 }
 
 /** @throws AssertionError when `condition` does not hold. `message` says what should have been true. */

@@ -1,34 +1,40 @@
-// The inspection stream: what every live statechart does, from the first day. The names are Stately's where it has them
-// (`@xstate.actor`, `.event`, `.snapshot`), with what they lack: the transition taken, the effects, time and a sequence number.
+// The inspection stream: what every live statechart does. The names are Stately's where it has them (`@xstate.actor`), with what
+// they lack: the transition taken, the effects, time and a sequence number.
 import type { Millis } from '../core/ids.ts';
 
-/** A machine came alive. `definition` is its chart, as JSON; sent once per machine name and hash. */
-export interface ActorInspection {
-  readonly type: '@xstate.actor';
+interface Seen {
+  /** Of the machine's actor, e.g. `broker-1/raft/control`. */
   readonly id: string;
-  readonly kind: string;
-  readonly machine: string;
+  /** Milliseconds since 1970. */
   readonly at: Millis;
+  /** Counts up by one through everything one inspector tells. */
   readonly seq: number;
 }
 
-export interface TransitionInspection {
+/** A chart, told once before the first actor that runs it. */
+export interface DefinitionInspection extends Seen {
+  readonly type: '@vedette.definition';
+  readonly definition: unknown;
+}
+
+export interface ActorInspection extends Seen {
+  readonly type: '@xstate.actor';
+  readonly kind: string;
+  readonly machine: string;
+  readonly state: string;
+}
+
+export interface TransitionInspection extends Seen {
   readonly type: '@xstate.transition';
-  readonly id: string;
   readonly event: string;
   /** Active leaves as dotted paths, comma-separated. */
   readonly from: string;
   readonly to: string;
   readonly effects: readonly string[];
-  readonly at: Millis;
-  readonly seq: number;
 }
 
-export interface ActorStoppedInspection {
-  readonly type: '@xstate.stopped';
-  readonly id: string;
-  readonly at: Millis;
-  readonly seq: number;
+export interface StoppedInspection extends Seen {
+  readonly type: '@vedette.stopped';
 }
 
-export type Inspection = ActorInspection | TransitionInspection | ActorStoppedInspection;
+export type Inspection = DefinitionInspection | ActorInspection | TransitionInspection | StoppedInspection;

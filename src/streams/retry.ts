@@ -1,0 +1,56 @@
+// Exponential backoff with full jitter (Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015): a crowd that
+// failed together does not come back together.
+import { defer, Observable, type OperatorFunction } from 'rxjs';
+import type { Millis } from '../core/ids.ts';
+import type { Clock, Timer } from './clock.ts';
+import type { Random } from './random.ts';
+
+export interface Backoff {
+  readonly baseMs: Millis;
+  readonly maxMs: Millis;
+}
+
+/** Anything from 0 to base × 2^(attempt − 1), at most `maxMs`. @param attempt from 1. */
+export function backoffDelay(attempt: number, { baseMs, maxMs }: Backoff, random: Random): Millis {
+  const ceiling = Math.min(maxMs, baseMs * 2 ** Math.min(attempt - 1, 30));
+  return random.next() * ceiling;
+}
+
+export interface RetryOptions extends Backoff {
+  /** Failures in a row after which the error is passed on. A value in between begins the count anew. */
+  readonly attemptsMax: number;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** Subscribes again after a failure, later and later. */
+export function retryWithBackoff<T>(options: RetryOptions): OperatorFunction<T, T> {
+  const { attemptsMax, clock, random } = options;
+  return (source) =>
+    new Observable<T>((subscriber) => {
+      let attempt = 0;
+      let timer: Timer | null = null;
+      let closed = false;
+      const subscribe = () => {
+        const inner = defer(() => source).subscribe({
+          next(value) {
+            attempt = 0;
+            subscriber.next(value);
+          },
+          error(error) {
+            attempt++;
+            if (closed) return;
+            if (attempt >= attemptsMax) subscriber.error(error);
+            else timer = clock.after(backoffDelay(attempt, options, random), subscribe);
+          },
+          complete: () => subscriber.complete(),
+        });
+        subscriber.add(inner);
+      };
+      subscribe();
+      return () => {
+        closed = true;
+        timer?.cancel();
+      };
+    });
+}
