@@ -23,13 +23,16 @@ export type ProposalOutcome =
   | { readonly outcome: 'applied'; readonly index: LogIndex }
   | {
       readonly outcome: 'notApplied';
-      readonly reason: 'notLeader' | 'uncommittedLimit' | 'transferring' | 'overwritten' | 'logFull' | 'stopped';
+      readonly reason: 'notLeader' | 'uncommittedLimit' | 'transferring' | 'overwritten' | 'logFull' | 'tooLarge' | 'stopped';
       readonly leader: BrokerId | null;
     }
   /** Not settled in time: it may yet be applied. */
   | { readonly outcome: 'unknown'; readonly reason: 'timeout' | 'stopped' };
 
-/** What a group's committed entries drive. Called in order, each entry once per start of the process. */
+/**
+ * What a group's committed entries drive. Called in order, each entry once per start of the process; no-ops are among them, so
+ * that indexes have no holes. A throw ends the process: a replica that cannot apply what was agreed must not go on.
+ */
 export interface StateMachine {
   apply(entries: readonly LogEntry[]): void;
 }
@@ -53,6 +56,6 @@ export interface RaftGroup {
   beat(): void;
   peerClosed(peer: BrokerId): void;
   peerOpened(peer: BrokerId): void;
-  /** After this nothing is sent, written or called back; open proposals end as `unknown`. */
+  /** Nothing is sent, written or applied any more. Open proposals end as `unknown`, open reads fail. */
   stop(): void;
 }

@@ -18,6 +18,8 @@ export const limits = {
     inflightBytesMax: 4 * MIB,
     /** Payload bytes appended by a leader but not committed. Further proposals are refused with RESOURCE_EXHAUSTED. */
     uncommittedBytesMax: 32 * MIB,
+    /** Payload bytes applied in one turn of the loop. */
+    applyBytesMax: 1 * MIB,
   },
   /** The agent. */
   agent: {

@@ -28,8 +28,8 @@ export interface RunOptions<TMachine extends AnyStateMachine, TEffect extends Ef
   readonly input: InputFrom<TMachine>;
   readonly clock: Clock;
   readonly inspector: Inspector;
-  /** Called for each effect in order, after the step. May call `send`. */
-  readonly onEffect: (effect: TEffect) => void;
+  /** Called for each effect in order, after the step of `event` (null: the initial one). May call `send`. */
+  readonly onEffect: (effect: TEffect, event: EventFrom<TMachine> | null) => void;
   /** Called after all effects of a step, the initial one too. */
   readonly onStep?: (snapshot: SnapshotFrom<TMachine>, event: EventFrom<TMachine> | null) => void;
 }
@@ -66,10 +66,10 @@ export function runMachine<TMachine extends AnyStateMachine, TEffect extends Eff
   const seen = (): AnyMachineSnapshot => snapshot;
   const inspected = options.inspector.register(id, options.kind, machine, seen().value, () => seen().context);
 
-  function carryOut(action: SteppedAction): void {
+  function carryOut(action: SteppedAction, event: EventFrom<TMachine> | null): void {
     if (!action.type.startsWith('xstate.')) {
       // The chart's own union of effects; its setup() has checked the names and the params.
-      onEffect(action as TEffect);
+      onEffect(action as TEffect, event);
       return;
     }
     if (action.type === 'xstate.raise') {
@@ -99,7 +99,7 @@ export function runMachine<TMachine extends AnyStateMachine, TEffect extends Eff
   function perform(actions: readonly SteppedAction[], event: EventFrom<TMachine> | null): void {
     for (const action of actions) {
       if (stopped) return;
-      carryOut(action);
+      carryOut(action, event);
     }
     if (!stopped) onStep?.(snapshot, event);
   }

@@ -7,9 +7,10 @@
 //   3. After each sync the actor sends `log.synced` with the last entry that is durable now.
 //   4. `apply` promises that entries up to `through` are committed; the actor applies them in order, each once, and answers
 //      with `applied`.
-//   5. A write that fails ends the process (law 8). A full disk is no failure: the actor refuses proposals before it asks.
-import type { LogIndex, Term } from '../../core/ids.ts';
-import type { BrokerId } from '../../core/ids.ts';
+//   5. For an `append` message the actor adds the entries. Where they are too many bytes it cuts the message, and says so with
+//      `append.cut`.
+//   6. A write that fails ends the process (law 8). A full disk is no failure: the actor refuses proposals before it asks.
+import type { BrokerId, LogIndex, Term } from '../../core/ids.ts';
 import type { RaftMessage } from './messages.ts';
 
 export interface HardState {
