@@ -21,6 +21,21 @@ export const limits = {
     /** Payload bytes applied in one turn of the loop. */
     applyBytesMax: 1 * MIB,
   },
+  /** The log store of a broker. */
+  log: {
+    /** A segment that has grown to this is followed by a new one. */
+    segmentBytes: 64 * MIB,
+    /** Payload bytes in one batch, that is, per sync; what is more waits for the next. */
+    batchBytesMax: 8 * MIB,
+    /** Payload bytes of the newest entries kept in memory; older ones are read from disk. */
+    cacheBytes: 64 * MIB,
+    /** All segments together; at the limit proposals are refused with RESOURCE_EXHAUSTED. */
+    bytesMax: 20 * 1024 * MIB,
+    /** Free bytes on the disk below which proposals are refused, so that what was taken can still be written. */
+    reserveBytes: 256 * MIB,
+    /** How often the free space is looked at, at most. */
+    freeCheckMs: 1_000,
+  },
   /** The agent. */
   agent: {
     /** Rows in one batch; more are split. */

@@ -1,0 +1,147 @@
+// The real disk: a port adapter over node:fs.
+import * as fs from 'node:fs';
+import { dirname } from 'node:path';
+import { describeError, VedetteError } from '../../core/errors.ts';
+import type { Disk, DiskFile } from './disk.ts';
+
+/** writev takes at most this many buffers at once (IOV_MAX). */
+const CHUNKS_MAX = 1024;
+
+export function createNodeDisk(): Disk {
+  return {
+    makeDirectory(path) {
+      explained(path, () => fs.mkdirSync(path, { recursive: true }));
+    },
+    list: (path) => explained(path, () => fs.readdirSync(path).sort()),
+    exists: (path) => fs.existsSync(path),
+    open(path, mode) {
+      const flags = mode === 'read' ? 'r' : mode === 'readWrite' ? 'r+' : 'wx+';
+      return nodeFile(explained(path, () => fs.openSync(path, flags, 0o644)));
+    },
+    rename: (from, to) => explained(from, () => fs.renameSync(from, to)),
+    remove: (path) => explained(path, () => fs.unlinkSync(path)),
+    syncDirectory(path) {
+      explained(path, () => {
+        const directory = fs.openSync(path, 'r');
+        try {
+          fs.fsyncSync(directory);
+        } finally {
+          fs.closeSync(directory);
+        }
+      });
+    },
+    lock: takeLock,
+    free(path) {
+      const { bavail, bsize } = explained(path, () => fs.statfsSync(path));
+      return bavail * bsize;
+    },
+  };
+}
+
+/** System errors name a call and a path; people also want to know what to do. */
+function explained<T>(path: string, act: () => T): T {
+  try {
+    return act();
+  } catch (error) {
+    const code = error instanceof Error && 'code' in error ? error.code : '';
+    const advice = code === 'EACCES' || code === 'EPERM' ? ' (this user may not; change the owner or choose another --data)' : code === 'ENOSPC' ? ' (the disk is full)' : code === 'EROFS' ? ' (the file system is read-only)' : '';
+    throw new VedetteError('FAILED_PRECONDITION', `${path}: ${describeError(error)}${advice}`, { field: 'data', cause: error });
+  }
+}
+
+function nodeFile(descriptor: number): DiskFile {
+  function writeAll(chunks: readonly Uint8Array[], position: number, done: (error: Error | null) => void): void {
+    const now = chunks.slice(0, CHUNKS_MAX);
+    fs.writev(descriptor, now as Uint8Array[], position, (error, written) => {
+      if (error !== null) return done(error);
+      const rest = dropWritten(chunks, written);
+      if (rest.length === 0) done(null);
+      else writeAll(rest, position + written, done);
+    });
+  }
+  return {
+    write: writeAll,
+    sync: (done) => fs.fdatasync(descriptor, done),
+    read(position, length, done) {
+      const bytes = new Uint8Array(length);
+      const more = (filled: number): void => {
+        fs.read(descriptor, bytes, filled, length - filled, position + filled, (error, read) => {
+          if (error !== null) done(error, bytes);
+          else if (read === 0 || filled + read === length) done(null, bytes.subarray(0, filled + read));
+          else more(filled + read);
+        });
+      };
+      more(0);
+    },
+    readSync(position, length) {
+      const bytes = new Uint8Array(length);
+      let filled = 0;
+      while (filled < length) {
+        const read = fs.readSync(descriptor, bytes, filled, length - filled, position + filled);
+        if (read === 0) break;
+        filled += read;
+      }
+      return bytes.subarray(0, filled);
+    },
+    writeSync(bytes, position) {
+      let written = 0;
+      while (written < bytes.length) written += fs.writeSync(descriptor, bytes, written, bytes.length - written, position + written);
+    },
+    syncSync: () => fs.fdatasyncSync(descriptor),
+    size: () => fs.fstatSync(descriptor).size,
+    truncateSync: (length) => fs.ftruncateSync(descriptor, length),
+    close: () => fs.closeSync(descriptor),
+  };
+}
+
+/** What is left of `chunks` after `written` bytes of them. */
+function dropWritten(chunks: readonly Uint8Array[], written: number): readonly Uint8Array[] {
+  let left = written;
+  let at = 0;
+  for (; at < chunks.length; at++) {
+    const length = chunks[at]?.length ?? 0;
+    if (left < length) break;
+    left -= length;
+  }
+  const [first, ...rest] = chunks.slice(at);
+  if (first === undefined) return [];
+  return left === 0 ? [first, ...rest] : [first.subarray(left), ...rest];
+}
+
+/** A file with the holder's process id, made exclusively. What a dead process left behind is taken over. */
+function takeLock(path: string): { release(): void } {
+  for (let attempt = 0; attempt < 3; attempt++) {
+    try {
+      fs.writeFileSync(path, `${process.pid}\n`, { flag: 'wx' });
+      return { release: () => fs.rmSync(path, { force: true }) };
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
+        throw new VedetteError('FAILED_PRECONDITION', `${path}: ${describeError(error)}`, { field: 'data', cause: error });
+      }
+    }
+    const holder = Number.parseInt(readText(path), 10);
+    if (Number.isInteger(holder) && holder !== process.pid && isAlive(holder)) {
+      throw new VedetteError('FAILED_PRECONDITION', `${dirname(path)} is in use by process ${holder}; two processes may not share a data directory`, { field: 'data' });
+    }
+    fs.rmSync(path, { force: true });
+  }
+  throw new VedetteError('FAILED_PRECONDITION', `${path} could not be taken: other processes keep taking it`, { field: 'data' });
+}
+
+function readText(path: string): string {
+  try {
+    return fs.readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
+/** A process that may not be signalled is alive, too. */
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}

@@ -1,0 +1,222 @@
+// The agent's queue on disk: what is not yet acknowledged, oldest first, bounded in age and bytes.
+//
+//   queue/0000000000000001.q   | length u32 | crc u32 | rows u32 | newest f64 | record |, one after another; named by its first sequence
+//   queue/acked                | sequence f64 |
+//
+// Invariants
+//   1. A record that was appended survives the end of the process at once (it is in the page cache), and the loss of power within
+//      SYNC_EVERY. A record leaves only when it was acknowledged, or at a limit, and then it is counted.
+//   2. Sequences begin at 1, are consecutive, and never used twice in a directory.
+//   3. The position up to which was acknowledged is kept without a sync: after a loss of power some records are sent again, which
+//      the brokers notice.
+import { VedetteError } from '../../core/errors.ts';
+import type { Crc32c } from '../../core/log-format.ts';
+import type { Millis } from '../../core/ids.ts';
+import type { Clock, Timer } from '../../streams/clock.ts';
+import type { Disk, DiskFile } from './disk.ts';
+
+export interface QueuedRecord {
+  readonly sequence: number;
+  readonly record: Uint8Array;
+  readonly rows: number;
+}
+
+export interface SampleQueue {
+  /** @param newestMs the time of the newest row in it, for the limit in age. @throws VedetteError when the disk does not take it. */
+  append(record: Uint8Array, rows: number, newestMs: Millis): void;
+  /** Records from `sequence` on, oldest first: about `maxBytes` of them, at least one if there is any. */
+  readFrom(sequence: number, maxBytes: number): readonly QueuedRecord[];
+  ackThrough(sequence: number): void;
+  /** The oldest record still here; equal to nextSequence when there is none. */
+  readonly firstSequence: number;
+  readonly nextSequence: number;
+  /** Rows lost to a limit since the process began. */
+  readonly droppedRows: number;
+  /** On disk. */
+  readonly bytes: number;
+  close(): void;
+}
+
+export interface QueuePorts {
+  readonly disk: Disk;
+  readonly directory: string;
+  readonly clock: Clock;
+  readonly crc32c: Crc32c;
+  readonly warn: (message: string) => void;
+  readonly limits: { readonly queueAgeMaxMs: Millis; readonly queueBytesMax: number };
+}
+
+const HEADER_BYTES = 20;
+const SEGMENT_BYTES = 4 * 1024 * 1024;
+const SYNC_EVERY: Millis = 5_000;
+
+interface Place {
+  readonly offset: number;
+  readonly length: number;
+  readonly rows: number;
+  readonly newestMs: Millis;
+}
+interface Segment {
+  readonly first: number;
+  readonly path: string;
+  readonly file: DiskFile;
+  readonly places: Place[];
+  end: number;
+}
+
+/** @throws VedetteError when the directory is another process's, or cannot be read or written. */
+export function openQueue(ports: QueuePorts): SampleQueue {
+  const { disk, directory, clock, crc32c, warn } = ports;
+  disk.makeDirectory(directory);
+  const lock = disk.lock(`${directory}/lock`);
+  const segments: Segment[] = [];
+  for (const name of disk.list(directory).filter((entry) => /^\d{16}\.q$/.test(entry))) segments.push(load(name));
+  const ackedPath = `${directory}/acked`;
+  const ackedFile = disk.open(ackedPath, disk.exists(ackedPath) ? 'readWrite' : 'create');
+  let acked = readAcked();
+  let next = Math.max(acked + 1, ...segments.map((segment) => segment.first + segment.places.length));
+  let droppedRows = 0;
+  let syncing: Timer | null = null;
+  dropAcked();
+
+  function readAcked(): number {
+    const bytes = ackedFile.readSync(0, 8);
+    return bytes.length < 8 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
+  }
+
+  function load(name: string): Segment {
+    const path = `${directory}/${name}`;
+    const file = disk.open(path, 'readWrite');
+    const bytes = file.readSync(0, file.size());
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+    const places: Place[] = [];
+    let at = 0;
+    while (at + HEADER_BYTES <= bytes.length) {
+      const length = view.getUint32(at, true);
+      const record = bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length);
+      if (record.length < length || crc32c(record) !== view.getUint32(at + 4, true)) break;
+      places.push({ offset: at + HEADER_BYTES, length, rows: view.getUint32(at + 8, true), newestMs: view.getFloat64(at + 12, true) });
+      at += HEADER_BYTES + length;
+    }
+    if (at < bytes.length) {
+      warn(`${path}: an unfinished record of ${bytes.length - at} bytes was cut off`);
+      file.truncateSync(at);
+    }
+    return { first: Number.parseInt(name, 10), path, file, places, end: at };
+  }
+
+  function remove(segment: Segment): void {
+    segment.file.close();
+    disk.remove(segment.path);
+  }
+
+  function dropAcked(): void {
+    for (let oldest = segments[0]; oldest !== undefined && oldest.first + oldest.places.length - 1 <= acked; oldest = segments[0]) {
+      segments.shift();
+      remove(oldest);
+    }
+  }
+
+  const firstSequence = () => Math.min(next, Math.max(acked + 1, segments[0]?.first ?? next));
+  const totalBytes = () => segments.reduce((total, { end }) => total + end, 0);
+
+  /** Whole segments leave at a limit: the oldest rows, and as few files as rows allow. */
+  function holdLimits(now: Millis): void {
+    for (;;) {
+      const oldest = segments[0];
+      const newest = oldest?.places.at(-1);
+      if (oldest === undefined || newest === undefined || segments.length === 1) return;
+      const tooOld = now - newest.newestMs > ports.limits.queueAgeMaxMs;
+      if (!tooOld && totalBytes() <= ports.limits.queueBytesMax) return;
+      const lost = oldest.places.reduce((rows, place, at) => rows + (oldest.first + at > acked ? place.rows : 0), 0);
+      droppedRows += lost;
+      warn(`${lost} rows were dropped unsent: ${tooOld ? 'they are too old' : 'the queue has reached its limit'}`);
+      segments.shift();
+      remove(oldest);
+    }
+  }
+
+  function segmentForNext(): Segment {
+    const last = segments.at(-1);
+    if (last !== undefined && last.end < SEGMENT_BYTES) return last;
+    const path = `${directory}/${String(next).padStart(16, '0')}.q`;
+    const segment: Segment = { first: next, path, file: disk.open(path, 'create'), places: [], end: 0 };
+    segments.push(segment);
+    return segment;
+  }
+
+  function syncSoon(segment: Segment): void {
+    syncing ??= clock.after(SYNC_EVERY, () => {
+      syncing = null;
+      segment.file.sync((error) => {
+        if (error !== null) warn(`syncing ${segment.path} failed: ${error.message}`);
+      });
+    });
+  }
+
+  return {
+    append(record, rows, newestMs) {
+      holdLimits(newestMs);
+      const segment = segmentForNext();
+      const bytes = new Uint8Array(HEADER_BYTES + record.length);
+      const view = new DataView(bytes.buffer);
+      view.setUint32(0, record.length, true);
+      view.setUint32(4, crc32c(record), true);
+      view.setUint32(8, rows, true);
+      view.setFloat64(12, newestMs, true);
+      bytes.set(record, HEADER_BYTES);
+      segment.file.writeSync(bytes, segment.end);
+      segment.places.push({ offset: segment.end + HEADER_BYTES, length: record.length, rows, newestMs });
+      segment.end += bytes.length;
+      next++;
+      syncSoon(segment);
+    },
+    readFrom(sequence, maxBytes) {
+      const records: QueuedRecord[] = [];
+      let bytes = 0;
+      for (const segment of segments) {
+        if (segment.first + segment.places.length <= sequence) continue;
+        for (let at = Math.max(0, sequence - segment.first); at < segment.places.length; at++) {
+          const place = segment.places[at];
+          if (place === undefined || segment.first + at <= acked) continue;
+          if (records.length > 0 && bytes + place.length > maxBytes) return records;
+          const record = segment.file.readSync(place.offset, place.length);
+          if (record.length !== place.length) throw new VedetteError('DATA_LOSS', `${segment.path} is shorter than it was`);
+          records.push({ sequence: segment.first + at, record, rows: place.rows });
+          bytes += place.length;
+        }
+      }
+      return records;
+    },
+    ackThrough(sequence) {
+      if (sequence <= acked) return;
+      acked = Math.min(sequence, next - 1);
+      const bytes = new Uint8Array(8);
+      new DataView(bytes.buffer).setFloat64(0, acked, true);
+      ackedFile.writeSync(bytes, 0);
+      // The file being written stays, so that an idle queue does not make a file every second.
+      for (let oldest = segments[0]; segments.length > 1 && oldest !== undefined && oldest.first + oldest.places.length - 1 <= acked; oldest = segments[0]) {
+        segments.shift();
+        remove(oldest);
+      }
+    },
+    get firstSequence() {
+      return firstSequence();
+    },
+    get nextSequence() {
+      return next;
+    },
+    get droppedRows() {
+      return droppedRows;
+    },
+    get bytes() {
+      return totalBytes();
+    },
+    close() {
+      syncing?.cancel();
+      for (const { file } of segments) file.close();
+      ackedFile.close();
+      lock.release();
+    },
+  };
+}
