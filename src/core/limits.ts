@@ -36,6 +36,17 @@ export const limits = {
     /** How often the free space is looked at, at most. */
     freeCheckMs: 1_000,
   },
+  /** What a host may report. A frame past one of these is rejected with `over_limit`, `too_old` or `too_far_in_future`. */
+  frames: {
+    rowsPerFrameMax: 10_000,
+    seriesPerHostMax: 2_000,
+    labelsMax: 32,
+    labelValueMax: 1_000,
+    /** Ahead of the broker's clock. */
+    futureMaxMs: 5 * 60 * 1000,
+    /** Behind the broker's clock. */
+    pastMaxMs: 24 * 60 * 60 * 1000,
+  },
   /** The agent. */
   agent: {
     /** Rows in one batch; more are split. */

@@ -1,8 +1,9 @@
 // Turns queued rows into the batches of one session. Rows under one schema become one frame (series-major, as on the wire);
 // a schema is announced in the batch that uses it first.
 import { vedette } from '../../core/proto.ts';
+import { seriesToProto } from '../../core/series-codec.ts';
 import type { SampleQueue } from '../stores/queue.ts';
-import { type SchemaTable, toProto } from './schema-table.ts';
+import type { SchemaTable } from './schema-table.ts';
 
 export interface OutgoingBatch {
   readonly batch: vedette.v1.IBatch;
@@ -43,7 +44,7 @@ export function createBatcher(
     if (series === undefined) return false;
     if (!announced.has(schemaId)) {
       announced.add(schemaId);
-      into.push({ schemaId, series: series.map(toProto) });
+      into.push({ schemaId, series: series.map(seriesToProto) });
     }
     return true;
   }

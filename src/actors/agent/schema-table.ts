@@ -7,6 +7,7 @@ import type { SeriesDefinition } from '../../core/frame.ts';
 import { VedetteError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { vedette } from '../../core/proto.ts';
+import { seriesFromProto, seriesToProto } from '../../core/series-codec.ts';
 import type { Disk } from '../stores/disk.ts';
 
 export interface SchemaTable {
@@ -36,14 +37,14 @@ export function openSchemaTable(disk: Disk, directory: string): SchemaTable {
     try {
       const stored = decode(file.readSync(0, file.size()), path);
       nextId = stored.nextId;
-      for (const schema of stored.schemas) remember(schema.schemaId ?? 0, (schema.series ?? []).map(fromProto));
+      for (const schema of stored.schemas) remember(schema.schemaId ?? 0, (schema.series ?? []).map(seriesFromProto));
     } finally {
       file.close();
     }
   }
 
   function save(): void {
-    const schemas = [...byId].map(([schemaId, series]) => ({ schemaId, series: series.map(toProto) }));
+    const schemas = [...byId].map(([schemaId, series]) => ({ schemaId, series: series.map(seriesToProto) }));
     const bytes = vedette.v1.QueueSchemas.encode({ version: FORMAT, nextId, schemas }).finish();
     const beside = `${path}.new`;
     if (disk.exists(beside)) disk.remove(beside);
@@ -91,22 +92,4 @@ function decode(bytes: Uint8Array, path: string): vedette.v1.QueueSchemas {
 
 function textOf(series: readonly SeriesDefinition[]): string {
   return JSON.stringify(series.map(({ metric, labels, unit, kind }) => [metric, labels, unit, kind]));
-}
-
-export function toProto(series: SeriesDefinition): vedette.v1.ISeries {
-  return {
-    metric: series.metric,
-    labels: { ...series.labels },
-    unit: series.unit,
-    kind: series.kind === 'counter' ? vedette.v1.MetricKind.COUNTER : vedette.v1.MetricKind.GAUGE,
-  };
-}
-
-function fromProto(series: vedette.v1.ISeries): SeriesDefinition {
-  return {
-    metric: series.metric ?? '',
-    labels: series.labels ?? {},
-    unit: series.unit ?? '',
-    kind: series.kind === vedette.v1.MetricKind.COUNTER ? 'counter' : 'gauge',
-  };
 }

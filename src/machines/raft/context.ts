@@ -1,5 +1,6 @@
 // What a member of a group knows, and the shape of its decisions: a pure function from (context, event) to changes and effects.
 import type { BrokerId, LogIndex, Millis, Term } from '../../core/ids.ts';
+import { drawTimeout } from './chance.ts';
 import type { RaftEffect, ReadId } from './effects.ts';
 import type { RaftEvent } from './events.ts';
 import type { LogView } from './log-view.ts';
@@ -15,6 +16,8 @@ export interface RaftOptions {
   readonly closedConnectionHint: boolean;
   /** Messages with entries on their way to one follower. */
   readonly inflightMax: number;
+  /** Their payload bytes. */
+  readonly inflightBytesMax: number;
   /** Payload bytes appended by a leader and not committed. */
   readonly uncommittedBytesMax: number;
 }
@@ -46,8 +49,10 @@ export interface UncommittedExtent {
 
 export interface RaftContext {
   readonly self: BrokerId;
+  /** All voters, sorted. */
+  readonly members: readonly BrokerId[];
+  /** The others. */
   readonly peers: readonly BrokerId[];
-  readonly quorum: number;
   readonly options: RaftOptions;
   readonly term: Term;
   readonly votedFor: BrokerId | null;
@@ -64,6 +69,7 @@ export interface RaftContext {
   readonly electionTimeout: Millis;
   /** How long the running timer waits: the timeout, or what is left of it. */
   readonly timerDelay: Millis;
+  /** State of the generator that timeouts are drawn from. */
   readonly chance: number;
   /** The last pre-vote that was refused because the leader seemed well. */
   readonly refused: { readonly request: PreVote; readonly at: Millis } | null;
@@ -71,13 +77,16 @@ export interface RaftContext {
   /** Candidates: the answers so far. */
   readonly votes: Readonly<Record<string, boolean>>;
 
-  /** Leader: */
+  /** Leader, and empty at everybody else: */
   readonly progress: Readonly<Record<string, Progress>>;
   /** The index of the term's no-op. */
   readonly termStart: LogIndex;
+  /** The last round of heartbeats that was begun in this term. */
   readonly round: number;
   readonly reads: readonly PendingRead[];
   readonly uncommitted: readonly UncommittedExtent[];
+  /** The sum of their bytes. */
+  readonly uncommittedBytes: number;
 }
 
 export interface Outcome {
@@ -86,58 +95,33 @@ export interface Outcome {
 }
 export type Decision = (context: RaftContext, event: RaftEvent) => Outcome;
 
-const LONG_AGO = Number.NEGATIVE_INFINITY;
+/** What only a leader has. */
+export const NOT_LEADING = { progress: {}, termStart: 0, round: 0, reads: [], uncommitted: [], uncommittedBytes: 0 } as const;
+
+/** Earlier than every moment: no leader was heard. */
+export const NEVER = Number.NEGATIVE_INFINITY;
 
 export function initialContext(input: RaftInput): RaftContext {
-  const { self, members, options, term, votedFor, log } = input;
-  const context: RaftContext = {
+  const { self, options, term, votedFor, log } = input;
+  const members = input.members.toSorted();
+  return {
     self,
+    members,
     peers: members.filter((member) => member !== self),
-    quorum: Math.floor(members.length / 2) + 1,
     options,
     term,
     votedFor,
     leader: null,
-    log,
+    log: { firstIndex: log.firstIndex, previousTerm: log.previousTerm, runs: log.runs, lastIndex: log.lastIndex },
     durable: log.lastIndex,
+    // What is committed is not written down: the next leader tells (§3.8).
     commit: log.firstIndex - 1,
     applied: log.firstIndex - 1,
     // A member that comes back grants the leader it does not know yet a full timeout.
-    heardAt: LONG_AGO,
-    electionTimeout: options.electionMaxMs,
-    timerDelay: options.electionMaxMs,
-    chance: input.seed >>> 0,
+    heardAt: NEVER,
+    ...drawTimeout({ chance: input.seed >>> 0, options }),
     refused: null,
     votes: {},
-    progress: {},
-    termStart: 0,
-    round: 0,
-    reads: [],
-    uncommitted: [],
+    ...NOT_LEADING,
   };
-  return { ...context, ...drawTimeout(context) };
 }
-
-/** Mulberry32 (Tommy Ettinger): one step of a small generator kept in the context. */
-function draw(chance: number): { readonly value: number; readonly chance: number } {
-  const next = (chance + 0x6d2b79f5) >>> 0;
-  let mixed = Math.imul(next ^ (next >>> 15), next | 1);
-  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-  return { value: ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296, chance: next };
-}
-
-/** A new election timeout, and the timer that waits for it (§3.4: randomised, so that votes rarely split). */
-export function drawTimeout({ chance, options }: RaftContext): Partial<RaftContext> {
-  const drawn = draw(chance);
-  const { electionMinMs, electionMaxMs } = options;
-  const electionTimeout = electionMinMs + drawn.value * (electionMaxMs - electionMinMs);
-  return { chance: drawn.chance, electionTimeout, timerDelay: electionTimeout };
-}
-
-/** The short random wait after the leader's process closed its connection. */
-export function drawHintDelay({ chance }: RaftContext): Partial<RaftContext> {
-  const drawn = draw(chance);
-  return { chance: drawn.chance, timerDelay: drawn.value * HINT_DELAY_MAX };
-}
-const HINT_DELAY_MAX: Millis = 20;
-

@@ -6,6 +6,8 @@
 // Invariants
 //   1. Runs are ascending in `first` and in `term`; the first one begins at firstIndex; there are none when the log is empty.
 //   2. lastIndex ≥ firstIndex − 1. `previousTerm` is the term of the entry before firstIndex.
+//
+// Terms change rarely and questions are about the newest entries, so every search goes from the end.
 import { assert } from '../../core/assert.ts';
 import type { LogIndex, Term } from '../../core/ids.ts';
 import type { TermRun } from './messages.ts';
@@ -27,29 +29,33 @@ export function lastTerm(log: LogView): Term {
 export function termAt(log: LogView, index: LogIndex): Term | undefined {
   if (index === log.firstIndex - 1) return log.previousTerm;
   if (index < log.firstIndex || index > log.lastIndex) return undefined;
-  return runAt(log.runs, index)?.term;
+  return log.runs.findLast((run) => run.first <= index)?.term;
 }
 
-/** The run that holds `index`: the last one that begins at or before it. Terms change rarely, so the newest is tried first. */
-function runAt(runs: readonly TermRun[], index: LogIndex): TermRun | undefined {
-  return runs.findLast((run) => run.first <= index);
+/** The last index of the run at `position` in `runs`, which end at `last`. */
+function endOf(runs: readonly TermRun[], position: number, last: LogIndex): LogIndex {
+  return (runs[position + 1]?.first ?? last + 1) - 1;
 }
 
-/** `count` entries of `term` behind the last one. */
+/** With `count` more entries of `term` behind the last one. */
 export function extend(log: LogView, term: Term, count: number): LogView {
-  assert(term >= lastTerm(log), 'terms never fall along a log');
   if (count === 0) return log;
-  const runs = lastTerm(log) === term && log.runs.length > 0 ? log.runs : [...log.runs, { first: log.lastIndex + 1, term }];
-  return { ...log, runs, lastIndex: log.lastIndex + count };
+  assert(term >= lastTerm(log), `terms never fall along a log: ${term} after ${lastTerm(log)}`);
+  const goesOn = log.runs.length > 0 && lastTerm(log) === term;
+  return {
+    firstIndex: log.firstIndex,
+    previousTerm: log.previousTerm,
+    runs: goesOn ? log.runs : [...log.runs, { first: log.lastIndex + 1, term }],
+    lastIndex: log.lastIndex + count,
+  };
 }
 
-/** The entries that a message carries, behind the last one: `runs` are their terms, up to `last`. */
+/** With those entries of a message that come behind the last one here: `runs` are their terms, `last` is where they end. */
 export function extendWith(log: LogView, runs: readonly TermRun[], last: LogIndex): LogView {
   let extended = log;
-  runs.forEach((run, at) => {
-    const end = (runs[at + 1]?.first ?? last + 1) - 1;
-    const from = Math.max(run.first, extended.lastIndex + 1);
-    if (end >= from) extended = extend(extended, run.term, end - from + 1);
+  runs.forEach((run, position) => {
+    const count = endOf(runs, position, last) - Math.max(run.first - 1, extended.lastIndex);
+    if (count > 0) extended = extend(extended, run.term, count);
   });
   return extended;
 }
@@ -61,49 +67,50 @@ export function cutAfter(log: LogView, index: LogIndex): LogView {
   return { ...log, runs: log.runs.filter((run) => run.first <= index), lastIndex: index };
 }
 
-/** Runs of the entries from … through. */
-export function runsBetween(log: LogView, from: LogIndex, through: LogIndex): TermRun[] {
+/** The terms of the entries from … through, as a message carries them. */
+export function runsBetween(log: LogView, from: LogIndex, through: LogIndex): readonly TermRun[] {
   if (through < from) return [];
-  const runs: TermRun[] = [];
-  for (const run of log.runs) {
-    if (run.first > through) break;
-    if (run.first <= from) runs.length = 0;
-    runs.push(run.first < from ? { first: from, term: run.term } : run);
-  }
+  const begin = Math.max(0, log.runs.findLastIndex((run) => run.first <= from));
+  const end = log.runs.findLastIndex((run) => run.first <= through);
+  const runs = log.runs.slice(begin, end + 1);
+  const first = runs[0];
+  if (first !== undefined && first.first < from) runs[0] = { first: from, term: first.term };
   return runs;
 }
 
 /**
- * The first index at which a message's entries differ from the log: a different term, or behind its end. Null when the log holds
- * all of them (§3.5: entries with the same index and term are the same).
+ * The first index at which a message's entries differ from the log: another term there, or the log has ended. Null when the log
+ * holds them all (§3.5: entries with the same index and term are the same, and so is all before them). What was compacted was
+ * committed, and is equal everywhere.
  */
 export function firstConflict(log: LogView, runs: readonly TermRun[], last: LogIndex): LogIndex | null {
-  for (let at = 0; at < runs.length; at++) {
-    const run = runs[at];
+  for (let position = 0; position < runs.length; position++) {
+    const run = runs[position];
     if (run === undefined) break;
-    const end = (runs[at + 1]?.first ?? last + 1) - 1;
-    for (let index = run.first; index <= end; ) {
+    const end = endOf(runs, position, last);
+    let index = Math.max(run.first, log.firstIndex);
+    while (index <= end) {
       if (index > log.lastIndex) return index;
-      const mine = runAt(log.runs, index);
-      if (index >= log.firstIndex && mine?.term !== run.term) return index;
-      // Everything up to the end of my run has this term, too.
-      const next = log.runs.find((candidate) => candidate.first > index)?.first ?? log.lastIndex + 1;
-      index = Math.max(next, log.firstIndex);
+      const mine = log.runs.findLastIndex((candidate) => candidate.first <= index);
+      if (log.runs[mine]?.term !== run.term) return index;
+      index = endOf(log.runs, mine, log.lastIndex) + 1;
     }
   }
   return null;
 }
 
-/** The last index at or before `index` whose term is at most `term`: what is behind it cannot match (conflict hints, §3.5). */
-export function lastIndexOfTerm(log: LogView, index: LogIndex, term: Term): LogIndex {
-  let at = Math.min(index, log.lastIndex);
-  for (let r = log.runs.length - 1; r >= 0; r--) {
-    const run = log.runs[r];
-    if (run === undefined || run.first > at) continue;
-    if (run.term <= term) return at;
-    at = run.first - 1;
+/**
+ * The last index at or before `index` whose term is at most `term`: what is behind it cannot equal a log that has `term` at `index`
+ * or later. Each side of a refused append applies it to the other's hint, so that whole terms are skipped (§3.5, and etcd/raft's
+ * findConflictByTerm).
+ */
+export function lastNotAbove(log: LogView, index: LogIndex, term: Term): LogIndex {
+  const within = Math.min(index, log.lastIndex);
+  for (let position = log.runs.length - 1; position >= 0; position--) {
+    const run = log.runs[position];
+    if (run !== undefined && run.term <= term && run.first <= within) return Math.min(within, endOf(log.runs, position, log.lastIndex));
   }
-  return Math.max(at, log.firstIndex - 1);
+  return log.firstIndex - 1;
 }
 
 /** §3.6.1: is a log that ends at (index, term) at least as up to date as this one? */

@@ -1,22 +1,31 @@
 // What a leader knows of one follower (etcd/raft's design.md).
 //
-//   probe      where the logs agree is not known: one message at a time, the next after its answer
+//   probe      where the logs agree is not known, or a message was lost: one message at a time, the next after its answer
 //   replicate  known: messages follow each other without waiting, as many as the window allows
 //
-// Invariants: match < next; entries up to match are equal and durable at the follower; in flight are the ends of messages sent
-// and not answered, ascending.
+// Invariants
+//   1. match < next. Entries up to match are equal and durable at the follower; match never falls within a term.
+//   2. In flight are the messages that were sent and not answered, ascending; all end before next.
+//   3. The window is limited by count and by bytes. A message that weighs less than its share of the window, which is nearly every
+//      one, is counted without weight; a heavier one is weighed by the actor, which alone knows (`append.sent`).
 import type { LogIndex, Millis } from '../../core/ids.ts';
+
+export interface InFlight {
+  /** The message's last entry. */
+  readonly last: LogIndex;
+  readonly bytes: number;
+}
 
 export interface Progress {
   readonly state: 'probe' | 'replicate';
   readonly match: LogIndex;
   readonly next: LogIndex;
-  readonly inflight: readonly LogIndex[];
+  readonly inflight: readonly InFlight[];
   /** A probe waits for its answer. */
   readonly probing: boolean;
   /** When it last answered anything in this term. */
   readonly heardAt: Millis;
-  /** When match last moved, or entries were last sent after silence: what is in flight much longer was lost. */
+  /** When match last moved, or entries were sent after all was answered: what waits much longer was lost. */
   readonly movedAt: Millis;
   /** The newest round of heartbeats that it answered. */
   readonly round: number;
@@ -24,34 +33,68 @@ export interface Progress {
   readonly toldCommit: LogIndex;
 }
 
+export interface Window {
+  readonly inflightMax: number;
+  readonly inflightBytesMax: number;
+}
+
+const NONE: readonly InFlight[] = [];
+
 export function newProgress(next: LogIndex, at: Millis): Progress {
-  return { state: 'probe', match: 0, next, inflight: [], probing: false, heardAt: at, movedAt: at, round: 0, toldCommit: 0 };
+  return { state: 'probe', match: 0, next, inflight: NONE, probing: false, heardAt: at, movedAt: at, round: 0, toldCommit: 0 };
 }
 
 /** May another message with entries go? */
-export function hasRoom(progress: Progress, inflightMax: number): boolean {
-  return progress.state === 'probe' ? !progress.probing : progress.inflight.length < inflightMax;
+export function hasRoom(progress: Progress, window: Window): boolean {
+  if (progress.state === 'probe') return !progress.probing;
+  const { inflight } = progress;
+  if (inflight.length === 0) return true;
+  return inflight.length < window.inflightMax && inflight.reduce((sum, { bytes }) => sum + bytes, 0) < window.inflightBytesMax;
+}
+
+/** Does it have messages to answer? */
+export function isWaitedFor(progress: Progress): boolean {
+  return progress.probing || progress.inflight.length > 0;
 }
 
 /** A message with entries up to `last` was sent. */
 export function sent(progress: Progress, last: LogIndex, at: Millis): Progress {
-  if (progress.state === 'probe') return { ...progress, probing: true, movedAt: at };
-  const movedAt = progress.inflight.length === 0 ? at : progress.movedAt;
-  return { ...progress, next: last + 1, inflight: [...progress.inflight, last], movedAt };
+  const movedAt = isWaitedFor(progress) ? progress.movedAt : at;
+  if (progress.state === 'probe') return { ...progress, probing: true, movedAt };
+  return { ...progress, next: last + 1, inflight: [...progress.inflight, { last, bytes: 0 }], movedAt };
 }
 
-/** The follower holds everything up to `index`. Older news changes nothing but the time. */
+/** The message in flight that was to reach `last` or farther weighs `bytes`, and ends at `last`: the rest of it did not go. */
+export function weighed(progress: Progress, last: LogIndex, bytes: number): Progress {
+  const position = progress.inflight.findIndex((message) => message.last >= last);
+  const message = progress.inflight[position];
+  // Answered meanwhile, or sent anew.
+  if (message === undefined) return progress;
+  const isCut = message.last > last;
+  const after = isCut ? NONE : progress.inflight.slice(position + 1);
+  const inflight = [...progress.inflight.slice(0, position), { last, bytes }, ...after];
+  return { ...progress, inflight, next: isCut ? last + 1 : progress.next };
+}
+
+/** The follower holds everything up to `index`. Old news changes nothing but the time. */
 export function matched(progress: Progress, index: LogIndex, at: Millis): Progress {
-  const match = Math.max(progress.match, index);
-  const inflight = progress.inflight.filter((last) => last > index);
-  const next = Math.max(progress.next, match + 1);
-  if (progress.state === 'probe') {
-    return { ...progress, state: 'replicate', match, next: match + 1, inflight: [], probing: false, heardAt: at, movedAt: at };
+  const { state, match } = progress;
+  if (state === 'probe' && index >= match) {
+    return { ...progress, state: 'replicate', match: index, next: index + 1, inflight: NONE, probing: false, heardAt: at, movedAt: at };
   }
-  return { ...progress, match, next, inflight, heardAt: at, movedAt: match > progress.match ? at : progress.movedAt };
+  if (index <= match) return { ...progress, heardAt: at };
+  const first = progress.inflight.findIndex(({ last }) => last > index);
+  const inflight = first === -1 ? NONE : progress.inflight.slice(first);
+  return { ...progress, match: index, next: Math.max(progress.next, index + 1), inflight, heardAt: at, movedAt: at };
 }
 
-/** Begin anew at `next`: a message was refused, lost, or the connection was made anew. */
+/** A message was refused or lost: one at a time, from `next` on. */
 export function probeFrom(progress: Progress, next: LogIndex): Progress {
-  return { ...progress, state: 'probe', next: Math.max(progress.match + 1, next), inflight: [], probing: false };
+  return { ...progress, state: 'probe', next: Math.max(progress.match + 1, next), inflight: NONE, probing: false };
+}
+
+/** A new connection: what was on its way is gone. Behind a known match there is nothing to find out. */
+export function reconnected(progress: Progress): Progress {
+  if (progress.match === 0) return probeFrom(progress, progress.next);
+  return { ...progress, state: 'replicate', next: progress.match + 1, inflight: NONE, probing: false };
 }

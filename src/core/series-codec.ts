@@ -1,0 +1,32 @@
+// Series between the wire and the program, and packed values between bytes and numbers.
+import { assert } from './assert.ts';
+import type { SeriesDefinition } from './frame.ts';
+import { vedette } from './proto.ts';
+
+export function seriesFromProto({ metric, labels, unit, kind }: vedette.v1.ISeries): SeriesDefinition {
+  return {
+    metric: metric ?? '',
+    labels: sorted(labels ?? {}),
+    unit: unit ?? '',
+    kind: kind === vedette.v1.MetricKind.COUNTER ? 'counter' : 'gauge',
+  };
+}
+
+export function seriesToProto({ metric, labels, unit, kind }: SeriesDefinition): vedette.v1.ISeries {
+  return { metric, labels: { ...labels }, unit, kind: kind === 'counter' ? vedette.v1.MetricKind.COUNTER : vedette.v1.MetricKind.GAUGE };
+}
+
+function sorted(labels: Readonly<Record<string, string>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** The bytes of a packed field as numbers. Node runs on little-endian machines only; where they do not lie on eight they are copied. */
+export function unpack(packed: Uint8Array): Float64Array {
+  assert(packed.byteLength % 8 === 0, 'packed values have eight bytes each');
+  if (packed.byteOffset % 8 === 0) return new Float64Array(packed.buffer, packed.byteOffset, packed.byteLength / 8);
+  return new Float64Array(packed.slice().buffer);
+}
+
+export function pack(values: Float64Array): Uint8Array {
+  return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
+}

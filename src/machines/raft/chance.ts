@@ -1,0 +1,36 @@
+// Chance in a pure chart: the generator's state is part of the context, and each draw gives the next one.
+import type { Millis } from '../../core/ids.ts';
+
+interface Chance {
+  readonly chance: number;
+}
+interface Bounds {
+  readonly options: { readonly electionMinMs: Millis; readonly electionMaxMs: Millis };
+}
+interface Timer extends Chance {
+  readonly timerDelay: Millis;
+}
+
+/** The wait after the leader's process closed its connection: short, and random, so that not all followers move at once. */
+const HINT_DELAY_MAX_MS: Millis = 20;
+
+/** Mulberry32 (Tommy Ettinger): a whole number in [0, below), and the generator's next state. */
+function draw(chance: number, below: number): { readonly value: number; readonly chance: number } {
+  const next = (chance + 0x6d2b79f5) >>> 0;
+  let mixed = Math.imul(next ^ (next >>> 15), next | 1);
+  mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+  return { value: Math.floor((((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296) * below), chance: next };
+}
+
+/** A new election timeout in [min, max), and the timer that waits for it (§3.4: randomised, so that votes rarely split). */
+export function drawTimeout({ chance, options }: Chance & Bounds): Timer & { readonly electionTimeout: Millis } {
+  const drawn = draw(chance, options.electionMaxMs - options.electionMinMs);
+  const electionTimeout = options.electionMinMs + drawn.value;
+  return { chance: drawn.chance, electionTimeout, timerDelay: electionTimeout };
+}
+
+/** A timer of 0 … 20 ms. */
+export function drawHintDelay({ chance }: Chance): Timer {
+  const drawn = draw(chance, HINT_DELAY_MAX_MS + 1);
+  return { chance: drawn.chance, timerDelay: drawn.value };
+}

@@ -1,0 +1,27 @@
+// Who has to agree: a majority of the voters. Any two majorities share a member, and on that all of Raft's safety rests (§3.6.3).
+import type { BrokerId, LogIndex } from '../../core/ids.ts';
+
+/** How many of `members` are a majority. */
+export function majorityOf(members: number): number {
+  return Math.floor(members / 2) + 1;
+}
+
+/** The highest value that a majority of the voters has reached; 0 where there are no voters. One value for each voter. */
+export function reachedByMajority(values: readonly LogIndex[]): LogIndex {
+  const descending = values.toSorted((a, b) => b - a);
+  return descending[majorityOf(values.length) - 1] ?? 0;
+}
+
+/** Won: a majority said yes. Lost: so many said no that a majority can no longer say yes. Whoever is no voter does not count. */
+export function tally(voters: readonly BrokerId[], votes: Readonly<Record<string, boolean>>): 'won' | 'lost' | 'open' {
+  let granted = 0;
+  let refused = 0;
+  for (const voter of voters) {
+    const vote = votes[voter];
+    if (vote === true) granted++;
+    else if (vote === false) refused++;
+  }
+  const needed = majorityOf(voters.length);
+  if (granted >= needed) return 'won';
+  return refused > voters.length - needed ? 'lost' : 'open';
+}
