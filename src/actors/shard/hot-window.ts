@@ -1,0 +1,205 @@
+// The hot window: a shard's newest rows in memory, in chunks of columns.
+//
+//   host ─▶ chunks, in order of application: | schema | times, ascending | series-major values |
+//
+// Invariants
+//   1. Within a chunk times ascend strictly. A row that does not fit behind the last one begins a chunk of its own.
+//   2. Of two values for the same series and time the one applied later wins, on every replica alike.
+//   3. All shards of a broker share one budget; at its limit the oldest chunks leave, whoever's they are, and what left is known:
+//      a read of that time says that it is missing.
+import type { HostSchema, RowBlock, SeriesDefinition } from '../../core/frame.ts';
+import type { HostId, Millis } from '../../core/ids.ts';
+import { seriesKey } from '../../core/names.ts';
+import type { HotWindow, WindowColumn, WindowRead } from '../shard.ts';
+
+const CHUNK_ROWS = 128;
+
+interface Chunk {
+  readonly schema: HostSchema;
+  readonly times: Float64Array;
+  /** Series s of row r is at s × CHUNK_ROWS + r. */
+  readonly values: Float64Array;
+  rows: number;
+}
+
+interface HostWindow {
+  readonly chunks: Chunk[];
+  newest: Millis;
+  /** Rows at or before this have left. */
+  floor: Millis | null;
+}
+
+/** Bytes for all windows of a broker; chunks leave in the order in which they began. */
+export interface WindowBudget {
+  readonly limit: number;
+  readonly used: number;
+  took(bytes: number, leave: () => void): void;
+}
+
+export function createWindowBudget(limit: number): WindowBudget {
+  let used = 0;
+  const oldestFirst: { readonly bytes: number; readonly leave: () => void }[] = [];
+  let head = 0;
+  return {
+    limit,
+    get used() {
+      return used;
+    },
+    took(bytes, leave) {
+      used += bytes;
+      oldestFirst.push({ bytes, leave });
+      // The one just begun stays, however small the limit.
+      while (used > limit && head < oldestFirst.length - 1) {
+        const oldest = oldestFirst[head++];
+        if (oldest === undefined) break;
+        used -= oldest.bytes;
+        oldest.leave();
+      }
+      if (head > 4096) oldestFirst.splice(0, head);
+      if (head > 4096) head = 0;
+    },
+  };
+}
+
+export interface WritableWindow extends HotWindow {
+  add(block: RowBlock): void;
+  /** What is known of the host at this very time: the value of a series, NaN where there is none. Null: no such row. */
+  at(host: HostId, time: Millis): ((key: string) => number) | null;
+}
+
+export function createHotWindow(budget: WindowBudget): WritableWindow {
+  const hosts = new Map<HostId, HostWindow>();
+  let bytes = 0;
+
+  function hostOf(host: HostId): HostWindow {
+    let window = hosts.get(host);
+    if (window === undefined) {
+      window = { chunks: [], newest: Number.NEGATIVE_INFINITY, floor: null };
+      hosts.set(host, window);
+    }
+    return window;
+  }
+
+  function begin(window: HostWindow, schema: HostSchema): Chunk {
+    const chunk: Chunk = { schema, times: new Float64Array(CHUNK_ROWS), values: new Float64Array(CHUNK_ROWS * schema.series.length), rows: 0 };
+    const size = chunk.times.byteLength + chunk.values.byteLength;
+    window.chunks.push(chunk);
+    bytes += size;
+    budget.took(size, () => {
+      bytes -= size;
+      window.chunks.splice(window.chunks.indexOf(chunk), 1);
+      window.floor = Math.max(window.floor ?? Number.NEGATIVE_INFINITY, lastTime(chunk));
+    });
+    return chunk;
+  }
+
+  return {
+    get bytes() {
+      return bytes;
+    },
+    add({ schema, timestamps, values }) {
+      const window = hostOf(schema.host);
+      for (let r = 0; r < timestamps.length; r++) {
+        const time = timestamps[r] ?? Number.NaN;
+        let chunk = window.chunks.at(-1);
+        const fits = chunk !== undefined && chunk.schema === schema && chunk.rows < CHUNK_ROWS && time > lastTime(chunk);
+        if (!fits || chunk === undefined) chunk = begin(window, schema);
+        chunk.times[chunk.rows] = time;
+        for (let s = 0; s < schema.series.length; s++) {
+          chunk.values[s * CHUNK_ROWS + chunk.rows] = values[s * timestamps.length + r] ?? Number.NaN;
+        }
+        chunk.rows++;
+        if (time > window.newest) window.newest = time;
+      }
+    },
+    at(host, time) {
+      const window = hosts.get(host);
+      if (window === undefined || time > window.newest) return null;
+      const found = window.chunks.flatMap((chunk) => {
+        const row = rowAt(chunk, time);
+        return row < 0 ? [] : [{ chunk, row }];
+      });
+      if (found.length === 0) return null;
+      return (key) => {
+        for (const { chunk, row } of found.toReversed()) {
+          const value = chunk.values[keysOf(chunk.schema).indexOf(key) * CHUNK_ROWS + row];
+          if (keysOf(chunk.schema).includes(key) && value !== undefined && !Number.isNaN(value)) return value;
+        }
+        return Number.NaN;
+      };
+    },
+    read(host, startMs, endMs, wanted, maxRows) {
+      const window = hosts.get(host);
+      if (window === undefined) return { timestamps: new Float64Array(0), columns: [], more: false, missingThroughMs: null };
+      return readRows(window, startMs, endMs, wanted, maxRows);
+    },
+    newest(host) {
+      const newest = hosts.get(host)?.newest;
+      return newest === undefined || newest === Number.NEGATIVE_INFINITY ? undefined : newest;
+    },
+  };
+}
+
+const lastTime = (chunk: Chunk): Millis => chunk.times[chunk.rows - 1] ?? Number.NEGATIVE_INFINITY;
+
+const keys = new WeakMap<HostSchema, readonly string[]>();
+function keysOf(schema: HostSchema): readonly string[] {
+  let known = keys.get(schema);
+  if (known === undefined) {
+    known = schema.series.map(seriesKey);
+    keys.set(schema, known);
+  }
+  return known;
+}
+
+/** The first row at or after `time`. */
+function lowerBound(chunk: Chunk, time: Millis): number {
+  let low = 0;
+  let high = chunk.rows;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((chunk.times[middle] ?? 0) < time) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+function rowAt(chunk: Chunk, time: Millis): number {
+  const row = lowerBound(chunk, time);
+  return row < chunk.rows && chunk.times[row] === time ? row : -1;
+}
+
+function readRows(window: HostWindow, startMs: Millis, endMs: Millis, wanted: (series: SeriesDefinition) => boolean, maxRows: number): WindowRead {
+  const times = new Set<Millis>();
+  const touched: { readonly chunk: Chunk; readonly from: number; readonly to: number }[] = [];
+  for (const chunk of window.chunks) {
+    if (lastTime(chunk) < startMs || (chunk.times[0] ?? 0) > endMs) continue;
+    const from = lowerBound(chunk, startMs);
+    let to = from;
+    for (; to < chunk.rows && (chunk.times[to] ?? 0) <= endMs; to++) times.add(chunk.times[to] ?? 0);
+    if (to > from) touched.push({ chunk, from, to });
+  }
+  const all = Float64Array.from(times).sort();
+  const timestamps = all.length > maxRows ? all.slice(0, maxRows) : all;
+  const lastKept = timestamps.at(-1) ?? Number.NEGATIVE_INFINITY;
+  const columns = new Map<string, WindowColumn>();
+  const place = new Map<Millis, number>(Array.from(timestamps, (time, at) => [time, at]));
+  for (const { chunk, from, to } of touched) {
+    chunk.schema.series.forEach((series, s) => {
+      if (!wanted(series)) return;
+      const key = keysOf(chunk.schema)[s] ?? '';
+      let column = columns.get(key);
+      if (column === undefined) {
+        column = { series, values: new Float64Array(timestamps.length).fill(Number.NaN) };
+        columns.set(key, column);
+      }
+      for (let r = from; r < to && (chunk.times[r] ?? 0) <= lastKept; r++) {
+        const value = chunk.values[s * CHUNK_ROWS + r] ?? Number.NaN;
+        const at = place.get(chunk.times[r] ?? 0);
+        if (at !== undefined && !Number.isNaN(value)) column.values[at] = value;
+      }
+    });
+  }
+  const missing = window.floor !== null && startMs <= window.floor ? Math.min(window.floor, endMs) : null;
+  return { timestamps, columns: [...columns.values()], more: all.length > timestamps.length, missingThroughMs: missing };
+}

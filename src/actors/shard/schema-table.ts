@@ -1,0 +1,67 @@
+// A shard's schemas: ids are the leader's to give, from 1, never reused; entries announce them before their first use.
+import { assert } from '../../core/assert.ts';
+import type { HostSchema, SeriesDefinition } from '../../core/frame.ts';
+import type { HostId } from '../../core/ids.ts';
+
+export interface SchemaTable {
+  get(id: number): HostSchema;
+  /** A committed announcement. */
+  add(schema: HostSchema): void;
+  /** As the leader: the id of this host's very set of series, given now if it is new; `fresh` until it is committed. */
+  propose(host: HostId, series: readonly SeriesDefinition[]): { readonly schema: HostSchema; readonly fresh: boolean };
+  /** What was given and not committed is forgotten: another leads, or leads again. */
+  forgetProposed(): void;
+}
+
+export function createSchemaTable(): SchemaTable {
+  const byId = new Map<number, HostSchema>();
+  const byText = new Map<string, HostSchema>();
+  const proposed = new Map<string, HostSchema>();
+  /** An agent's session keeps its arrays of series, and so makes the text once. */
+  const texts = new WeakMap<readonly SeriesDefinition[], string>();
+  let lastId = 0;
+  let lastProposed = 0;
+
+  function textOf(host: HostId, series: readonly SeriesDefinition[]): string {
+    let text = texts.get(series);
+    if (text === undefined) {
+      text = JSON.stringify(series.map(({ metric, labels, unit, kind }) => [metric, labels, unit, kind]));
+      texts.set(series, text);
+    }
+    return `${host}\n${text}`;
+  }
+
+  return {
+    get(id) {
+      const schema = byId.get(id);
+      assert(schema !== undefined, `schema ${id} was announced before its use`);
+      return schema;
+    },
+    add(schema) {
+      assert(schema.id > lastId, `schema ${schema.id} comes after ${lastId}`);
+      const text = textOf(schema.host, schema.series);
+      // The object that was proposed goes on, so that chunks of one schema stay together.
+      const mine = proposed.get(text);
+      const kept = mine?.id === schema.id ? mine : schema;
+      proposed.delete(text);
+      byId.set(schema.id, kept);
+      byText.set(text, kept);
+      lastId = schema.id;
+      lastProposed = Math.max(lastProposed, lastId);
+    },
+    propose(host, series) {
+      const text = textOf(host, series);
+      const known = byText.get(text);
+      if (known !== undefined) return { schema: known, fresh: false };
+      const waiting = proposed.get(text);
+      if (waiting !== undefined) return { schema: waiting, fresh: false };
+      const schema = { id: ++lastProposed, host, series };
+      proposed.set(text, schema);
+      return { schema, fresh: true };
+    },
+    forgetProposed() {
+      proposed.clear();
+      lastProposed = lastId;
+    },
+  };
+}
