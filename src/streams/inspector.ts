@@ -70,9 +70,15 @@ interface Live {
   transitions: MachineTransition[];
 }
 
+/** What all watchers are told; each gets the chart's definition before the first word of an actor that runs it. */
+interface Told {
+  readonly actor: Live;
+  readonly inspection: Inspection;
+}
+
 export function createInspector({ clock }: { readonly clock: Clock }): Inspector {
   const live = new Map<string, Live>();
-  const watchers = new Subject<Inspection>();
+  const watchers = new Subject<Told>();
   let seq = 0;
 
   function summary({ id, kind, machine, value, since }: Live): MachineSummary {
@@ -82,29 +88,27 @@ export function createInspector({ clock }: { readonly clock: Clock }): Inspector
   function matches(actor: Live, { kind, state, q }: MachineFilter): boolean {
     if (kind !== undefined && actor.kind !== kind) return false;
     const paths = statePaths(actor.value);
-    if (state !== undefined && !paths.split(',').some((path) => path === state || path.split('.').includes(state) || path.startsWith(`${state}.`))) {
-      return false;
-    }
+    if (state !== undefined && !paths.split(',').some((path) => isWithin(path, state))) return false;
     return q === undefined || actor.id.includes(q) || paths.includes(q);
   }
 
   const stream = new Observable<Inspection>((subscriber) => {
     const told = new Set<AnyStateMachine>();
-    for (const actor of live.values()) {
-      const { machine, id, kind } = actor;
-      const at = clock.now();
-      if (!told.has(machine)) subscriber.next({ type: '@vedette.definition', id: machine.id, definition: machine.toJSON(), at, seq: seq++ });
-      told.add(machine);
-      subscriber.next({ type: '@xstate.actor', id, kind, machine: machine.id, state: statePaths(actor.value), at, seq: seq++ });
-    }
-    return watchers.subscribe(subscriber);
+    const tell = ({ actor, inspection }: Told) => {
+      if (!told.has(actor.machine)) {
+        told.add(actor.machine);
+        const { id } = actor.machine;
+        subscriber.next({ type: '@vedette.definition', id, definition: definitionOf(actor.machine), at: inspection.at, seq: seq++ });
+      }
+      subscriber.next(inspection);
+    };
+    for (const actor of live.values()) tell({ actor, inspection: presence(actor, clock.now()) });
+    return watchers.subscribe(tell);
   });
 
-  function begin(actor: Live): void {
-    if (!watchers.observed) return;
-    const { id, kind, machine, value } = actor;
-    watchers.next({ type: '@vedette.definition', id: machine.id, definition: machine.toJSON(), at: actor.since, seq: seq++ });
-    watchers.next({ type: '@xstate.actor', id, kind, machine: machine.id, state: statePaths(value), at: actor.since, seq: seq++ });
+  function presence(actor: Live, at: Millis): Inspection {
+    const { machine, id, kind, value } = actor;
+    return { type: '@xstate.actor', id, kind, machine: machine.id, state: statePaths(value), at, seq: seq++ };
   }
 
   return {
@@ -117,12 +121,12 @@ export function createInspector({ clock }: { readonly clock: Clock }): Inspector
       const actor = live.get(id);
       if (actor === undefined) return undefined;
       const { machine, transitions, events } = actor;
-      return { ...summary(actor), definition: machine.toJSON(), context: toJson(actor.context()), transitions: [...transitions], events };
+      return { ...summary(actor), definition: definitionOf(machine), context: toJson(actor.context()), transitions: [...transitions], events };
     },
     register(id, kind, machine, value, context) {
       const actor: Live = { id, kind, machine, context, value, since: clock.now(), events: 0, transitions: [] };
       live.set(id, actor);
-      begin(actor);
+      if (watchers.observed) watchers.next({ actor, inspection: presence(actor, actor.since) });
       return {
         stepped(event, next, effects) {
           actor.events++;
@@ -140,17 +144,35 @@ export function createInspector({ clock }: { readonly clock: Clock }): Inspector
             if (actor.transitions.length > TRANSITIONS_KEPT) actor.transitions.shift();
           }
           if (watched) {
-            watchers.next({ type: '@xstate.transition', id, ...transition, effects: effects.map(({ type }) => type), seq: seq++ });
+            const inspection = { type: '@xstate.transition', id, ...transition, effects: effects.map(({ type }) => type), seq: seq++ } as const;
+            watchers.next({ actor, inspection });
           }
         },
         stopped() {
           // A newer actor of the same id (a restarted one) stays.
           if (live.get(id) === actor) live.delete(id);
-          if (watchers.observed) watchers.next({ type: '@vedette.stopped', id, at: clock.now(), seq: seq++ });
+          if (watchers.observed) watchers.next({ actor, inspection: { type: '@vedette.stopped', id, at: clock.now(), seq: seq++ } });
         },
       };
     },
   };
+}
+
+/** Is `state` the leaf, or one above it: by its own name, or by its path from the root? */
+function isWithin(path: string, state: string): boolean {
+  return path === state || path.startsWith(`${state}.`) || path.split('.').includes(state);
+}
+
+const definitions = new WeakMap<AnyStateMachine, unknown>();
+
+/** The chart as plain JSON. Made once: it is large, and never changes. */
+function definitionOf(machine: AnyStateMachine): unknown {
+  let definition = definitions.get(machine);
+  if (definition === undefined) {
+    definition = toJson(machine.toJSON());
+    definitions.set(machine, definition);
+  }
+  return definition;
 }
 
 const pathsOf = new WeakMap<object, string>();

@@ -28,6 +28,8 @@ export interface Mailbox<T> {
   close(): void;
 }
 
+const TIDIED_FROM = 64;
+
 export function createMailbox<T>(options: MailboxOptions<T>): Mailbox<T> {
   const { clock, handle, capacity, whenFull, budgetItems = 256, budgetMs = 5 } = options;
   assert(capacity > 0, 'a mailbox holds at least one item');
@@ -47,17 +49,24 @@ export function createMailbox<T>(options: MailboxOptions<T>): Mailbox<T> {
 
   function drain(): void {
     const began = clock.monotonic();
-    for (let handled = 0; handled < budgetItems && head < items.length && !closed; handled++) {
-      const item = items[head++];
-      if (item !== undefined) handle(item);
-      if (clock.monotonic() - began >= budgetMs) break;
+    try {
+      for (let handled = 0; handled < budgetItems && head < items.length && !closed; handled++) {
+        handle(items[head++] as T);
+        if (clock.monotonic() - began >= budgetMs) break;
+      }
+    } finally {
+      // Where `handle` throws, what waits is still handled later.
+      tidy();
+      scheduled = false;
+      if (items.length > head) schedule();
     }
-    if (head === items.length || head > 1024) {
-      items = items.slice(head);
-      head = 0;
-    }
-    scheduled = false;
-    if (items.length > head) schedule();
+  }
+
+  /** Lets go of what was handled or dropped, when that is all or most of the array. */
+  function tidy(): void {
+    if (head < items.length && (head < TIDIED_FROM || head * 2 < items.length)) return;
+    items = items.slice(head);
+    head = 0;
   }
 
   return {
@@ -69,6 +78,7 @@ export function createMailbox<T>(options: MailboxOptions<T>): Mailbox<T> {
       if (items.length - head >= capacity) {
         head++;
         dropped++;
+        tidy();
       }
       items.push(item);
       schedule();

@@ -9,7 +9,7 @@
 //   2. After stop() nothing is stepped, no timer fires and no effect is asked for: a crashed actor's past cannot speak.
 //   3. Timers are the clock's. Their events carry `at`, as all events do.
 import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFrom, InputFrom, SnapshotFrom } from 'xstate';
-import { AssertionError, assert, unreachable } from '../core/assert.ts';
+import { AssertionError, assert } from '../core/assert.ts';
 import type { Clock, Timer } from './clock.ts';
 import { type Inspector, statePaths } from './inspector.ts';
 import { createStepper, type SteppedAction } from './stepper.ts';
@@ -68,6 +68,10 @@ export function runMachine<TMachine extends AnyStateMachine, TEffect extends Eff
 
   function carryOut(action: SteppedAction, event: EventFrom<TMachine> | null): void {
     if (!action.type.startsWith('xstate.')) {
+      assert(
+        Object.hasOwn(machine.implementations.actions, action.type),
+        `${id}: the chart has an inline action (${action.type}): effects are named in setup(), with their data in params`,
+      );
       // The chart's own union of effects; its setup() has checked the names and the params.
       onEffect(action as TEffect, event);
       return;
@@ -84,7 +88,7 @@ export function runMachine<TMachine extends AnyStateMachine, TEffect extends Eff
       timers.delete(sendId);
       return;
     }
-    unreachable(`${id}: the chart uses ${action.type}, which needs a live actor` as never);
+    throw new AssertionError(`${id}: the chart uses ${action.type}, which needs a live actor`);
   }
 
   function startTimer({ event, id: timerId, delay = 0 }: Raise): void {
@@ -142,6 +146,7 @@ export function runMachine<TMachine extends AnyStateMachine, TEffect extends Eff
     try {
       handle(event);
     } catch (error) {
+      waiting = [];
       busy = false;
       throw error;
     }

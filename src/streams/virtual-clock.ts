@@ -4,10 +4,14 @@
 //   1. Timers fire in the order of (due time, order of start); one that is started by another fires at its own time, never late
 //      because a large step was taken.
 //   2. What was deferred runs at the same instant, after everything that was due or deferred before it.
-//   3. Nothing fires inside the call that started it.
+//   3. Nothing fires inside the call that started it, and nothing before its whole delay has passed.
+//   4. Every moment is a whole number of ticks, 1/1024 ms each: moments are exact in binary, so differences of moments are, too.
+//      Without that a timer that is due when `at - began >= delay` could find itself a hair too early, ask for the rest, which is
+//      nothing, and so hold time still for ever.
 import { assert } from '../core/assert.ts';
 import type { Millis } from '../core/ids.ts';
 import type { Clock, Timer } from './clock.ts';
+import { TimerQueue } from './timer-queue.ts';
 
 export interface VirtualClock extends Clock {
   /** Runs what is due next, moving time there. False when nothing is pending. */
@@ -18,103 +22,48 @@ export interface VirtualClock extends Clock {
   advanceTo(moment: Millis): void;
   /** Shifts the wall clock, as an operator or NTP would. Monotonic time does not notice. */
   jump(ms: Millis): void;
-  /** Timers and deferred calls that have not run; cancelled ones may be counted for a while. */
+  /** Timers and deferred calls that have not run and were not cancelled. */
   readonly pending: number;
 }
 
-interface Entry extends Timer {
-  readonly due: Millis;
-  readonly order: number;
-  fire: (() => void) | null;
-}
+const TICKS_PER_MS = 1024;
 
 /** @param startMs the wall clock's reading at the beginning; monotonic time begins at 0. */
 export function createVirtualClock({ startMs = 1_700_000_000_000 }: { startMs?: Millis } = {}): VirtualClock {
-  // A binary heap; cancelled entries stay in it and are passed over.
-  const heap: Entry[] = [];
+  const queue = new TimerQueue();
   let time: Millis = 0;
   let wallOffset = startMs;
-  let order = 0;
 
-  const before = (a: Entry, b: Entry) => a.due < b.due || (a.due === b.due && a.order < b.order);
-
-  function push(entry: Entry): void {
-    let at = heap.length;
-    heap.push(entry);
-    while (at > 0) {
-      const parent = (at - 1) >> 1;
-      const above = heap[parent];
-      if (above === undefined || !before(entry, above)) break;
-      heap[at] = above;
-      at = parent;
-    }
-    heap[at] = entry;
-  }
-
-  function pop(): Entry | undefined {
-    const top = heap[0];
-    const last = heap.pop();
-    if (top === undefined || last === undefined || heap.length === 0) return top;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      const left = heap[child];
-      if (left === undefined) break;
-      const right = heap[child + 1];
-      let smaller = left;
-      if (right !== undefined && before(right, left)) {
-        smaller = right;
-        child++;
-      }
-      if (!before(smaller, last)) break;
-      heap[at] = smaller;
-      at = child;
-    }
-    heap[at] = last;
-    return top;
-  }
-
-  function nextLive(): Entry | undefined {
-    while (heap[0] !== undefined && heap[0].fire === null) pop();
-    return heap[0];
-  }
-
-  function start(due: Millis, fire: () => void): Timer {
-    const entry: Entry = {
-      due,
-      order: order++,
-      fire,
-      cancel() {
-        entry.fire = null;
-      },
-    };
-    push(entry);
-    return entry;
+  function start(delay: Millis, fire: () => void): Timer {
+    let due = Math.ceil((time + delay) * TICKS_PER_MS) / TICKS_PER_MS;
+    // The sum was rounded; the difference of two moments is exact.
+    if (due - time < delay) due += 1 / TICKS_PER_MS;
+    return queue.start(due, fire);
   }
 
   function step(): boolean {
-    const entry = nextLive();
-    if (entry === undefined) return false;
-    pop();
-    time = Math.max(time, entry.due);
-    const { fire } = entry;
-    entry.fire = null;
-    fire?.();
+    const timer = queue.take();
+    if (timer === undefined) return false;
+    time = timer.due;
+    timer.fire();
     return true;
   }
 
   function advanceTo(moment: Millis): void {
     assert(moment >= time, 'time does not go back');
-    for (let next = nextLive(); next !== undefined && next.due <= moment; next = nextLive()) step();
-    time = moment;
+    for (let next = queue.first(); next !== undefined && next.due <= moment; next = queue.first()) step();
+    time = Math.max(time, Math.floor(moment * TICKS_PER_MS) / TICKS_PER_MS);
   }
 
   return {
     now: () => wallOffset + time,
     monotonic: () => time,
-    after: (delay, fire) => start(time + Math.max(0, delay), fire),
-    defer: (run) => {
-      start(time, run);
+    after(delay, fire) {
+      assert(Number.isFinite(delay), 'a delay is a finite number of milliseconds');
+      return start(Math.max(0, delay), fire);
+    },
+    defer(run) {
+      queue.start(time, run);
     },
     step,
     advance: (ms) => advanceTo(time + ms),
@@ -123,7 +72,7 @@ export function createVirtualClock({ startMs = 1_700_000_000_000 }: { startMs?: 
       wallOffset += ms;
     },
     get pending() {
-      return heap.length;
+      return queue.size;
     },
   };
 }

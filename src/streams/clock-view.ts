@@ -1,0 +1,93 @@
+// One node's view of a common clock: its wall clock may be wrong, its oscillator fast or slow; its process may be stopped for a
+// while, or dead. For the simulator: a crash revokes the view, so that whatever the dead process had started does nothing.
+import { assert } from '../core/assert.ts';
+import type { Millis } from '../core/ids.ts';
+import type { Clock, Timer } from './clock.ts';
+
+export interface ClockViewOptions {
+  /** The wall clock is ahead by this much. */
+  readonly skewMs?: Millis;
+  /** Parts in a million by which this node's clocks run fast; above −1 000 000. */
+  readonly driftPpm?: number;
+}
+
+export interface ClockView extends Clock {
+  /** Sets the wall clock forward (or back). Monotonic time does not notice. */
+  jump(ms: Millis): void;
+  /** Like SIGSTOP: time goes on, but nothing fires until `resume`. */
+  pause(): void;
+  /** What came due meanwhile fires, in the order in which it would have. */
+  resume(): void;
+  readonly paused: boolean;
+  /** Nothing fires any more, for good. */
+  revoke(): void;
+}
+
+export function createClockView(base: Clock, { skewMs = 0, driftPpm = 0 }: ClockViewOptions = {}): ClockView {
+  const rate = 1 + driftPpm / 1_000_000;
+  assert(rate > 0, 'a clock runs forward');
+  const wallBegan = base.now() + skewMs;
+  const began = base.monotonic();
+  let jumped: Millis = 0;
+  let paused = false;
+  let revoked = false;
+  let held: (() => void)[] = [];
+
+  const elapsed = () => (base.monotonic() - began) * rate;
+  const monotonic = rate === 1 ? () => base.monotonic() : () => began + elapsed();
+
+  function deliver(fire: () => void): void {
+    if (revoked) return;
+    if (paused) held.push(fire);
+    else fire();
+  }
+
+  return {
+    now: () => wallBegan + jumped + elapsed(),
+    monotonic,
+    after(delay, fire): Timer {
+      let open = true;
+      const began = monotonic();
+      const run = () => {
+        if (!open) return;
+        // A delay in this node's time is rounded when it becomes one of the base's.
+        const left = began + delay - monotonic();
+        if (rate !== 1 && left > 0) {
+          timer = base.after(left / rate, () => deliver(run));
+          return;
+        }
+        open = false;
+        fire();
+      };
+      let timer = base.after(delay / rate, () => deliver(run));
+      return {
+        cancel() {
+          open = false;
+          timer.cancel();
+        },
+      };
+    },
+    defer: (run) => base.defer(() => deliver(run)),
+    jump(ms) {
+      jumped += ms;
+    },
+    pause() {
+      paused = true;
+    },
+    resume() {
+      if (!paused) return;
+      paused = false;
+      const due = held;
+      held = [];
+      // Each in a turn of its own, as the loop of a process that was stopped would.
+      for (const fire of due) base.defer(() => deliver(fire));
+    },
+    get paused() {
+      return paused;
+    },
+    revoke() {
+      revoked = true;
+      held = [];
+    },
+  };
+}
