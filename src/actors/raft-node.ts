@@ -5,15 +5,17 @@
 //   propose ──────────┼▶ chart ─▶ effects, in ─┼▶ messages that may go at once
 //   clock, beats ─────┘   order                └▶ applier ─▶ state machine ─▶ outcomes of proposals, reads
 //
-// Entries' bytes never enter the chart: they wait beside the event that announced them, until `append` says which are taken.
+// Entries' bytes never enter the chart: they wait beside the event that announced them, until `append` says which are taken. The
+// effects of a step are gathered, and done when it is over: first the one write, so that what is sent and applied can be read; then
+// the messages; then the entries that are committed.
 import { BehaviorSubject } from 'rxjs';
 import { assert, present, unreachable } from '../core/assert.ts';
-import { invalidArgument, unavailable } from '../core/errors.ts';
-import type { BrokerId, GroupId, LogIndex, Millis } from '../core/ids.ts';
+import { unavailable, type VedetteError } from '../core/errors.ts';
+import type { BrokerId, GroupId, LogIndex } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import type { RaftEffect, ReadId } from '../machines/raft/effects.ts';
+import type { RaftEffect } from '../machines/raft/effects.ts';
 import type { RaftEvent } from '../machines/raft/events.ts';
-import { termAt } from '../machines/raft/log-view.ts';
+import { lastTerm } from '../machines/raft/log-view.ts';
 import type { Append, RaftMessage } from '../machines/raft/messages.ts';
 import { raftMachine } from '../machines/raft/raft-machine.ts';
 import type { Clock } from '../streams/clock.ts';
@@ -22,17 +24,15 @@ import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
 import { runMachine } from '../streams/run-machine.ts';
 import { createApplier } from './raft/applier.ts';
-import { createDurableOutbox } from './raft/durable-outbox.ts';
-import { createProposals, type Proposal } from './raft/proposals.ts';
+import { createDurability } from './raft/durability.ts';
+import { createEntrySender } from './raft/entry-sender.ts';
+import { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
+import { createPendingReads } from './raft/pending-reads.ts';
+import { type Batch, createProposals, type ProposalRefusal } from './raft/proposals.ts';
 import type { RaftGroup, RaftRole, RaftStatus, StateMachine } from './raft-group.ts';
 import type { LogEntry, LogStore, LogWrite } from './stores/log.ts';
 
-export interface RaftNodeOptions {
-  readonly heartbeatMs: Millis;
-  readonly electionMinMs: Millis;
-  readonly electionMaxMs: Millis;
-  readonly closedConnectionHint: boolean;
-}
+export { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
 
 export interface RaftNodePorts {
   readonly self: BrokerId;
@@ -49,54 +49,55 @@ export interface RaftNodePorts {
   readonly failed: (error: Error) => void;
 }
 
-/** @throws VedetteError INVALID_ARGUMENT naming the rule that the settings break. */
-export function checkRaftOptions({ heartbeatMs, electionMinMs, electionMaxMs }: RaftNodeOptions): void {
-  if (!(heartbeatMs > 0)) throw invalidArgument('heartbeat', 'the heartbeat interval must be above 0');
-  if (electionMinMs < 3 * heartbeatMs) {
-    throw invalidArgument('election-min', `the shortest election timeout (${electionMinMs} ms) must be at least three heartbeats (${heartbeatMs} ms): a single late one must not depose a leader`);
-  }
-  if (electionMaxMs < 1.2 * electionMinMs) {
-    throw invalidArgument('election-max', `the longest election timeout (${electionMaxMs} ms) must exceed the shortest (${electionMinMs} ms) by a fifth: equal timeouts split votes for ever`);
-  }
+type SendParams = Extract<RaftEffect, { type: 'send' }>['params'];
+type AppendParams = Extract<RaftEffect, { type: 'append' }>['params'];
+
+/** What the step under way asks for. */
+interface Step {
+  write: Partial<Omit<LogWrite, 'group'>> | null;
+  readonly sends: SendParams[];
+  committed: LogIndex | null;
 }
 
+const newStep = (): Step => ({ write: null, sends: [], committed: null });
 const NO_PAYLOAD = new Uint8Array(0);
 
+/**
+ * Starts this member from what the log store has recovered. Everything from the log's first entry on is applied again as the commit
+ * index comes to be known.
+ * @throws VedetteError INVALID_ARGUMENT when the options break a rule.
+ */
 export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   const { self, group, members, clock, log, options } = ports;
   checkRaftOptions(options);
   assert(members.includes(self), `${self} is no member of ${group}`);
   const recovered = log.recovered(group);
+  /** The entries that an event announced. */
   const carried = new WeakMap<object, readonly CarriedEntry[]>();
-  const proposals = createProposals(clock);
-  const outbox = createDurableOutbox((envelope) => ports.outbox(envelope));
-  const proposing = new Map<number, readonly Proposal[]>();
-  const reads = new Map<ReadId, (error: Error | null) => void>();
-  let answered: { readonly index: LogIndex; readonly done: (error: Error | null) => void }[] = [];
-  let queued: Proposal[] = [];
-  let queuedBytes = 0;
-  let flushing = false;
-  let nextTicket = 1;
-  let nextRead = 1;
-  let stopped = false;
-
-  /** What the step under way asks for. */
-  let write: Partial<Omit<LogWrite, 'group'>> | null = null;
-  let sends: { readonly message: RaftMessage; readonly when: 'now' | 'synced' }[] = [];
-  let committed: LogIndex = 0;
-  /** The chart's first step asks for nothing: a member begins as a follower. */
-  let started = false;
-
+  const durability = createDurability(ports.outbox);
+  const proposals = createProposals(clock, propose);
+  const reads = createPendingReads(clock, (read) => send({ type: 'read', read, at: clock.monotonic() }));
+  const sender = createEntrySender({
+    group,
+    log,
+    out: ports.outbox,
+    isCurrent: ({ term }) => context().term === term && context().leader === self,
+    onSent: ({ to, term }, lastIndex, bytes) => send({ type: 'append.sent', peer: to, term, lastIndex, bytes, at: clock.monotonic() }),
+    onError: ports.failed,
+  });
   const applier = createApplier({
     group,
     from: recovered.firstIndex - 1,
     log,
     clock,
     machine: ports.machine,
-    chunkBytes: limits.raft.applyBytesMax,
-    onApplied: applied,
+    onApplied: noteApplied,
     onError: ports.failed,
   });
+  let step = newStep();
+  let stopped = false;
+  /** False only in the chart's first step, which asks for nothing: a member begins as a follower. */
+  let started = false;
 
   const machine = runMachine<typeof raftMachine, RaftEffect>(raftMachine, {
     id: `${self}/raft/${group}`,
@@ -104,7 +105,12 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     input: {
       self,
       members,
-      options: { ...options, inflightMax: limits.raft.inflightMax, uncommittedBytesMax: limits.raft.uncommittedBytesMax },
+      options: {
+        ...options,
+        inflightMax: limits.raft.inflightMax,
+        inflightBytesMax: limits.raft.inflightBytesMax,
+        uncommittedBytesMax: limits.raft.uncommittedBytesMax,
+      },
       term: recovered.hard.term,
       votedFor: recovered.hard.votedFor,
       log: recovered,
@@ -113,181 +119,138 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     },
     clock,
     inspector: ports.inspector,
-    onEffect: carryOut,
-    onStep: finishStep,
+    onEffect: gather,
+    onStep: (_snapshot, event) => {
+      if (started) finishStep(event);
+    },
   });
   started = true;
   const context = () => machine.snapshot.context;
   const statusChanges = new BehaviorSubject<RaftStatus>(statusNow());
   const send = (event: RaftEvent) => machine.send(event);
 
-  function carryOut(effect: RaftEffect, event: RaftEvent | null): void {
+  // ---------------------------------------------------------------- effects
+
+  function gather(effect: RaftEffect, event: RaftEvent | null): void {
     switch (effect.type) {
       case 'persist':
-        write = { ...write, hard: effect.params.hard };
+        step.write = { ...step.write, hard: effect.params.hard };
         return;
       case 'truncate':
-        write = { ...write, truncateAfter: effect.params.after };
+        step.write = { ...step.write, truncateAfter: effect.params.after };
         return;
       case 'append':
-        write = { ...write, entries: entriesFor(effect.params, event) };
+        step.write = { ...step.write, entries: entriesFor(effect.params, event) };
         return;
       case 'send':
-        sends.push(effect.params);
+        step.sends.push(effect.params);
         return;
       case 'apply':
-        // After the write of the same step, so that what is applied can be read.
-        committed = effect.params.through;
+        step.committed = effect.params.through;
         return;
       case 'answerReads':
-        for (const read of effect.params.reads) answerRead(read, effect.params.index);
+        reads.provenAt(effect.params.reads, effect.params.index);
         return;
       case 'refuseReads':
-        for (const read of effect.params.reads) endRead(read, notLeading());
+        reads.refused(effect.params.reads, notLeading());
         return;
       case 'refuseProposal':
-        refuse(effect.params.ticket, effect.params.reason);
+        proposals.refused(effect.params.ticket, effect.params.reason, otherLeader());
         return;
       default:
         unreachable(effect);
     }
   }
 
-  function entriesFor(range: Extract<RaftEffect, { type: 'append' }>['params'], event: RaftEvent | null): LogEntry[] {
-    const { first, last, term, source } = range;
+  function entriesFor({ first, last, term, source }: AppendParams, event: RaftEvent | null): LogEntry[] {
     if (source === 'noop') return [{ index: first, term, kind: 'noop', payload: NO_PAYLOAD }];
-    const event_ = present(event, 'entries come with an event');
-    const payloads = present(carried.get(event_), 'entries wait beside the event that announced them');
-    if (event_.type === 'propose') {
-      const batch = proposing.get(event_.ticket) ?? [];
-      proposing.delete(event_.ticket);
-      batch.forEach((proposal, at) => proposals.appended(proposal, first + at, term));
-      return payloads.map(({ kind, payload }, at) => ({ index: first + at, term, kind, payload }));
+    if (event?.type === 'propose') {
+      const payloads = proposals.appended(event.ticket, first, term);
+      return payloads.map((payload, at) => ({ index: first + at, term, kind: 'data', payload }));
     }
-    assert(event_.type === 'append', `${event_.type} carries no entries`);
-    return takeFrom(event_, payloads, first, last);
+    assert(event?.type === 'append', `${event?.type} carries no entries`);
+    return takeFrom(event, present(carried.get(event), 'entries wait beside the event that announced them'), first, last);
   }
 
-  function finishStep(): void {
-    if (!started) return;
-    if (write !== null) {
-      const asked = { group, ...write };
-      write = null;
-      const number = outbox.writing();
-      const { lastIndex } = context().log;
-      const term = termAt(context().log, lastIndex) ?? 0;
-      log.write(asked, () => {
-        if (stopped) return;
-        outbox.synced(number);
-        send({ type: 'log.synced', index: lastIndex, term, at: clock.monotonic() });
-      });
-    }
-    const leaving = sends;
-    sends = [];
-    for (const { message, when } of leaving) dispatch(message, when);
-    if (committed > 0) {
-      const through = committed;
-      committed = 0;
-      applier.committed(through);
-    }
+  function finishStep(event: RaftEvent | null): void {
+    const { write, sends, committed } = step;
+    step = newStep();
+    if (write !== null) put(write);
+    if (event?.type === 'append.sent') sender.resume(event.peer);
+    for (const { message, when } of sends) dispatch(message, when);
+    if (committed !== null) applier.committed(committed);
     tellStatus();
   }
 
-  function dispatch(message: RaftMessage, when: 'now' | 'synced'): void {
-    if (message.type === 'append') {
-      sendEntries(message);
-      return;
-    }
-    const envelope = { group, message, entries: [] };
-    if (when === 'now') ports.outbox(envelope);
-    else outbox.afterSync(envelope);
-  }
-
-  function sendEntries(message: Append): void {
-    const { prevIndex, lastIndex, term, to } = message;
-    if (lastIndex === prevIndex) {
-      ports.outbox({ group, message, entries: [] });
-      return;
-    }
-    log.read(group, prevIndex + 1, lastIndex, limits.raft.appendBytesMax, (error, entries) => {
+  function put(write: NonNullable<Step['write']>): void {
+    const { log: view } = context();
+    if (write.truncateAfter !== undefined) durability.cutting(write.truncateAfter);
+    const number = durability.writing(write.entries === undefined ? null : { index: view.lastIndex, term: lastTerm(view) });
+    log.write({ group, ...write }, () => {
       if (stopped) return;
-      if (error !== null) {
-        ports.failed(error);
-        return;
-      }
-      // Read later from disk: leadership, and with it the log, may have passed on.
-      if (context().term !== term || context().leader !== self) return;
-      const last = prevIndex + entries.length;
-      const cut = last < lastIndex ? { ...message, lastIndex: last, runs: message.runs.filter(({ first }) => first <= last) } : message;
-      ports.outbox({ group, message: cut, entries });
-      if (last < lastIndex) send({ type: 'append.cut', peer: to, term, lastIndex: last, at: clock.monotonic() });
+      const end = durability.synced(number);
+      if (end !== null) send({ type: 'log.synced', ...end, at: clock.monotonic() });
     });
   }
 
-  function applied(entries: readonly LogEntry[]): void {
-    for (const { index, term } of entries) proposals.applied(index, term, context().leader);
+  function dispatch(message: RaftMessage, when: SendParams['when']): void {
+    if (message.type === 'append') sender.send(message);
+    else if (when === 'now') ports.outbox({ group, message, entries: [] });
+    else durability.sendAfterSync({ group, message, entries: [] });
+  }
+
+  function noteApplied(entries: readonly LogEntry[]): void {
+    const leader = otherLeader();
+    for (const { index, term } of entries) proposals.applied(index, term, leader);
     send({ type: 'applied', index: applier.applied, at: clock.monotonic() });
-    const ready = answered.filter(({ index }) => index <= applier.applied);
-    if (ready.length > 0) {
-      answered = answered.filter(({ index }) => index > applier.applied);
-      for (const { done } of ready) done(null);
-    }
-    tellStatus();
+    reads.applied(applier.applied);
   }
 
-  function answerRead(read: ReadId, index: LogIndex): void {
-    const done = reads.get(read);
-    if (done === undefined) return;
-    reads.delete(read);
-    if (applier.applied >= index) clock.defer(() => done(stopped ? notLeading() : null));
-    else answered.push({ index, done });
+  // ---------------------------------------------------------------- requests
+
+  function propose({ ticket, payloads, bytes }: Batch): void {
+    send({ type: 'propose', ticket, count: payloads.length, bytes, at: clock.monotonic() });
   }
 
-  function endRead(read: ReadId, error: Error): void {
-    const done = reads.get(read);
-    reads.delete(read);
-    if (done !== undefined) clock.defer(() => done(error));
+  /** What is known to be in the way before the chart is asked. */
+  function obstacle(payload: Uint8Array): ProposalRefusal | null {
+    if (stopped) return 'stopped';
+    if (payload.length > limits.raft.entryBytesMax) return 'tooLarge';
+    if (log.full) return 'logFull';
+    return log.pendingBytes > limits.raft.pendingWriteBytesMax ? 'uncommittedLimit' : null;
   }
 
-  function notLeading(): Error {
+  function otherLeader(): BrokerId | null {
     const { leader } = context();
+    return leader === self ? null : leader;
+  }
+
+  function notLeading(): VedetteError {
+    const leader = otherLeader();
     return unavailable(leader === null ? `${group} has no leader just now` : `${leader} leads ${group}`);
   }
 
-  function refuse(ticket: number, reason: 'notLeader' | 'uncommittedLimit' | 'transferring'): void {
-    const batch = proposing.get(ticket) ?? [];
-    proposing.delete(ticket);
-    const { leader } = context();
-    for (const proposal of batch) proposal.settle({ outcome: 'notApplied', reason, leader: leader === self ? null : leader });
-  }
-
-  /** Proposals of one turn of the loop become one event, one write and one message per follower. */
-  function flush(): void {
-    flushing = false;
-    if (stopped || queued.length === 0) return;
-    const batch = queued;
-    const bytes = queuedBytes;
-    queued = [];
-    queuedBytes = 0;
-    const ticket = nextTicket++;
-    proposing.set(ticket, batch);
-    const event: RaftEvent = { type: 'propose', ticket, count: batch.length, bytes, at: clock.monotonic() };
-    carried.set(event, batch.map(({ payload }) => ({ kind: 'data', payload })));
-    send(event);
-  }
+  // ---------------------------------------------------------------- status
 
   function statusNow(): RaftStatus {
     const { term, leader, commit, log: view } = context();
+    return { role: role(), term, leader, serving: isServing(), commit, applied: applier.applied, lastIndex: view.lastIndex };
+  }
+
+  function role(): RaftRole {
     const { value } = machine.snapshot;
-    const role: RaftRole = typeof value === 'string' ? value : 'leader';
-    const serving = typeof value !== 'string' && value.leader === 'serving';
-    return { role, term, leader, serving, commit, applied: applier.applied, lastIndex: view.lastIndex };
+    return typeof value === 'string' ? value : 'leader';
+  }
+
+  function isServing(): boolean {
+    const { value } = machine.snapshot;
+    return typeof value !== 'string' && value.leader === 'serving';
   }
 
   function tellStatus(): void {
-    const { role, term, leader, serving } = statusChanges.value;
-    const now = statusNow();
-    if (now.role !== role || now.term !== term || now.leader !== leader || now.serving !== serving) statusChanges.next(now);
+    const told = statusChanges.value;
+    const { term, leader } = context();
+    if (told.term !== term || told.leader !== leader || told.role !== role() || told.serving !== isServing()) statusChanges.next(statusNow());
   }
 
   return {
@@ -298,30 +261,14 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     },
     statusChanges,
     propose(payload, timeoutMs, done) {
-      const proposal = proposals.open(payload, timeoutMs, done);
-      const { leader } = context();
-      const refusal = stopped ? 'stopped' : log.full ? 'logFull' : payload.length > limits.raft.entryBytesMax ? 'tooLarge' : leader !== self ? 'notLeader' : null;
-      if (refusal !== null) {
-        clock.defer(() => proposal.settle({ outcome: 'notApplied', reason: refusal, leader: leader === self ? null : leader }));
-        return;
-      }
-      queued.push(proposal);
-      queuedBytes += payload.length;
-      if (flushing) return;
-      flushing = true;
-      clock.defer(flush);
+      const refusal = obstacle(payload);
+      if (refusal === null) proposals.open(payload, timeoutMs, done);
+      else proposals.refuse(done, refusal, otherLeader());
     },
-    read(done) {
-      if (stopped) {
-        clock.defer(() => done(unavailable('this broker is stopping')));
-        return;
-      }
-      const read = nextRead++;
-      reads.set(read, done);
-      send({ type: 'read', read, at: clock.monotonic() });
-    },
+    read: (done) => reads.ask(done),
     receive({ message, entries }) {
-      if (stopped) return;
+      // A stranger's vote or answer must not count.
+      if (stopped || message.to !== self || !members.includes(message.from)) return;
       const event: RaftEvent = { ...message, at: clock.monotonic() };
       if (message.type === 'append') {
         assert(entries.length === message.lastIndex - message.prevIndex, 'an append message carries the entries that it announces');
@@ -336,12 +283,10 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       if (stopped) return;
       stopped = true;
       machine.stop();
+      sender.stop();
       applier.stop();
       proposals.stop();
-      const ended = [...reads.values(), ...answered.map(({ done }) => done)];
-      reads.clear();
-      answered = [];
-      for (const done of ended) done(unavailable('this broker is stopping'));
+      reads.stop();
       statusChanges.complete();
     },
   };

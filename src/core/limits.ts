@@ -18,8 +18,15 @@ export const limits = {
     inflightBytesMax: 4 * MIB,
     /** Payload bytes appended by a leader but not committed. Further proposals are refused with RESOURCE_EXHAUSTED. */
     uncommittedBytesMax: 32 * MIB,
-    /** Payload bytes applied in one turn of the loop. */
+    /** Payload bytes, and entries, applied in one turn of the loop. */
     applyBytesMax: 1 * MIB,
+    applyEntriesMax: 1024,
+    /** Entries of one `propose` event and its write; more proposals of one turn become several. */
+    proposeEntriesMax: 256,
+    /** Bytes that wait for the disk, of all groups of a broker. At the limit proposals are refused with RESOURCE_EXHAUSTED. */
+    pendingWriteBytesMax: 64 * MIB,
+    /** Linearizable reads that wait, per group. At the limit they are refused with RESOURCE_EXHAUSTED. */
+    readsMax: 10_000,
   },
   /** The log store of a broker. */
   log: {

@@ -4,11 +4,12 @@
 //      log store, and writes of a group become durable in the order in which they were asked for.
 //   2. A message with `when: 'synced'` leaves only after every write asked for up to and including its step is durable.
 //      `when: 'now'` leaves at once (the leader's disk works in parallel with its followers': §10.2.1).
-//   3. After each sync the actor sends `log.synced` with the last entry that is durable now.
+//   3. After each sync the actor sends `log.synced` with the last entry that is durable now and not cut since.
 //   4. `apply` promises that entries up to `through` are committed; the actor applies them in order, each once, and answers
 //      with `applied`.
-//   5. For an `append` message the actor adds the entries. Where they are too many bytes it cuts the message, and says so with
-//      `append.cut`.
+//   5. For an `append` message the actor adds the entries. One that is too many bytes is cut by the actor; of one that was cut or
+//      is heavy (progress.ts) it tells with `append.sent`, and appends to that peer behind a cut are dropped until then.
+//      Messages with entries to one peer leave in the order in which they were asked for.
 //   6. A write that fails ends the process (law 8). A full disk is no failure: the actor refuses proposals before it asks.
 import type { BrokerId, LogIndex, Term } from '../../core/ids.ts';
 import type { RaftMessage } from './messages.ts';
@@ -53,3 +54,10 @@ export type RaftEffect =
         readonly reason: 'notLeader' | 'uncommittedLimit' | 'transferring';
       };
     };
+
+/** The constructors of the most frequent ones. */
+export const send = (message: RaftMessage, when: 'now' | 'synced' = 'now'): RaftEffect => ({ type: 'send', params: { message, when } });
+
+export const persist = ({ term, votedFor }: HardState): RaftEffect => ({ type: 'persist', params: { hard: { term, votedFor } } });
+
+export const apply = (through: LogIndex): RaftEffect => ({ type: 'apply', params: { through } });

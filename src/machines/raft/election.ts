@@ -6,19 +6,19 @@
 //   3. A pre-vote changes nothing at anybody. Only a quorum of them lets a term begin.
 //   4. Who heard a leader within the minimum timeout refuses votes and pre-votes alike: a member that was cut off cannot depose a
 //      leader that the others hear.
+//   5. Nobody is stuck for ever in another term: a pre-vote of an older term is refused with the newer term, which the asker adopts;
+//      a leader of an older term that reaches anybody is told the newer one (following.ts), and steps down.
+import { assert } from '../../core/assert.ts';
 import type { Millis } from '../../core/ids.ts';
-import { type Decision, drawHintDelay, drawTimeout, type Outcome, type RaftContext } from './context.ts';
-import type { RaftEffect } from './effects.ts';
+import { drawHintDelay, drawTimeout } from './chance.ts';
+import { type Decision, NEVER, type RaftContext } from './context.ts';
+import { persist, type RaftEffect, send } from './effects.ts';
 import type { RaftEvent } from './events.ts';
 import { isUpToDate, lastTerm } from './log-view.ts';
-import type { PreVote, RaftMessage, Vote } from './messages.ts';
+import type { PreVote, Vote } from './messages.ts';
+import { tally } from './quorum.ts';
 
-export const send = (message: RaftMessage, when: 'now' | 'synced' = 'now'): RaftEffect => ({ type: 'send', params: { message, when } });
-
-const persist = (context: Pick<RaftContext, 'term' | 'votedFor'>): RaftEffect => ({
-  type: 'persist',
-  params: { hard: { term: context.term, votedFor: context.votedFor } },
-});
+// ---------------------------------------------------------------- waiting for a leader
 
 /** Is a leader known and was it heard within the minimum election timeout? */
 export function leaderIsWell(context: RaftContext, at: Millis): boolean {
@@ -30,20 +30,20 @@ export function heardWithinTimeout(context: RaftContext, at: Millis): boolean {
   return at - context.heardAt < context.electionTimeout;
 }
 
-/** The timer waits for the rest of the timeout. */
-export const waitOn: Decision = (context, { at }) => ({ changes: { timerDelay: context.heardAt + context.electionTimeout - at } });
-
-export const redraw: Decision = (context) => ({ changes: drawTimeout(context) });
-
-/** A leader that nobody answers: a follower of nobody. */
-export const stepDown: Decision = (context) => ({ changes: { leader: null, ...drawTimeout(context) } });
+/** The timer waits for the rest of the timeout: in whole milliseconds, and at least one, so that time always moves on. */
+export const waitOn: Decision = ({ heardAt, electionTimeout }, { at }) => ({
+  changes: { timerDelay: Math.max(1, Math.ceil(heardAt + electionTimeout - at)) },
+});
 
 /** A message of a newer term was seen: join it, without a vote and without a leader yet. */
 export const adoptTerm: Decision = (context, event) => {
   if (!('term' in event)) return {};
-  const adopted = { term: event.term, votedFor: null, leader: null };
-  return { changes: { ...adopted, refused: null, ...drawTimeout(context) }, effects: [persist(adopted)] };
+  assert(event.term > context.term, `term ${event.term} is no newer one than ${context.term}`);
+  const adopted = { term: event.term, votedFor: null };
+  return { changes: { ...adopted, leader: null, refused: null, ...drawTimeout(context) }, effects: [persist(adopted)] };
 };
+
+// ---------------------------------------------------------------- asking
 
 export const askForPreVotes: Decision = (context) => {
   const { self, peers, term, log } = context;
@@ -65,27 +65,27 @@ export const askForVotes: Decision = (context) => {
   };
 };
 
+function votesWith(context: RaftContext, event: RaftEvent): RaftContext['votes'] {
+  const isAnswer = event.type === 'voteReply' || event.type === 'preVoteReply';
+  return isAnswer ? { ...context.votes, [event.from]: event.granted } : context.votes;
+}
+
 export const noteVote: Decision = (context, event) => ({ changes: { votes: votesWith(context, event) } });
 
-function votesWith(context: RaftContext, event: RaftEvent): Readonly<Record<string, boolean>> {
-  const isReply = event.type === 'voteReply' || event.type === 'preVoteReply';
-  return isReply ? { ...context.votes, [event.from]: event.granted } : context.votes;
+/** Where the election stands with this answer. */
+export function standing(context: RaftContext, event: RaftEvent): 'won' | 'lost' | 'open' {
+  return tally(context.members, votesWith(context, event));
 }
 
-export function wins(context: RaftContext, event: RaftEvent): boolean {
-  return Object.values(votesWith(context, event)).filter((granted) => granted).length >= context.quorum;
+/** Does this answer the pre-vote that is open? A granted one names the term that was asked for, a refusal the own term. */
+export function answersPreVote(context: RaftContext, event: RaftEvent): boolean {
+  return event.type === 'preVoteReply' && event.term === (event.granted ? context.term + 1 : context.term);
 }
 
-export function loses(context: RaftContext, event: RaftEvent): boolean {
-  const members = context.peers.length + 1;
-  return Object.values(votesWith(context, event)).filter((granted) => !granted).length > members - context.quorum;
-}
+// ---------------------------------------------------------------- answering
 
-function answerPreVote(context: RaftContext, request: PreVote, granted: boolean): RaftEffect {
-  // A granted answer names the term asked for, a refusal the own one, from which a straggler learns it.
-  const term = granted ? request.term : context.term;
-  return send({ type: 'preVoteReply', from: context.self, to: request.from, term, granted });
-}
+const answerPreVote = (context: RaftContext, request: PreVote, granted: boolean): RaftEffect =>
+  send({ type: 'preVoteReply', from: context.self, to: request.from, term: granted ? request.term : context.term, granted });
 
 function wouldVote(context: RaftContext, request: PreVote): boolean {
   return request.term > context.term && isUpToDate(context.log, request.lastIndex, request.lastTerm);
@@ -99,14 +99,15 @@ export const considerPreVote: Decision = (context, event) => {
   return { changes: { refused: { request: event, at: event.at } }, effects: [answerPreVote(context, event, false)] };
 };
 
+/** A leader would step down by itself if a quorum did not hear it. */
 export const refusePreVote: Decision = (context, event) =>
   event.type === 'preVote' ? { effects: [answerPreVote(context, event, false)] } : {};
 
-/** Does this vote request, of the own term, get the vote? */
+/** Does this request, of the own term, get the vote? */
 export function mayVote(context: RaftContext, event: RaftEvent): boolean {
   if (event.type !== 'vote' || event.term !== context.term) return false;
-  const free = context.votedFor === event.from || (context.votedFor === null && context.leader === null);
-  return free && isUpToDate(context.log, event.lastIndex, event.lastTerm);
+  const isFree = context.votedFor === event.from || (context.votedFor === null && context.leader === null);
+  return isFree && isUpToDate(context.log, event.lastIndex, event.lastTerm);
 }
 
 const answerVote = (context: RaftContext, request: Vote, granted: boolean): RaftEffect =>
@@ -114,21 +115,25 @@ const answerVote = (context: RaftContext, request: Vote, granted: boolean): Raft
 
 export const grantVote: Decision = (context, event) => {
   if (event.type !== 'vote') return {};
-  const effects: RaftEffect[] = [];
-  if (context.votedFor !== event.from) effects.push(persist({ term: context.term, votedFor: event.from }));
-  effects.push(answerVote(context, event, true));
-  return { changes: { votedFor: event.from, ...drawTimeout(context) }, effects };
+  const answer = answerVote(context, event, true);
+  const isNew = context.votedFor !== event.from;
+  return {
+    changes: { votedFor: event.from, ...drawTimeout(context) },
+    effects: isNew ? [persist({ term: context.term, votedFor: event.from }), answer] : [answer],
+  };
 };
 
 export const refuseVote: Decision = (context, event) => (event.type === 'vote' ? { effects: [answerVote(context, event, false)] } : {});
 
+// ---------------------------------------------------------------- the hint
+
 /**
- * The leader's process closed its connection: forget that it was heard, and wait a moment only. Who was refused a pre-vote a moment
- * ago, on the strength of this link, is answered anew.
+ * The leader's process closed its connection: forget that it was heard, and wait a moment only. Who was refused a pre-vote within the
+ * last heartbeat interval, on the strength of this link, is answered anew. Safe for the log: a term still takes a quorum of votes.
  */
-export const followHint: Decision = (context, { at }): Outcome => {
+export const followHint: Decision = (context, { at }) => {
   const { refused, options } = context;
-  const changes = { leader: null, heardAt: Number.NEGATIVE_INFINITY, refused: null, ...drawHintDelay(context) };
+  const changes = { leader: null, heardAt: NEVER, refused: null, ...drawHintDelay(context) };
   const answersAnew = refused !== null && at - refused.at <= options.heartbeatMs && wouldVote(context, refused.request);
   return { changes, effects: answersAnew ? [answerPreVote(context, refused.request, true)] : [] };
 };

@@ -22,6 +22,12 @@ export type RaftEvent = Timed &
     | { readonly type: 'peer.closed'; readonly peer: BrokerId }
     | { readonly type: 'peer.opened'; readonly peer: BrokerId }
     | { readonly type: 'read'; readonly read: ReadId }
-    /** The append message to `peer` was cut by its bytes: it ended at `lastIndex`. */
-    | { readonly type: 'append.cut'; readonly peer: BrokerId; readonly term: Term; readonly lastIndex: LogIndex }
+    /** The append message to `peer` that was to reach `lastIndex` or farther ends there, and weighs `bytes`. */
+    | {
+        readonly type: 'append.sent';
+        readonly peer: BrokerId;
+        readonly term: Term;
+        readonly lastIndex: LogIndex;
+        readonly bytes: number;
+      }
   );

@@ -44,7 +44,7 @@ export interface Append extends Addressed {
   readonly lastIndex: LogIndex;
   readonly runs: readonly TermRun[];
   readonly commit: LogIndex;
-  /** Of the entries' payloads. */
+  /** Of the entries' payloads; 0 until the actor has added them. */
   readonly bytes: number;
 }
 export interface AppendReply extends Addressed {
@@ -61,7 +61,10 @@ export interface AppendReply extends Addressed {
 export interface Heartbeat extends Addressed {
   readonly type: 'heartbeat';
   readonly commit: LogIndex;
-  /** Counts up within the term: a reply to round r proves leadership at the time r was sent. */
+  /**
+   * Counts up from 1 within the term: a reply to round r proves leadership at the time r was sent. 0 wants no answer: it only tells
+   * the commit index.
+   */
   readonly round: number;
 }
 export interface HeartbeatReply extends Addressed {

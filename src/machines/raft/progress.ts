@@ -93,8 +93,8 @@ export function probeFrom(progress: Progress, next: LogIndex): Progress {
   return { ...progress, state: 'probe', next: Math.max(progress.match + 1, next), inflight: NONE, probing: false };
 }
 
-/** A new connection: what was on its way is gone. Behind a known match there is nothing to find out. */
+/** A new connection: what was on its way is gone. Where the logs agree is still known, if it was. */
 export function reconnected(progress: Progress): Progress {
-  if (progress.match === 0) return probeFrom(progress, progress.next);
-  return { ...progress, state: 'replicate', next: progress.match + 1, inflight: NONE, probing: false };
+  if (progress.state === 'probe') return { ...progress, probing: false };
+  return { ...progress, next: progress.match + 1, inflight: NONE };
 }

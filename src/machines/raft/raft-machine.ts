@@ -16,76 +16,71 @@
 //   2. term, commit and applied never fall.
 //   3. Nothing here knows time, chance, disk or network: they come as events and go as effects (effects.ts: the driver contract).
 import { setup } from 'xstate';
-import { AssertionError } from '../../core/assert.ts';
 import { type Decision, initialContext, type RaftContext, type RaftInput } from './context.ts';
-import type { HardState, RaftEffect, ReadId } from './effects.ts';
+import type { RaftEffect } from './effects.ts';
 import * as election from './election.ts';
 import type { RaftEvent } from './events.ts';
-import type { RaftMessage } from './messages.ts';
-import * as reads from './reads.ts';
-import * as replication from './replication.ts';
+import * as following from './following.ts';
+import * as leading from './leading.ts';
+import { quorumIsSilent } from './reads.ts';
+import { hasRoomFor } from './replication.ts';
 
-type EffectParams<Type extends RaftEffect['type']> = Extract<RaftEffect, { type: Type }>['params'];
+type Params<Type extends RaftEffect['type']> = Extract<RaftEffect, { type: Type }>['params'];
 type Scope = { readonly context: RaftContext; readonly event: RaftEvent };
 
+/** Only messages have a sender and a term. */
 const termOf = (event: RaftEvent): number => ('term' in event && 'from' in event ? event.term : Number.NaN);
 
 const base = setup({
   types: { context: {} as RaftContext, events: {} as RaftEvent, input: {} as RaftInput },
+  // The effects: carried out by the actor.
   actions: {
-    persist: (_, _params: { readonly hard: HardState }) => {},
-    truncate: (_, _params: EffectParams<'truncate'>) => {},
-    append: (_, _params: EffectParams<'append'>) => {},
-    send: (_, _params: { readonly message: RaftMessage; readonly when: 'now' | 'synced' }) => {},
-    apply: (_, _params: EffectParams<'apply'>) => {},
-    answerReads: (_, _params: { readonly reads: readonly ReadId[]; readonly index: number }) => {},
-    refuseReads: (_, _params: { readonly reads: readonly ReadId[] }) => {},
-    refuseProposal: (_, _params: EffectParams<'refuseProposal'>) => {},
+    persist: (_, _params: Params<'persist'>) => {},
+    truncate: (_, _params: Params<'truncate'>) => {},
+    append: (_, _params: Params<'append'>) => {},
+    send: (_, _params: Params<'send'>) => {},
+    apply: (_, _params: Params<'apply'>) => {},
+    answerReads: (_, _params: Params<'answerReads'>) => {},
+    refuseReads: (_, _params: Params<'refuseReads'>) => {},
+    refuseProposal: (_, _params: Params<'refuseProposal'>) => {},
   },
   guards: {
     ofThisTerm: ({ context, event }: Scope) => termOf(event) === context.term,
     ofNewerTerm: ({ context, event }: Scope) => termOf(event) > context.term,
     ofOlderTerm: ({ context, event }: Scope) => termOf(event) < context.term,
     continuesLog: ({ context, event }: Scope) =>
-      event.type === 'append' && event.term === context.term && replication.holdsPrevious(context, event),
+      event.type === 'append' && event.term === context.term && following.holdsPrevious(context, event),
     leaderIsWell: ({ context, event }: Scope) => election.leaderIsWell(context, event.at),
     heardWithinTimeout: ({ context, event }: Scope) => election.heardWithinTimeout(context, event.at),
     mayVote: ({ context, event }: Scope) => election.mayVote(context, event),
     refusedByNewerTerm: ({ context, event }: Scope) => event.type === 'preVoteReply' && !event.granted && event.term > context.term,
-    // A granted pre-vote names the term that was asked for, a refusal of this term the own one.
-    answersPreVote: ({ context, event }: Scope) =>
-      event.type === 'preVoteReply' && event.term === (event.granted ? context.term + 1 : context.term),
-    winsPreVote: ({ context, event }: Scope) =>
-      event.type === 'preVoteReply' && event.granted && event.term === context.term + 1 && election.wins(context, event),
-    losesPreVote: ({ context, event }: Scope) =>
-      event.type === 'preVoteReply' && !event.granted && event.term === context.term && election.loses(context, event),
-    winsVote: ({ context, event }: Scope) => termOf(event) === context.term && election.wins(context, event),
-    losesVote: ({ context, event }: Scope) => termOf(event) === context.term && election.loses(context, event),
-    alone: ({ context }: Scope) => context.quorum === 1,
+    answersPreVote: ({ context, event }: Scope) => election.answersPreVote(context, event),
+    winsPreVote: ({ context, event }: Scope) => election.answersPreVote(context, event) && election.standing(context, event) === 'won',
+    losesPreVote: ({ context, event }: Scope) => election.answersPreVote(context, event) && election.standing(context, event) === 'lost',
+    winsVote: ({ context, event }: Scope) => termOf(event) === context.term && election.standing(context, event) === 'won',
+    losesVote: ({ context, event }: Scope) => termOf(event) === context.term && election.standing(context, event) === 'lost',
+    isAlone: ({ context }: Scope) => context.peers.length === 0,
     leaderClosed: ({ context, event }: Scope) =>
       event.type === 'peer.closed' && event.peer === context.leader && context.options.closedConnectionHint,
-    fitsUncommitted: ({ context, event }: Scope) => event.type === 'propose' && replication.hasRoomFor(context, event.bytes),
-    quorumIsSilent: ({ context, event }: Scope) => reads.quorumIsSilent(context, event),
+    fitsUncommitted: ({ context, event }: Scope) => event.type === 'propose' && hasRoomFor(context, event.bytes),
+    quorumIsSilent: ({ context, event }: Scope) => quorumIsSilent(context, event.at),
     ownNoopApplied: ({ context, event }: Scope) => event.type === 'applied' && event.index >= context.termStart,
   },
   delays: { electionTimeout: ({ context }: Scope) => context.timerDelay },
 });
 
-/** A decision (a pure function) as a named action of the chart. */
+/** A decision (a pure function) as an action of the chart: its changes go into the context, its effects to the actor. */
 const decide = (decision: Decision) =>
   base.enqueueActions(({ context, event, enqueue }) => {
     const { changes, effects } = decision(context, event);
     if (changes !== undefined) enqueue.assign(changes);
-    for (const effect of effects ?? []) enqueue(effect);
+    if (effects !== undefined) for (const effect of effects) enqueue(effect);
   });
 
 const raft = base.extend({
   actions: {
     adoptTerm: decide(election.adoptTerm),
-    redraw: decide(election.redraw),
-    stepDown: decide(election.stepDown),
     waitOn: decide(election.waitOn),
-    followHint: decide(election.followHint),
     askForPreVotes: decide(election.askForPreVotes),
     askForVotes: decide(election.askForVotes),
     noteVote: decide(election.noteVote),
@@ -93,42 +88,35 @@ const raft = base.extend({
     refusePreVote: decide(election.refusePreVote),
     grantVote: decide(election.grantVote),
     refuseVote: decide(election.refuseVote),
-    hear: decide(replication.hear),
-    takeEntries: decide(replication.takeEntries),
-    refuseEntries: decide(replication.refuseEntries),
-    tellTerm: decide(replication.tellTerm),
-    answerHeartbeat: decide(replication.answerHeartbeat),
-    noteDurable: decide(replication.noteDurable),
-    noteApplied: decide(replication.noteApplied),
-    beginTerm: decide(replication.beginTerm),
-    appendProposal: decide(replication.appendProposal),
-    countOwnSync: decide(replication.countOwnSync),
-    takeAppendReply: decide(replication.takeAppendReply),
-    takeHeartbeatReply: decide(replication.takeHeartbeatReply),
-    beginAnewWith: decide(replication.beginAnewWith),
-    takeCut: decide(replication.takeCut),
-    beat: decide(reads.beat),
-    askRound: decide(reads.askRound),
-    answerReadyReads: decide(reads.answerReads),
-    refuseRead: decide(reads.refuseRead),
-    refuseAllReads: decide(reads.refuseAllReads),
-    refuseNotLeader: decide((_context, event) =>
-      event.type === 'propose' ? { effects: [{ type: 'refuseProposal', params: { ticket: event.ticket, reason: 'notLeader' } }] } : {},
-    ),
-    refuseTooMuch: decide((_context, event) =>
-      event.type === 'propose' ? { effects: [{ type: 'refuseProposal', params: { ticket: event.ticket, reason: 'uncommittedLimit' } }] } : {},
-    ),
+    followHint: decide(election.followHint),
+    follow: decide(following.follow),
+    takeEntries: decide(following.takeEntries),
+    refuseEntries: decide(following.refuseEntries),
+    takeHeartbeat: decide(following.takeHeartbeat),
+    tellTerm: decide(following.tellTerm),
+    noteDurable: decide(following.noteDurable),
+    noteApplied: decide(following.noteApplied),
+    refuseUnled: decide(following.refuseUnled),
+    refuseRead: decide(following.refuseRead),
+    beginTerm: decide(leading.beginTerm),
+    retire: decide(leading.retire),
+    appendProposal: decide(leading.appendProposal),
+    refuseOverLimit: decide(leading.refuseOverLimit),
+    countOwnSync: decide(leading.countOwnSync),
+    takeAppendReply: decide(leading.takeAppendReply),
+    takeHeartbeatReply: decide(leading.takeHeartbeatReply),
+    takeWeight: decide(leading.takeWeight),
+    beginAnewWith: decide(leading.beginAnewWith),
+    beat: decide(leading.beat),
+    askRound: decide(leading.askRound),
     handleAgain: base.raise(({ event }) => event),
-    twoLeaders: decide((context, event) => {
-      throw new AssertionError(`term ${context.term} has two leaders: this one, and whoever sent ${event.type}`);
-    }),
   },
 });
 
 /** A message of a newer term: join it as a follower, then handle the message as one. */
 const joinNewerTerm = { guard: 'ofNewerTerm', target: '.follower', actions: ['adoptTerm', 'handleAgain'] } as const;
 /** A leader of this very term exists: follow it. */
-const followLeader = { guard: 'ofThisTerm', target: 'follower', actions: ['redraw', 'handleAgain'] } as const;
+const followLeader = { guard: 'ofThisTerm', target: 'follower', actions: ['follow', 'handleAgain'] } as const;
 
 export const raftMachine = raft.createMachine({
   id: 'raft',
@@ -139,6 +127,7 @@ export const raftMachine = raft.createMachine({
     preVote: { actions: 'considerPreVote' },
     preVoteReply: { guard: 'refusedByNewerTerm', target: '.follower', actions: 'adoptTerm' },
     vote: [
+      // Somebody was cut off from the leader that this member hears: no answer, and above all no newer term (§4.2.3).
       { guard: 'leaderIsWell' },
       joinNewerTerm,
       { actions: 'refuseVote' },
@@ -150,7 +139,7 @@ export const raftMachine = raft.createMachine({
     heartbeatReply: joinNewerTerm,
     'log.synced': { actions: 'noteDurable' },
     applied: { actions: 'noteApplied' },
-    propose: { actions: 'refuseNotLeader' },
+    propose: { actions: 'refuseUnled' },
     read: { actions: 'refuseRead' },
   },
   states: {
@@ -158,16 +147,17 @@ export const raftMachine = raft.createMachine({
       description: 'Takes entries from the leader of its term; silence for the election timeout makes it ask for pre-votes.',
       after: {
         electionTimeout: [
+          // Heartbeats do not start the timer anew, which costs three times as much as noting when they came.
           { guard: 'heardWithinTimeout', target: 'follower', reenter: true, actions: 'waitOn' },
           { target: 'preCandidate' },
         ],
       },
       on: {
         append: [
-          { guard: 'continuesLog', actions: ['hear', 'takeEntries'] },
-          { guard: 'ofThisTerm', actions: ['hear', 'refuseEntries'] },
+          { guard: 'continuesLog', actions: 'takeEntries' },
+          { guard: 'ofThisTerm', actions: 'refuseEntries' },
         ],
-        heartbeat: { guard: 'ofThisTerm', actions: ['hear', 'answerHeartbeat'] },
+        heartbeat: { guard: 'ofThisTerm', actions: 'takeHeartbeat' },
         vote: { guard: 'mayVote', target: 'follower', reenter: true, actions: 'grantVote' },
         'peer.closed': { guard: 'leaderClosed', target: 'follower', reenter: true, actions: 'followHint' },
       },
@@ -175,12 +165,12 @@ export const raftMachine = raft.createMachine({
     preCandidate: {
       description: 'Asks whether it would be elected, in a term that has not begun.',
       entry: 'askForPreVotes',
-      always: { guard: 'alone', target: 'candidate' },
+      always: { guard: 'isAlone', target: 'candidate' },
       after: { electionTimeout: { target: 'preCandidate', reenter: true } },
       on: {
         preVoteReply: [
           { guard: 'winsPreVote', target: 'candidate' },
-          { guard: 'losesPreVote', target: 'follower', actions: 'redraw' },
+          { guard: 'losesPreVote', target: 'follower', actions: 'follow' },
           { guard: 'answersPreVote', actions: 'noteVote' },
         ],
         vote: { guard: 'mayVote', target: 'follower', actions: 'grantVote' },
@@ -191,12 +181,12 @@ export const raftMachine = raft.createMachine({
     candidate: {
       description: 'Has begun a term, voted for itself, and asks for votes.',
       entry: 'askForVotes',
-      always: { guard: 'alone', target: 'leader' },
+      always: { guard: 'isAlone', target: 'leader' },
       after: { electionTimeout: 'preCandidate' },
       on: {
         voteReply: [
           { guard: 'winsVote', target: 'leader' },
-          { guard: 'losesVote', target: 'follower', actions: 'redraw' },
+          { guard: 'losesVote', target: 'follower', actions: 'follow' },
           { guard: 'ofThisTerm', actions: 'noteVote' },
         ],
         append: followLeader,
@@ -206,27 +196,25 @@ export const raftMachine = raft.createMachine({
     leader: {
       description: 'Appends proposals, replicates them, and commits what a quorum holds durably.',
       entry: 'beginTerm',
-      exit: 'refuseAllReads',
+      exit: 'retire',
       initial: 'settling',
       on: {
         preVote: { actions: 'refusePreVote' },
         // It would step down by itself if a quorum did not hear it: until then nobody needs another leader.
         vote: [{ guard: 'ofNewerTerm' }, { actions: 'refuseVote' }],
-        append: { guard: 'ofThisTerm', actions: 'twoLeaders' },
-        heartbeat: { guard: 'ofThisTerm', actions: 'twoLeaders' },
-        propose: [{ guard: 'fitsUncommitted', actions: 'appendProposal' }, { actions: 'refuseTooMuch' }],
-        'log.synced': { actions: ['countOwnSync', 'answerReadyReads'] },
-        appendReply: { guard: 'ofThisTerm', actions: ['takeAppendReply', 'answerReadyReads'] },
-        heartbeatReply: { guard: 'ofThisTerm', actions: ['takeHeartbeatReply', 'answerReadyReads'] },
-        'append.cut': { actions: 'takeCut' },
+        propose: [{ guard: 'fitsUncommitted', actions: 'appendProposal' }, { actions: 'refuseOverLimit' }],
+        'log.synced': { actions: 'countOwnSync' },
+        appendReply: { guard: 'ofThisTerm', actions: 'takeAppendReply' },
+        heartbeatReply: { guard: 'ofThisTerm', actions: 'takeHeartbeatReply' },
+        'append.sent': { actions: 'takeWeight' },
         'peer.opened': { actions: 'beginAnewWith' },
         read: { actions: 'askRound' },
-        beat: [{ guard: 'quorumIsSilent', target: 'follower', actions: 'stepDown' }, { actions: 'beat' }],
+        beat: [{ guard: 'quorumIsSilent', target: 'follower', actions: 'follow' }, { actions: 'beat' }],
       },
       states: {
         settling: {
           description: 'Its own no-op is not applied yet: its state may lack what earlier leaders committed.',
-          on: { applied: [{ guard: 'ownNoopApplied', target: 'serving', actions: 'noteApplied' }, { actions: 'noteApplied' }] },
+          on: { applied: { guard: 'ownNoopApplied', target: 'serving', actions: 'noteApplied' } },
         },
         serving: {
           description: 'Its state holds everything that was ever acknowledged.',
