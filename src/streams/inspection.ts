@@ -7,7 +7,7 @@ interface Seen {
   readonly id: string;
   /** Milliseconds since 1970. */
   readonly at: Millis;
-  /** Counts up by one through everything one inspector tells. */
+  /** Counts up by one through everything that one watcher is told. */
   readonly seq: number;
 }
 

@@ -70,17 +70,17 @@ interface Live {
   transitions: MachineTransition[];
 }
 
+type Unnumbered<T> = T extends unknown ? Omit<T, 'seq'> : never;
+
 /** What all watchers are told; each gets the chart's definition before the first word of an actor that runs it. */
 interface Told {
   readonly actor: Live;
-  readonly inspection: Inspection;
+  readonly inspection: Unnumbered<Inspection>;
 }
 
 export function createInspector({ clock }: { readonly clock: Clock }): Inspector {
   const live = new Map<string, Live>();
   const watchers = new Subject<Told>();
-  let seq = 0;
-
   function summary({ id, kind, machine, value, since }: Live): MachineSummary {
     return { id, kind, machine: machine.id, state: statePaths(value), since };
   }
@@ -94,21 +94,22 @@ export function createInspector({ clock }: { readonly clock: Clock }): Inspector
 
   const stream = new Observable<Inspection>((subscriber) => {
     const told = new Set<AnyStateMachine>();
+    let seq = 0;
     const tell = ({ actor, inspection }: Told) => {
       if (!told.has(actor.machine)) {
         told.add(actor.machine);
         const { id } = actor.machine;
         subscriber.next({ type: '@vedette.definition', id, definition: definitionOf(actor.machine), at: inspection.at, seq: seq++ });
       }
-      subscriber.next(inspection);
+      subscriber.next({ ...inspection, seq: seq++ });
     };
     for (const actor of live.values()) tell({ actor, inspection: presence(actor, clock.now()) });
     return watchers.subscribe(tell);
   });
 
-  function presence(actor: Live, at: Millis): Inspection {
+  function presence(actor: Live, at: Millis): Unnumbered<Inspection> {
     const { machine, id, kind, value } = actor;
-    return { type: '@xstate.actor', id, kind, machine: machine.id, state: statePaths(value), at, seq: seq++ };
+    return { type: '@xstate.actor', id, kind, machine: machine.id, state: statePaths(value), at };
   }
 
   return {
@@ -144,14 +145,14 @@ export function createInspector({ clock }: { readonly clock: Clock }): Inspector
             if (actor.transitions.length > TRANSITIONS_KEPT) actor.transitions.shift();
           }
           if (watched) {
-            const inspection = { type: '@xstate.transition', id, ...transition, effects: effects.map(({ type }) => type), seq: seq++ } as const;
+            const inspection = { type: '@xstate.transition', id, ...transition, effects: effects.map(({ type }) => type) } as const;
             watchers.next({ actor, inspection });
           }
         },
         stopped() {
           // A newer actor of the same id (a restarted one) stays.
           if (live.get(id) === actor) live.delete(id);
-          if (watchers.observed) watchers.next({ actor, inspection: { type: '@vedette.stopped', id, at: clock.now(), seq: seq++ } });
+          if (watchers.observed) watchers.next({ actor, inspection: { type: '@vedette.stopped', id, at: clock.now() } });
         },
       };
     },
