@@ -47,6 +47,10 @@ export interface UncommittedExtent {
   readonly bytes: number;
 }
 
+/**
+ * At most 18 keys: each change copies it by Object.assign(), and past that V8 makes the copies dictionaries, which takes twenty times
+ * as long.
+ */
 export interface RaftContext {
   readonly self: BrokerId;
   /** All voters, sorted. */
@@ -77,11 +81,15 @@ export interface RaftContext {
   /** Candidates: the answers so far. */
   readonly votes: Readonly<Record<string, boolean>>;
 
-  /** Leader, and empty at everybody else: */
+  readonly leadership: Leadership | null;
+}
+
+/** What only a leader has, for one term. */
+export interface Leadership {
   readonly progress: Readonly<Record<string, Progress>>;
   /** The index of the term's no-op. */
   readonly termStart: LogIndex;
-  /** The last round of heartbeats that was begun in this term. */
+  /** The last round of heartbeats that was begun. */
   readonly round: number;
   readonly reads: readonly PendingRead[];
   readonly uncommitted: readonly UncommittedExtent[];
@@ -94,9 +102,6 @@ export interface Outcome {
   readonly effects?: readonly RaftEffect[];
 }
 export type Decision = (context: RaftContext, event: RaftEvent) => Outcome;
-
-/** What only a leader has. */
-export const NOT_LEADING = { progress: {}, termStart: 0, round: 0, reads: [], uncommitted: [], uncommittedBytes: 0 } as const;
 
 /** Earlier than every moment: no leader was heard. */
 export const NEVER = Number.NEGATIVE_INFINITY;
@@ -122,6 +127,6 @@ export function initialContext(input: RaftInput): RaftContext {
     ...drawTimeout({ chance: input.seed >>> 0, options }),
     refused: null,
     votes: {},
-    ...NOT_LEADING,
+    leadership: null,
   };
 }

@@ -1,7 +1,7 @@
 // A leader's decisions: each takes what happened, then `advance` draws the consequences in one order, whatever it was.
-import { assert } from '../../core/assert.ts';
+import { assert, present } from '../../core/assert.ts';
 import type { Millis } from '../../core/ids.ts';
-import { type Decision, NOT_LEADING, type Outcome, type RaftContext } from './context.ts';
+import type { Decision, Leadership, Outcome, RaftContext } from './context.ts';
 import { apply, type RaftEffect } from './effects.ts';
 import { noteDurable } from './following.ts';
 import { extend } from './log-view.ts';
@@ -9,23 +9,28 @@ import { matched, newProgress, type Progress, reconnected, weighed } from './pro
 import { answerReads, beginRound } from './reads.ts';
 import { afterLoss, afterRefusal, committable, replicate, withoutCommitted } from './replication.ts';
 
+const leadershipOf = ({ leadership }: RaftContext): Leadership => present(leadership, 'a leader has a leadership');
+
 /** Commits what may be, sends on what there is to send, answers the reads that may be answered. */
-function advance(context: RaftContext, at: Millis): Outcome {
+function advance(context: RaftContext, leadership: Leadership, at: Millis): Outcome {
   const effects: RaftEffect[] = [];
-  const commit = committable(context);
+  const commit = committable(context, leadership.progress);
   let after = context;
+  let kept = leadership;
   if (commit > context.commit) {
     effects.push(apply(commit));
-    after = { ...context, ...withoutCommitted(context, commit), commit };
+    after = { ...context, commit };
+    kept = withoutCommitted(leadership, commit);
   }
-  const progress = replicate(after, at, effects);
-  const reads = answerReads(after, effects);
-  const { durable, uncommitted, uncommittedBytes } = after;
-  return { changes: { durable, commit, progress, reads, uncommitted, uncommittedBytes }, effects };
+  const progress = replicate(after, kept.progress, at, effects);
+  const reads = answerReads(after, kept, effects);
+  return { changes: { durable: context.durable, commit, leadership: { ...kept, progress, reads } }, effects };
 }
 
+/** The consequences of what was learnt of one follower. */
 function advanceWith(context: RaftContext, peer: string, progress: Progress, at: Millis): Outcome {
-  return advance({ ...context, progress: { ...context.progress, [peer]: progress } }, at);
+  const leadership = leadershipOf(context);
+  return advance(context, { ...leadership, progress: { ...leadership.progress, [peer]: progress } }, at);
 }
 
 /** §6.4, §3.6.2: a new leader's first entry is empty: with it everything before it is committed, without waiting for a client. */
@@ -33,29 +38,32 @@ export const beginTerm: Decision = (context, { at }) => {
   const { self, term, peers } = context;
   const first = context.log.lastIndex + 1;
   const log = extend(context.log, term, 1);
-  const unknown = Object.fromEntries(peers.map((peer) => [peer, newProgress(first, at)]));
   const effects: RaftEffect[] = [{ type: 'append', params: { first, last: first, term, source: 'noop' } }];
-  const progress = replicate({ ...context, log, progress: unknown }, at, effects);
-  return { changes: { ...NOT_LEADING, leader: self, log, termStart: first, progress }, effects };
+  const unknown = Object.fromEntries(peers.map((peer) => [peer, newProgress(first, at)]));
+  const progress = replicate({ ...context, log }, unknown, at, effects);
+  const leadership = { progress, termStart: first, round: 0, reads: [], uncommitted: [], uncommittedBytes: 0 };
+  return { changes: { leader: self, log, leadership }, effects };
 };
 
 /** Leadership is over: reads that wait can no longer be proven here. */
-export const retire: Decision = ({ reads }) => ({
-  changes: NOT_LEADING,
-  effects: reads.length === 0 ? [] : [{ type: 'refuseReads', params: { reads: reads.map(({ read }) => read) } }],
-});
+export const retire: Decision = (context) => {
+  const reads = leadershipOf(context).reads.map(({ read }) => read);
+  return { changes: { leadership: null }, effects: reads.length === 0 ? [] : [{ type: 'refuseReads', params: { reads } }] };
+};
 
 export const appendProposal: Decision = (context, event) => {
   if (event.type !== 'propose') return {};
   const { count, bytes, at } = event;
-  const { term } = context;
   assert(count > 0, 'a proposal has at least one entry');
+  const { term } = context;
+  const leadership = leadershipOf(context);
   const log = extend(context.log, term, count);
-  const extent = { first: context.log.lastIndex + 1, last: log.lastIndex };
-  const effects: RaftEffect[] = [{ type: 'append', params: { ...extent, term, source: 'proposal' } }];
-  const progress = replicate({ ...context, log }, at, effects);
-  const uncommitted = [...context.uncommitted, { last: extent.last, bytes }];
-  return { changes: { log, progress, uncommitted, uncommittedBytes: context.uncommittedBytes + bytes }, effects };
+  const last = log.lastIndex;
+  const effects: RaftEffect[] = [{ type: 'append', params: { first: context.log.lastIndex + 1, last, term, source: 'proposal' } }];
+  const progress = replicate({ ...context, log }, leadership.progress, at, effects);
+  const uncommitted = [...leadership.uncommitted, { last, bytes }];
+  const uncommittedBytes = leadership.uncommittedBytes + bytes;
+  return { changes: { log, leadership: { ...leadership, progress, uncommitted, uncommittedBytes } }, effects };
 };
 
 /** The limit's answer, so that a leader cut off from its quorum does not grow without end. */
@@ -64,13 +72,13 @@ export const refuseOverLimit: Decision = (_context, event) =>
 
 export const countOwnSync: Decision = (context, event) => {
   const { changes } = noteDurable(context, event);
-  return changes === undefined ? {} : advance({ ...context, ...changes }, event.at);
+  return changes === undefined ? {} : advance({ ...context, ...changes }, leadershipOf(context), event.at);
 };
 
 export const takeAppendReply: Decision = (context, event) => {
   if (event.type !== 'appendReply') return {};
   const { from, rejected, index, at } = event;
-  const known = context.progress[from];
+  const known = leadershipOf(context).progress[from];
   if (known === undefined) return {};
   assert(rejected || index <= context.log.lastIndex, `${from} holds entry ${index} of this term, which ends at ${context.log.lastIndex}`);
   const progress = rejected ? { ...afterRefusal(context, known, event), heardAt: at } : matched(known, index, at);
@@ -80,7 +88,7 @@ export const takeAppendReply: Decision = (context, event) => {
 export const takeHeartbeatReply: Decision = (context, event) => {
   if (event.type !== 'heartbeatReply') return {};
   const { from, round, at } = event;
-  const known = context.progress[from];
+  const known = leadershipOf(context).progress[from];
   if (known === undefined) return {};
   const progress = afterLoss(known, at, context.options.electionMinMs);
   return advanceWith(context, from, { ...progress, heardAt: at, round: Math.max(known.round, round) }, at);
@@ -88,30 +96,31 @@ export const takeHeartbeatReply: Decision = (context, event) => {
 
 /** Whatever was on its way to the peer is gone with the old connection. */
 export const beginAnewWith: Decision = (context, event) => {
-  const known = event.type === 'peer.opened' ? context.progress[event.peer] : undefined;
-  if (event.type !== 'peer.opened' || known === undefined) return {};
-  return advanceWith(context, event.peer, reconnected(known), event.at);
+  if (event.type !== 'peer.opened') return {};
+  const known = leadershipOf(context).progress[event.peer];
+  return known === undefined ? {} : advanceWith(context, event.peer, reconnected(known), event.at);
 };
 
 /** The actor has weighed a message, or sent less than it said. */
 export const takeWeight: Decision = (context, event) => {
   if (event.type !== 'append.sent' || event.term !== context.term) return {};
-  const known = context.progress[event.peer];
-  if (known === undefined) return {};
-  return advanceWith(context, event.peer, weighed(known, event.lastIndex, event.bytes), event.at);
+  const known = leadershipOf(context).progress[event.peer];
+  return known === undefined ? {} : advanceWith(context, event.peer, weighed(known, event.lastIndex, event.bytes), event.at);
 };
 
 /** All groups beat together. Each beat is a round: its answers prove leadership. */
 export const beat: Decision = (context) => {
-  const round = context.round + 1;
-  return { changes: { round }, effects: beginRound(context, round) };
+  const leadership = leadershipOf(context);
+  const round = leadership.round + 1;
+  return { changes: { leadership: { ...leadership, round } }, effects: beginRound(context, leadership, round) };
 };
 
 /** A read is bound to a round that begins now. Alone in the group, a leader has proved it already. */
 export const askRound: Decision = (context, event) => {
   if (event.type !== 'read') return {};
-  const round = context.round + 1;
-  const effects = beginRound(context, round);
-  const reads = answerReads({ ...context, round, reads: [...context.reads, { read: event.read, round }] }, effects);
-  return { changes: { round, reads }, effects };
+  const leadership = leadershipOf(context);
+  const round = leadership.round + 1;
+  const effects = beginRound(context, leadership, round);
+  const asked = { ...leadership, round, reads: [...leadership.reads, { read: event.read, round }] };
+  return { changes: { leadership: { ...asked, reads: answerReads(context, asked, effects) } }, effects };
 };

@@ -64,7 +64,7 @@ const base = setup({
       event.type === 'peer.closed' && event.peer === context.leader && context.options.closedConnectionHint,
     fitsUncommitted: ({ context, event }: Scope) => event.type === 'propose' && hasRoomFor(context, event.bytes),
     quorumIsSilent: ({ context, event }: Scope) => quorumIsSilent(context, event.at),
-    ownNoopApplied: ({ context, event }: Scope) => event.type === 'applied' && event.index >= context.termStart,
+    ownNoopApplied: ({ context, event }: Scope) => event.type === 'applied' && event.index >= (context.leadership?.termStart ?? Number.POSITIVE_INFINITY),
   },
   delays: { electionTimeout: ({ context }: Scope) => context.timerDelay },
 });

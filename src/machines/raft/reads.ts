@@ -5,24 +5,24 @@
 //   2. It is answered only when an entry of the leader's own term is committed: before that the leader does not know what is.
 //   3. A leader that a quorum has not answered for the longest election timeout steps down; its reads are refused.
 import type { Millis } from '../../core/ids.ts';
-import type { RaftContext } from './context.ts';
+import type { Leadership, RaftContext } from './context.ts';
 import type { RaftEffect } from './effects.ts';
 import { majorityOf, reachedByMajority } from './quorum.ts';
-import { heartbeat, type Leading } from './replication.ts';
+import { heartbeat } from './replication.ts';
 
 /** A heartbeat of this round to every follower. */
-export function beginRound(leading: Leading, round: number): RaftEffect[] {
+export function beginRound(context: RaftContext, { progress }: Leadership, round: number): RaftEffect[] {
   const effects: RaftEffect[] = [];
-  for (const peer of leading.peers) {
-    const progress = leading.progress[peer];
-    if (progress !== undefined) effects.push(heartbeat(leading, peer, progress, round));
+  for (const peer of context.peers) {
+    const known = progress[peer];
+    if (known !== undefined) effects.push(heartbeat(context, peer, known, round));
   }
   return effects;
 }
 
 /** Answers what may be answered, and gives what still waits. */
-export function answerReads(context: RaftContext, effects: RaftEffect[]): RaftContext['reads'] {
-  const { reads, commit, termStart, round, peers, progress } = context;
+export function answerReads({ commit, peers }: RaftContext, leadership: Leadership, effects: RaftEffect[]): Leadership['reads'] {
+  const { reads, termStart, round, progress } = leadership;
   if (reads.length === 0 || commit < termStart) return reads;
   const proven = reachedByMajority([round, ...peers.map((peer) => progress[peer]?.round ?? 0)]);
   const ready = reads.filter((read) => read.round <= proven);
@@ -32,10 +32,10 @@ export function answerReads(context: RaftContext, effects: RaftEffect[]): RaftCo
 }
 
 /** Has a quorum, the leader among it, been silent for the longest election timeout? */
-export function quorumIsSilent({ members, peers, progress, options }: RaftContext, at: Millis): boolean {
+export function quorumIsSilent({ members, peers, leadership, options }: RaftContext, at: Millis): boolean {
   let heard = 1;
   for (const peer of peers) {
-    const known = progress[peer];
+    const known = leadership?.progress[peer];
     if (known !== undefined && at - known.heardAt <= options.electionMaxMs) heard++;
   }
   return heard < majorityOf(members.length);

@@ -8,10 +8,10 @@
 //      the window opens within a few round trips, and one follower far behind does not hold a step.
 import { assert } from '../../core/assert.ts';
 import type { BrokerId, LogIndex, Millis } from '../../core/ids.ts';
-import type { RaftContext } from './context.ts';
+import type { Leadership, RaftContext } from './context.ts';
 import { type RaftEffect, send } from './effects.ts';
 import { lastNotAbove, runsBetween, termAt } from './log-view.ts';
-import type { AppendReply } from './messages.ts';
+import type { Append, AppendReply } from './messages.ts';
 import { hasRoom, isWaitedFor, type Progress, probeFrom, sent } from './progress.ts';
 import { reachedByMajority } from './quorum.ts';
 
@@ -20,11 +20,8 @@ const ENTRIES_PER_MESSAGE = 256;
 /** Messages to one follower in one step. */
 const BURST = 4;
 
-/** What a leader's decision works on. */
-export type Leading = Pick<RaftContext, 'self' | 'peers' | 'options' | 'term' | 'log' | 'commit' | 'progress' | 'round'>;
-
-function appendMessage(leading: Leading, to: BrokerId, prevIndex: LogIndex): Extract<RaftEffect, { type: 'send' }>['params']['message'] {
-  const { self, term, log, commit } = leading;
+function appendMessage(context: RaftContext, to: BrokerId, prevIndex: LogIndex): Append {
+  const { self, term, log, commit } = context;
   const prevTerm = termAt(log, prevIndex);
   assert(prevTerm !== undefined, `${to} needs the entry after ${prevIndex}, which is no longer in the log`);
   const lastIndex = Math.min(log.lastIndex, prevIndex + ENTRIES_PER_MESSAGE);
@@ -32,18 +29,18 @@ function appendMessage(leading: Leading, to: BrokerId, prevIndex: LogIndex): Ext
   return { type: 'append', from: self, to, term, prevIndex, prevTerm, lastIndex, runs, commit, bytes: 0 };
 }
 
-export function heartbeat({ self, term, commit }: Leading, to: BrokerId, progress: Progress, round: number): RaftEffect {
+export function heartbeat({ self, term, commit }: RaftContext, to: BrokerId, progress: Progress, round: number): RaftEffect {
   return send({ type: 'heartbeat', from: self, to, term, commit: Math.min(commit, progress.match), round });
 }
 
 /** What this follower lacks and may have now. */
-function sendEntries(leading: Leading, to: BrokerId, start: Progress, at: Millis, effects: RaftEffect[]): Progress {
-  const { log, commit, options } = leading;
+function sendEntries(context: RaftContext, to: BrokerId, start: Progress, at: Millis, effects: RaftEffect[]): Progress {
+  const { log, commit, options } = context;
   let progress = start;
   for (let burst = 0; burst < BURST && progress.next <= log.lastIndex && hasRoom(progress, options); burst++) {
-    const prevIndex = progress.next - 1;
-    effects.push(send(appendMessage(leading, to, prevIndex)));
-    progress = { ...sent(progress, Math.min(log.lastIndex, prevIndex + ENTRIES_PER_MESSAGE), at), toldCommit: commit };
+    const message = appendMessage(context, to, progress.next - 1);
+    effects.push(send(message));
+    progress = { ...sent(progress, message.lastIndex, at), toldCommit: commit };
   }
   return progress;
 }
@@ -52,33 +49,33 @@ function sendEntries(leading: Leading, to: BrokerId, start: Progress, at: Millis
  * A commit is told at once, because every replica serves subscribers; but where entries are on their way, the answer to them comes
  * back here first, and under load the next entries tell it.
  */
-function tellCommit(leading: Leading, to: BrokerId, progress: Progress, effects: RaftEffect[]): Progress {
-  const commit = Math.min(leading.commit, progress.match);
+function tellCommit(context: RaftContext, to: BrokerId, progress: Progress, effects: RaftEffect[]): Progress {
+  const commit = Math.min(context.commit, progress.match);
   if (commit <= progress.toldCommit || isWaitedFor(progress)) return progress;
-  effects.push(heartbeat(leading, to, progress, 0));
+  effects.push(heartbeat(context, to, progress, 0));
   return { ...progress, toldCommit: commit };
 }
 
-/** To every follower what it lacks and may have; else the news of what is committed. */
-export function replicate(leading: Leading, at: Millis, effects: RaftEffect[]): RaftContext['progress'] {
-  let table = leading.progress;
-  for (const peer of leading.peers) {
+/** To every follower what it lacks and may have; else the news of what is committed. Gives what is known of them then. */
+export function replicate(context: RaftContext, start: Leadership['progress'], at: Millis, effects: RaftEffect[]): Leadership['progress'] {
+  let table = start;
+  for (const peer of context.peers) {
     const known = table[peer];
     if (known === undefined) continue;
-    const progress = tellCommit(leading, peer, sendEntries(leading, peer, known, at, effects), effects);
+    const progress = tellCommit(context, peer, sendEntries(context, peer, known, at, effects), effects);
     if (progress !== known) table = { ...table, [peer]: progress };
   }
   return table;
 }
 
 /** The highest index that may be committed now; the present commit index when there is none above it. */
-export function committable({ term, log, commit, durable, peers, progress }: RaftContext): LogIndex {
+export function committable({ term, log, commit, durable, peers }: RaftContext, progress: Leadership['progress']): LogIndex {
   const reached = reachedByMajority([durable, ...peers.map((peer) => progress[peer]?.match ?? 0)]);
   return reached > commit && termAt(log, reached) === term ? reached : commit;
 }
 
 /** Both sides skip whole terms: the follower has named its last entry of a term not above ours, we go to our last of that term. */
-export function afterRefusal({ log }: Leading, known: Progress, refusal: AppendReply): Progress {
+export function afterRefusal({ log }: RaftContext, known: Progress, refusal: AppendReply): Progress {
   // What it holds it cannot refuse; and a probe has one answer. Else it is about a message from before we began anew.
   const isOld = refusal.index <= known.match || (known.state === 'probe' && refusal.index !== known.next - 1);
   if (isOld) return known;
@@ -93,14 +90,16 @@ export function afterLoss(known: Progress, at: Millis, patience: Millis): Progre
 }
 
 /** May a proposal of `bytes` be appended? One is taken however large it is when none waits, else it never could be. */
-export function hasRoomFor({ uncommittedBytes, options }: RaftContext, bytes: number): boolean {
-  return bytes === 0 || uncommittedBytes === 0 || uncommittedBytes + bytes <= options.uncommittedBytesMax;
+export function hasRoomFor({ leadership, options }: RaftContext, bytes: number): boolean {
+  const waiting = leadership?.uncommittedBytes ?? 0;
+  return bytes === 0 || waiting === 0 || waiting + bytes <= options.uncommittedBytesMax;
 }
 
 /** Without the proposals that are committed now. */
-export function withoutCommitted(context: RaftContext, commit: LogIndex): Pick<RaftContext, 'uncommitted' | 'uncommittedBytes'> {
-  const first = context.uncommitted.findIndex(({ last }) => last > commit);
-  if (first === 0) return context;
-  const uncommitted = first === -1 ? [] : context.uncommitted.slice(first);
-  return { uncommitted, uncommittedBytes: uncommitted.reduce((sum, { bytes }) => sum + bytes, 0) };
+export function withoutCommitted(leadership: Leadership, commit: LogIndex): Leadership {
+  const { uncommitted } = leadership;
+  const first = uncommitted.findIndex(({ last }) => last > commit);
+  if (first === 0 || uncommitted.length === 0) return leadership;
+  const left = first === -1 ? [] : uncommitted.slice(first);
+  return { ...leadership, uncommitted: left, uncommittedBytes: left.reduce((sum, { bytes }) => sum + bytes, 0) };
 }
