@@ -5,6 +5,8 @@ import type { Millis } from '../core/ids.ts';
 import type { Clock, Timer } from './clock.ts';
 
 export interface ClockViewOptions {
+  /** Called with everything that runs in this process, to run it: a place to look at the process after each turn. */
+  readonly turn?: (run: () => void) => void;
   /** The wall clock is ahead by this much. */
   readonly skewMs?: Millis;
   /** Parts in a million by which this node's clocks run fast; above −1 000 000. */
@@ -12,6 +14,8 @@ export interface ClockViewOptions {
 }
 
 export interface ClockView extends Clock {
+  /** Something reaches the process from outside (a message, a request): it runs now, on `resume`, or, when revoked, never. */
+  enter(run: () => void): void;
   /** Sets the wall clock forward (or back). Monotonic time does not notice. */
   jump(ms: Millis): void;
   /** Like SIGSTOP: time goes on, but nothing fires until `resume`. */
@@ -23,7 +27,7 @@ export interface ClockView extends Clock {
   revoke(): void;
 }
 
-export function createClockView(base: Clock, { skewMs = 0, driftPpm = 0 }: ClockViewOptions = {}): ClockView {
+export function createClockView(base: Clock, { turn = (run) => run(), skewMs = 0, driftPpm = 0 }: ClockViewOptions = {}): ClockView {
   const rate = 1 + driftPpm / 1_000_000;
   assert(rate > 0, 'a clock runs forward');
   const wallBegan = base.now() + skewMs;
@@ -31,15 +35,24 @@ export function createClockView(base: Clock, { skewMs = 0, driftPpm = 0 }: Clock
   let jumped: Millis = 0;
   let paused = false;
   let revoked = false;
-  let held: (() => void)[] = [];
+  /** What came due while the process was stopped, and everything since, until all of it has run. */
+  const held: (() => void)[] = [];
 
   const elapsed = () => (base.monotonic() - began) * rate;
   const monotonic = rate === 1 ? () => base.monotonic() : () => began + elapsed();
 
   function deliver(fire: () => void): void {
     if (revoked) return;
-    if (paused) held.push(fire);
-    else fire();
+    if (paused || held.length > 0) held.push(fire);
+    else turn(fire);
+  }
+
+  /** Each in a turn of its own, as the loop of a process that was stopped would. */
+  function release(): void {
+    if (paused || revoked) return;
+    const fire = held.shift();
+    if (fire !== undefined) turn(fire);
+    if (held.length > 0) base.defer(release);
   }
 
   return {
@@ -68,6 +81,7 @@ export function createClockView(base: Clock, { skewMs = 0, driftPpm = 0 }: Clock
       };
     },
     defer: (run) => base.defer(() => deliver(run)),
+    enter: deliver,
     jump(ms) {
       jumped += ms;
     },
@@ -77,17 +91,14 @@ export function createClockView(base: Clock, { skewMs = 0, driftPpm = 0 }: Clock
     resume() {
       if (!paused) return;
       paused = false;
-      const due = held;
-      held = [];
-      // Each in a turn of its own, as the loop of a process that was stopped would.
-      for (const fire of due) base.defer(() => deliver(fire));
+      base.defer(release);
     },
     get paused() {
       return paused;
     },
     revoke() {
       revoked = true;
-      held = [];
+      held.length = 0;
     },
   };
 }

@@ -131,6 +131,30 @@ test('a paused view holds back what comes due, and gives it in order on resume; 
   assert.is(fired.length, 3);
 });
 
+test('what comes from outside waits behind what is held, and each turn can be looked at', () => {
+  const clock = createVirtualClock();
+  const seen: string[] = [];
+  const view = createClockView(clock, {
+    turn(run) {
+      run();
+      seen.push('|');
+    },
+  });
+  view.enter(() => seen.push('at once'));
+  view.after(1, () => seen.push('timer'));
+  view.pause();
+  clock.advance(2);
+  view.enter(() => seen.push('message 1'));
+  view.resume();
+  view.enter(() => seen.push('message 2'));
+  clock.advance(0);
+  view.enter(() => seen.push('message 3'));
+  assert.equal(seen.join(' '), 'at once | timer | message 1 | message 2 | message 3 |');
+  view.revoke();
+  view.enter(() => seen.push('never'));
+  assert.is(seen.length, 10);
+});
+
 test('pausing again before what was held has run holds it again', () => {
   const clock = createVirtualClock();
   const view = createClockView(clock);
