@@ -1,0 +1,396 @@
+// A small network of role charts, without clock, disk or sockets: the driver contract (machines/raft/effects.ts) in its plainest
+// form. Time stands still until `advance`, messages wait until `deliver` or `settle`, writes until `sync` or `settle`. After every
+// step the safety of the whole group is checked, so a test needs to assert only what it is about.
+import { strict as assert } from 'node:assert';
+import type { BrokerId, LogIndex, Millis, Term } from '../../src/core/ids.ts';
+import type { RaftContext, RaftOptions } from '../../src/machines/raft/context.ts';
+import type { HardState, RaftEffect } from '../../src/machines/raft/effects.ts';
+import type { RaftEvent } from '../../src/machines/raft/events.ts';
+import type { RaftMessage, TermRun } from '../../src/machines/raft/messages.ts';
+import { raftMachine } from '../../src/machines/raft/raft-machine.ts';
+import { createStepper, type SteppedAction } from '../../src/streams/stepper.ts';
+
+export interface Entry {
+  readonly term: Term;
+  /** Empty: a no-op. */
+  readonly data: string;
+}
+interface Write {
+  readonly hard?: HardState;
+  readonly truncateAfter?: LogIndex;
+  readonly entries?: readonly Entry[];
+}
+interface Letter {
+  readonly message: RaftMessage;
+  readonly entries: readonly Entry[];
+}
+type Untimed<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
+export type UntimedEvent = Untimed<RaftEvent>;
+type Snapshot = ReturnType<ReturnType<typeof createStepper<typeof raftMachine>>['initial']>['snapshot'];
+
+export interface Disk {
+  hard: HardState;
+  entries: Entry[];
+}
+
+interface Member {
+  readonly id: BrokerId;
+  readonly disk: Disk;
+  stepper: ReturnType<typeof createStepper<typeof raftMachine>>;
+  snapshot: Snapshot;
+  alive: boolean;
+  /** Its writes stay unsynced, also in `settle`. */
+  diskHangs: boolean;
+  /** The log as the member itself sees it; the disk may be behind. */
+  entries: Entry[];
+  writes: { readonly write: Write; readonly letters: Letter[]; readonly last: { readonly index: LogIndex; readonly term: Term } | null }[];
+  timer: { readonly id: string; readonly due: Millis; readonly type: string } | null;
+  applied: Entry[];
+  readonly refusals: string[];
+  readonly readAnswers: Map<number, LogIndex | 'refused'>;
+}
+
+export const DEFAULTS: RaftOptions = {
+  heartbeatMs: 50,
+  electionMinMs: 250,
+  electionMaxMs: 500,
+  closedConnectionHint: true,
+  inflightMax: 64,
+  inflightBytesMax: 4_194_304,
+  uncommittedBytesMax: 33_554_432,
+};
+
+export interface ChartsOptions {
+  readonly options?: Partial<RaftOptions>;
+  readonly seed?: number;
+  /** Terms of the entries that a member begins with, and its durable term. */
+  readonly logs?: Readonly<Record<string, readonly Term[]>>;
+  readonly hard?: Readonly<Record<string, HardState>>;
+}
+
+export const id = (name: string) => name as BrokerId;
+
+export function runsOf(terms: readonly Term[], firstIndex = 1): TermRun[] {
+  const runs: TermRun[] = [];
+  terms.forEach((term, at) => {
+    if (runs.at(-1)?.term !== term) runs.push({ first: firstIndex + at, term });
+  });
+  return runs;
+}
+
+export type Charts = ReturnType<typeof createCharts>;
+
+export function createCharts(names: readonly string[], setup: ChartsOptions = {}) {
+  const options = { ...DEFAULTS, ...setup.options };
+  const ids = names.map(id);
+  const members = new Map<string, Member>();
+  const leaders = new Map<Term, BrokerId>();
+  const committed: Entry[] = [];
+  const cuts = new Set<string>();
+  const sent: RaftMessage[] = [];
+  let letters: Letter[] = [];
+  let isLost: (message: RaftMessage) => boolean = () => false;
+  let at: Millis = 1_000;
+  let nextBeat = at + options.heartbeatMs;
+  let tickets = 0;
+  let reads = 0;
+  let seed = setup.seed ?? 1;
+
+  function member(name: string): Member {
+    const found = members.get(name);
+    assert.ok(found, `no member ${name}`);
+    return found;
+  }
+
+  // ---------------------------------------------------------------- a member's life
+
+  function boot(name: BrokerId, disk: Disk): void {
+    const terms = disk.entries.map(({ term }) => term);
+    const log = { firstIndex: 1, previousTerm: 0, runs: runsOf(terms), lastIndex: terms.length };
+    const stepper = createStepper(raftMachine, { self: name, members: ids, options, ...disk.hard, log, seed: seed++, at });
+    const first = stepper.initial();
+    const fresh: Member = {
+      id: name,
+      disk,
+      stepper,
+      snapshot: first.snapshot,
+      alive: true,
+      diskHangs: false,
+      entries: [...disk.entries],
+      writes: [],
+      timer: null,
+      applied: [],
+      refusals: members.get(name)?.refusals ?? [],
+      readAnswers: new Map(),
+    };
+    members.set(name, fresh);
+    carryOut(fresh, first.actions, null);
+  }
+
+  function step(name: string, untimed: UntimedEvent, carried: readonly Entry[] = []): void {
+    const self = member(name);
+    if (!self.alive) return;
+    const event = { ...untimed, at } as RaftEvent;
+    const before = self.snapshot.context;
+    const stepped = self.stepper.step(self.snapshot, event);
+    self.snapshot = stepped.snapshot;
+    carryOut(self, stepped.actions, event, carried);
+    checkStep(before, self);
+  }
+
+  function carryOut(self: Member, actions: readonly SteppedAction[], event: RaftEvent | null, carried: readonly Entry[] = []): void {
+    const write: { -readonly [Key in keyof Write]: Write[Key] } = {};
+    const sends: Extract<RaftEffect, { type: 'send' }>['params'][] = [];
+    let through = 0;
+    for (const action of actions) {
+      if (action.type === 'xstate.cancel') self.timer = null;
+      if (action.type === 'xstate.raise') {
+        const { delay, id: timer, event: due } = action.params as { delay?: number; id: string; event: { type: string } };
+        if (delay !== undefined) self.timer = { id: timer, due: at + delay, type: due.type };
+      }
+      if (action.type.startsWith('xstate.')) continue;
+      const effect = action as RaftEffect;
+      if (effect.type === 'persist') write.hard = effect.params.hard;
+      if (effect.type === 'truncate') write.truncateAfter = effect.params.after;
+      if (effect.type === 'append') write.entries = entriesOf(effect.params, event, carried);
+      if (effect.type === 'send') sends.push(effect.params);
+      if (effect.type === 'apply') through = effect.params.through;
+      if (effect.type === 'refuseProposal') self.refusals.push(effect.params.reason);
+      if (effect.type === 'answerReads') for (const read of effect.params.reads) self.readAnswers.set(read, effect.params.index);
+      if (effect.type === 'refuseReads') for (const read of effect.params.reads) self.readAnswers.set(read, 'refused');
+    }
+    if (Object.keys(write).length > 0) put(self, write);
+    for (const { message, when } of sends) post(self, message, when);
+    if (through > 0) applyThrough(self, through);
+  }
+
+  function entriesOf(
+    { first, last, term, source }: Extract<RaftEffect, { type: 'append' }>['params'],
+    event: RaftEvent | null,
+    carried: readonly Entry[],
+  ): Entry[] {
+    if (source === 'noop') return [{ term, data: '' }];
+    if (source === 'proposal') return carried.map(({ data }) => ({ term, data }));
+    assert.equal(event?.type, 'append');
+    return event?.type === 'append' ? carried.slice(first - event.prevIndex - 1, last - event.prevIndex) : [];
+  }
+
+  function put(self: Member, write: Write): void {
+    change(self, write);
+    const index = self.entries.length;
+    const term = self.entries.at(-1)?.term ?? 0;
+    assert.equal(index, self.snapshot.context.log.lastIndex, `${self.id}: the chart's log and the real one have the same end`);
+    self.writes.push({ write, letters: [], last: { index, term } });
+  }
+
+  function change(target: { entries: Entry[]; hard?: HardState }, { hard, truncateAfter, entries }: Write): void {
+    if (truncateAfter !== undefined) target.entries = target.entries.slice(0, truncateAfter);
+    if (entries !== undefined) target.entries = [...target.entries, ...entries];
+    if (hard !== undefined && 'hard' in target) target.hard = hard;
+  }
+
+  function post(self: Member, message: RaftMessage, when: 'now' | 'synced'): void {
+    const carried = message.type === 'append' ? self.entries.slice(message.prevIndex, message.lastIndex) : [];
+    const letter = { message, entries: carried };
+    const waitsFor = when === 'synced' ? self.writes.at(-1) : undefined;
+    if (waitsFor === undefined) send(letter);
+    else waitsFor.letters.push(letter);
+  }
+
+  function send(letter: Letter): void {
+    sent.push(letter.message);
+    const { from, to } = letter.message;
+    if (!cuts.has(`${from}>${to}`) && !isLost(letter.message)) letters.push(letter);
+  }
+
+  function applyThrough(self: Member, through: LogIndex): void {
+    for (const entry of self.entries.slice(self.applied.length, through)) {
+      const index = self.applied.length;
+      if (committed[index] === undefined) committed.push(entry);
+      assert.deepEqual(entry, committed[index], `${self.id} applies at ${index + 1} what others applied there`);
+      self.applied.push(entry);
+    }
+    assert.equal(self.applied.length, through, `${self.id} holds everything up to its commit index`);
+    step(self.id, { type: 'applied', index: through });
+  }
+
+  // ---------------------------------------------------------------- safety
+
+  function checkStep(before: RaftContext, self: Member): void {
+    const { term, commit, applied, log, durable } = self.snapshot.context;
+    assert.ok(term >= before.term, `${self.id}: the term never falls`);
+    assert.ok(commit >= before.commit, `${self.id}: the commit index never falls`);
+    assert.ok(applied <= commit && commit <= log.lastIndex && durable <= log.lastIndex, `${self.id}: applied ≤ commit ≤ last`);
+    if (before.term === term && before.votedFor !== null) {
+      assert.equal(self.snapshot.context.votedFor, before.votedFor, `${self.id}: one vote in term ${term}`);
+    }
+    if (!self.snapshot.matches('leader')) return;
+    const known = leaders.get(term) ?? self.id;
+    assert.equal(known, self.id, `term ${term} has one leader`);
+    if (!leaders.has(term)) {
+      leaders.set(term, self.id);
+      // Leader completeness: whatever was ever applied anywhere is in a new leader's log.
+      assert.deepEqual(self.entries.slice(0, committed.length), committed, `${self.id} leads term ${term} with everything committed`);
+    }
+  }
+
+  // ---------------------------------------------------------------- the world
+
+  function sync(name: string): void {
+    const self = member(name);
+    const writes = self.writes;
+    self.writes = [];
+    writes.forEach(({ write, letters: waiting, last }, position) => {
+      change(self.disk, write);
+      waiting.forEach(send);
+      const isCutSince = writes.slice(position + 1).some((later) => (later.write.truncateAfter ?? Number.POSITIVE_INFINITY) < (last?.index ?? 0));
+      if (last !== null && !isCutSince) step(name, { type: 'log.synced', ...last });
+    });
+  }
+
+  /** Delivers the messages that wait now, or those of them that are `wanted`; what they cause waits. Returns how many. */
+  function deliver(wanted: (message: RaftMessage) => boolean = () => true): number {
+    const now = letters.filter(({ message }) => wanted(message));
+    letters = letters.filter(({ message }) => !wanted(message));
+    for (const { message, entries } of now) step(message.to, message, entries);
+    return now.length;
+  }
+
+  /** Until nobody has anything to say: every write synced, every message delivered. */
+  function settle(): void {
+    for (let round = 0; round < 10_000; round++) {
+      for (const self of members.values()) if (self.alive && !self.diskHangs) sync(self.id);
+      if (deliver() === 0 && [...members.values()].every((self) => !self.alive || self.diskHangs || self.writes.length === 0)) return;
+    }
+    throw new Error('the network does not come to rest');
+  }
+
+  function fire(self: Member): void {
+    const { timer } = self;
+    assert.ok(timer, `${self.id} has a timer`);
+    self.timer = null;
+    // Only xstate knows this event's type.
+    step(self.id, { type: timer.type } as unknown as UntimedEvent);
+  }
+
+  /** Time passes: beats come, timers fire, and after each the network settles. */
+  function advance(ms: Millis): void {
+    const end = at + ms;
+    for (;;) {
+      const timers = [...members.values()].filter((self) => self.alive && self.timer !== null);
+      const next = timers.sort((a, b) => (a.timer?.due ?? 0) - (b.timer?.due ?? 0))[0];
+      const due = Math.min(next?.timer?.due ?? Number.POSITIVE_INFINITY, nextBeat);
+      if (due > end) break;
+      at = Math.max(at, due);
+      if (due === nextBeat) {
+        nextBeat += options.heartbeatMs;
+        for (const self of members.values()) step(self.id, { type: 'beat' });
+      } else if (next !== undefined) fire(next);
+      settle();
+    }
+    at = end;
+  }
+
+  /** Nobody is heard for long, and this member's timer is the first to fire: it asks for pre-votes. */
+  function expire(name: string): void {
+    const self = member(name);
+    at += options.electionMaxMs;
+    nextBeat = at + options.heartbeatMs;
+    fire(self);
+    assert.notEqual(role(name), 'follower', `${name} has waited long enough`);
+  }
+
+  function role(name: string): string {
+    const { value } = member(name).snapshot;
+    return typeof value === 'string' ? value : 'leader';
+  }
+
+  function crash(name: string): void {
+    const self = member(name);
+    self.alive = false;
+    self.writes = [];
+    self.timer = null;
+    letters = letters.filter(({ message }) => message.to !== self.id);
+  }
+
+  for (const name of ids) {
+    const entries = (setup.logs?.[name] ?? []).map((term, position) => ({ term, data: `${position + 1}@${term}` }));
+    boot(name, { hard: setup.hard?.[name] ?? { term: entries.at(-1)?.term ?? 0, votedFor: null }, entries });
+  }
+
+  return {
+    ids,
+    sent,
+    step,
+    sync,
+    deliver,
+    settle,
+    advance,
+    expire,
+    role,
+    crash,
+    member,
+    get at() {
+      return at;
+    },
+    /** Time passes, and nothing happens. */
+    skip(ms: Millis): void {
+      at += ms;
+    },
+    /** Campaigns, and wins. */
+    elect(name: string): void {
+      expire(name);
+      settle();
+      assert.equal(role(name), 'leader', `${name} wins the election`);
+    },
+    beat(...who: string[]): void {
+      for (const name of who.length > 0 ? who : ids) step(name, { type: 'beat' });
+    },
+    propose(name: string, ...data: string[]): void {
+      const bytes = data.reduce((sum, { length }) => sum + length, 0);
+      step(name, { type: 'propose', ticket: ++tickets, count: data.length, bytes }, data.map((text) => ({ term: 0, data: text })));
+    },
+    read(name: string): number {
+      step(name, { type: 'read', read: ++reads });
+      return reads;
+    },
+    restart(name: string): void {
+      crash(name);
+      boot(id(name), member(name).disk);
+    },
+    cut(from: string, to: string): void {
+      cuts.add(`${from}>${to}`);
+    },
+    isolate(name: string): void {
+      for (const other of ids) {
+        cuts.add(`${name}>${other}`);
+        cuts.add(`${other}>${name}`);
+      }
+      letters = letters.filter(({ message }) => message.from !== name && message.to !== name);
+    },
+    heal(): void {
+      cuts.clear();
+      isLost = () => false;
+    },
+    /** From now on these messages are lost when sent. */
+    lose(which: (message: RaftMessage) => boolean): void {
+      isLost = which;
+    },
+    /** Throws away the messages that wait, or those that are `unwanted`. */
+    drop(unwanted: (message: RaftMessage) => boolean = () => true): RaftMessage[] {
+      const dropped = letters.filter(({ message }) => unwanted(message)).map(({ message }) => message);
+      letters = letters.filter(({ message }) => !unwanted(message));
+      return dropped;
+    },
+    waiting(): readonly RaftMessage[] {
+      return letters.map(({ message }) => message);
+    },
+    context: (name: string): RaftContext => member(name).snapshot.context,
+    state: (name: string): unknown => member(name).snapshot.value,
+    terms: (name: string): readonly Term[] => member(name).entries.map(({ term }) => term),
+    /** What clients wrote and this member applied, in order. */
+    applied: (name: string): readonly string[] => member(name).applied.map(({ data }) => data).filter((data) => data !== ''),
+    leader: (): string | undefined => ids.find((name) => member(name).alive && role(name) === 'leader'),
+    timerLeft: (name: string): number => (member(name).timer?.due ?? Number.POSITIVE_INFINITY) - at,
+  };
+}
