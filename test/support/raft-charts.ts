@@ -382,6 +382,10 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       letters = letters.filter(({ message }) => !unwanted(message));
       return dropped;
     },
+    /** The network delivers this waiting message twice. */
+    repeat(message: RaftMessage): void {
+      letters.push(...letters.filter((letter) => letter.message === message));
+    },
     waiting(): readonly RaftMessage[] {
       return letters.map(({ message }) => message);
     },
