@@ -1,0 +1,121 @@
+// What one member's log of one group must hold, followed from the outside: what was written, and what of it is durable. It is the
+// checker's own account; it never asks the store, except after a restart, to compare.
+import type { LogEntry, LogWrite } from '../../../src/actors/stores/log.ts';
+import type { BrokerId, LogIndex, Term } from '../../../src/core/ids.ts';
+import { proposalIn } from './payload.ts';
+
+/** An entry, by its term and a fingerprint of kind and payload. */
+export interface ShadowEntry {
+  readonly term: Term;
+  readonly print: number;
+  /** The number of the proposal that it carries. */
+  readonly proposal: number | null;
+}
+
+export interface ShadowHard {
+  readonly term: Term;
+  readonly votedFor: BrokerId | null;
+}
+
+export interface LogImage {
+  hard: ShadowHard;
+  readonly entries: ShadowEntry[];
+}
+
+interface Change {
+  readonly hard: ShadowHard | undefined;
+  readonly truncateAfter: LogIndex | undefined;
+  readonly entries: readonly ShadowEntry[];
+}
+
+export interface LogShadow {
+  /** Everything written. */
+  readonly written: LogImage;
+  /** What a crash cannot take. */
+  readonly durable: LogImage;
+  /** Writes that are not durable. */
+  readonly pending: number;
+  /** Returns the entries that it adds. */
+  write(write: LogWrite): readonly ShadowEntry[];
+  /** The oldest write that is pending became durable. */
+  synced(): void;
+  /**
+   * The process died, and the store gave back `hard`, and entries with these terms: it must be what was durable and a beginning of
+   * what was pending. Returns how many pending writes survived, or null when it is something else.
+   */
+  recovered(hard: ShadowHard, terms: readonly Term[]): number | null;
+}
+
+const prints = new WeakMap<Uint8Array, number>();
+
+/** FNV-1a of the payload, and the kind. Payloads are shared and never change: computed once for each. */
+export function fingerprint({ kind, payload }: Pick<LogEntry, 'kind' | 'payload'>): number {
+  let hash = prints.get(payload);
+  if (hash === undefined) {
+    hash = 0x811c9dc5;
+    for (let at = 0; at < payload.length; at++) hash = Math.imul(hash ^ (payload[at] ?? 0), 0x01000193);
+    prints.set(payload, hash);
+  }
+  return kind === 'data' ? hash : hash ^ kind.length;
+}
+
+function shadowOf(entry: LogEntry): ShadowEntry {
+  return { term: entry.term, print: fingerprint(entry), proposal: entry.kind === 'data' ? proposalIn(entry.payload) : null };
+}
+
+function change(image: LogImage, { hard, truncateAfter, entries }: Change): void {
+  if (hard !== undefined) image.hard = hard;
+  if (truncateAfter !== undefined) image.entries.length = Math.min(image.entries.length, truncateAfter);
+  image.entries.push(...entries);
+}
+
+const copyOf = ({ hard, entries }: LogImage): LogImage => ({ hard, entries: [...entries] });
+
+export function createLogShadow(): LogShadow {
+  let written: LogImage = { hard: { term: 0, votedFor: null }, entries: [] };
+  let durable: LogImage = copyOf(written);
+  let pending: Change[] = [];
+
+  function holds(image: LogImage, hard: ShadowHard, terms: readonly Term[]): boolean {
+    const same = image.hard.term === hard.term && image.hard.votedFor === hard.votedFor;
+    return same && image.entries.length === terms.length && image.entries.every(({ term }, at) => term === terms[at]);
+  }
+
+  return {
+    get written() {
+      return written;
+    },
+    get durable() {
+      return durable;
+    },
+    get pending() {
+      return pending.length;
+    },
+    write({ hard, truncateAfter, entries = [] }) {
+      const added = entries.map(shadowOf);
+      const next = { hard, truncateAfter, entries: added };
+      change(written, next);
+      pending.push(next);
+      return added;
+    },
+    synced() {
+      const next = pending.shift();
+      if (next === undefined) throw new RangeError('more syncs than writes');
+      change(durable, next);
+    },
+    recovered(hard, terms) {
+      const image = copyOf(durable);
+      for (let survived = 0; survived <= pending.length; survived++) {
+        if (holds(image, hard, terms)) {
+          durable = image;
+          written = copyOf(image);
+          pending = [];
+          return survived;
+        }
+        const next = pending[survived];
+        if (next !== undefined) change(image, next);
+      }
+      return null;
+    },
+  };
+}

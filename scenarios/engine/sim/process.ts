@@ -1,0 +1,199 @@
+// One broker's process in the simulator: the real members of its groups over a log store, in a life of their own. A crash ends the
+// life: its clock is revoked, so that nothing which it started can act any more; what it had sent travels on.
+//
+//   everything that runs in the process ─▶ turn ─▶ messages leave ─▶ the checkers look
+import { createRaftNode, type RaftNodeOptions } from '../../../src/actors/raft-node.ts';
+import type { RaftGroup } from '../../../src/actors/raft-group.ts';
+import type { LogStore } from '../../../src/actors/stores/log.ts';
+import type { BrokerId, GroupId, Millis } from '../../../src/core/ids.ts';
+import { type ClockView, createClockView } from '../../../src/streams/clock-view.ts';
+import type { RaftEnvelope } from '../../../src/streams/envelope.ts';
+import type { Inspector } from '../../../src/streams/inspector.ts';
+import type { Random } from '../../../src/streams/random.ts';
+import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
+import type { GroupChecker } from './checker.ts';
+import type { Planted } from './planted.ts';
+import type { SimStore } from './store.ts';
+import type { Trace } from './trace.ts';
+import { Violation } from './violation.ts';
+
+export interface SimProcess {
+  readonly number: number;
+  readonly up: boolean;
+  readonly paused: boolean;
+  /** Undefined while it is down. */
+  group(number: number): RaftGroup | undefined;
+  start(): void;
+  /** @param sentMax of the messages of the turn under way, so many leave. */
+  crash(): void;
+  /** The process will crash by itself: at its next write, or right after its next sync; with a part of that turn's messages unsent. */
+  crashAt(moment: 'write' | 'synced'): void;
+  pause(): void;
+  resume(): void;
+  /** From outside: now, when it is resumed, or never. */
+  enter(run: () => void): void;
+  slowDisk(factor: number): void;
+}
+
+export interface ProcessPorts {
+  readonly number: number;
+  readonly names: readonly BrokerId[];
+  readonly groups: readonly GroupId[];
+  readonly clock: VirtualClock;
+  readonly random: Random;
+  readonly driftPpm: number;
+  readonly inspector: Inspector;
+  readonly store: SimStore;
+  readonly checkers: readonly GroupChecker[];
+  readonly raft: RaftNodeOptions;
+  readonly trace: Trace;
+  readonly planted: Planted;
+  readonly send: (from: number, group: number, envelope: RaftEnvelope) => void;
+  /** It crashed by itself. */
+  readonly crashed: (number: number) => void;
+}
+
+export function createProcess(ports: ProcessPorts): SimProcess {
+  const { number, names, groups, clock, random, inspector, store, checkers, trace, planted } = ports;
+  const self = names[number] as BrokerId;
+  let view: ClockView | null = null;
+  let running: RaftGroup[] = [];
+  let lives = 0;
+  let armed: 'write' | 'synced' | null = null;
+  let dying = false;
+  /** What the turn under way has sent. */
+  let leaving: { readonly group: number; readonly envelope: RaftEnvelope }[] = [];
+
+  function turn(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      if (error instanceof Violation) throw error;
+      throw new Violation('no member fails', `${self}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+    }
+    const sent = leaving;
+    leaving = [];
+    // Who dies within a turn has said only the beginning of what it would have.
+    const count = dying ? random.integer(0, sent.length) : sent.length;
+    for (let n = 0; n < count; n++) {
+      const message = sent[n];
+      if (message !== undefined) ports.send(number, message.group, message.envelope);
+    }
+    for (let group = 0; group < running.length; group++) {
+      const member = running[group];
+      if (member !== undefined) checkers[group]?.turned(number, member.status);
+    }
+    if (dying) ports.crashed(number);
+  }
+
+  /** Between a member and its store: the checker learns what is written, and what is durable. */
+  function watched(log: LogStore): LogStore {
+    return {
+      recovered: (group) => log.recovered(group),
+      write(write, synced) {
+        const checker = checkers[groups.indexOf(write.group)];
+        checker?.wrote(number, write);
+        if (armed === 'write') dying = true;
+        log.write(write, () => {
+          checker?.synced(number);
+          if (armed === 'synced') dying = true;
+          synced();
+        });
+      },
+      read: (...wanted) => log.read(...wanted),
+      get pendingBytes() {
+        return log.pendingBytes;
+      },
+      get full() {
+        return log.full;
+      },
+      close: (done) => log.close(done),
+    };
+  }
+
+  function createMember(group: GroupId, position: number, log: LogStore, now: ClockView): RaftGroup {
+    const checker = checkers[position];
+    const member: RaftGroup = createRaftNode({
+      self,
+      group,
+      members: names,
+      clock: now,
+      random: random.fork(`life ${lives} of ${group}`),
+      log: planted.log?.(log, now, self) ?? log,
+      inspector,
+      outbox(envelope) {
+        const said = planted.outgoing?.(envelope) ?? envelope;
+        checker?.sent(number, said.message);
+        leaving.push({ group: position, envelope: said });
+      },
+      machine: { apply: (entries) => checker?.applied(number, entries, member.status) },
+      options: ports.raft,
+      failed: (error) => {
+        throw new Violation('no member fails', `${self}: ${error.message}`);
+      },
+    });
+    return planted.group?.(member, now) ?? member;
+  }
+
+  function beat(now: ClockView, every: Millis): void {
+    for (const member of running) member.beat();
+    now.after(every, () => beat(now, every));
+  }
+
+  function die(): void {
+    trace.note('crash', number, -1, lives, checkers.reduce((sum, checker) => sum + checker.pendingWrites(number), 0));
+    view?.revoke();
+    view = null;
+    running = [];
+    armed = null;
+    dying = false;
+    leaving = [];
+    store.crash();
+  }
+
+  return {
+    number,
+    get up() {
+      return view !== null;
+    },
+    get paused() {
+      return view?.paused ?? false;
+    },
+    group: (position) => running[position],
+    start() {
+      lives++;
+      const now = createClockView(clock, { turn, driftPpm: ports.driftPpm });
+      view = now;
+      now.enter(() => {
+        const log = store.open(now, (error) => {
+          throw new Violation('no member fails', `${self}: ${error.message}`);
+        });
+        groups.forEach((group, position) => checkers[position]?.started(number, log.recovered(group)));
+        const seen = watched(log);
+        running = groups.map((group, position) => createMember(group, position, seen, now));
+        const { heartbeatMs } = ports.raft;
+        now.after(random.next() * heartbeatMs, () => beat(now, heartbeatMs));
+      });
+    },
+    crash: die,
+    crashAt(moment) {
+      armed = moment;
+    },
+    pause() {
+      trace.note('pause', number, -1);
+      view?.pause();
+    },
+    resume() {
+      if (view?.paused !== true) return;
+      trace.note('resume', number, -1);
+      view.resume();
+    },
+    enter(run) {
+      view?.enter(run);
+    },
+    slowDisk(factor) {
+      trace.note('slow', number, -1, factor);
+      store.slow(factor);
+    },
+  };
+}

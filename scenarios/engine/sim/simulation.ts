@@ -1,0 +1,82 @@
+// One run: everything follows from its options, and those from its seed.
+import { createRandom } from '../../../src/streams/random.ts';
+import { createVirtualClock } from '../../../src/streams/virtual-clock.ts';
+import { createClients } from './clients.ts';
+import { createCluster } from './cluster.ts';
+import { runLiveness } from './liveness.ts';
+import { createNemesis } from './nemesis.ts';
+import type { SimOptions } from './options.ts';
+import type { Planted } from './planted.ts';
+import { createTrace } from './trace.ts';
+import { Violation } from './violation.ts';
+
+export interface SimResult {
+  readonly options: SimOptions;
+  /** Null when the run passed. */
+  readonly failure: Violation | null;
+  /** Messages that arrived at a member. */
+  readonly delivered: number;
+  readonly virtualMs: number;
+  readonly acknowledged: number;
+  readonly committed: number;
+  /** Of everything that happened: equal for equal runs. */
+  readonly hash: string;
+  /** The last things that happened, as text. */
+  readonly tail: readonly string[];
+}
+
+export interface SimHooks {
+  readonly planted?: Planted;
+  /** Check what members may say and when, not only what comes of it. Default: yes. */
+  readonly promises?: boolean;
+  /** Is given every line of the trace as it happens. */
+  readonly trace?: (line: string) => void;
+}
+
+const TAIL_LINES = 60;
+/** A guard against time that does not move on. */
+const STEPS_MAX = 20_000_000;
+
+export function runSimulation(options: SimOptions, { planted = {}, promises = true, trace: each }: SimHooks = {}): SimResult {
+  const clock = createVirtualClock();
+  const random = createRandom(options.seed).fork('run');
+  const trace = createTrace(clock, undefined, each);
+  const cluster = createCluster(options, clock, random, trace, planted, promises);
+  const clients = cluster.checkers.map((checker, group) =>
+    createClients({ group, clock, random: random.fork(`clients of ${group}`), processes: cluster.processes, checker, trace, options: options.workload }),
+  );
+  let failure: Violation | null = null;
+  try {
+    safety();
+    trace.note('phase', -1, -1, 1);
+    runLiveness(options, clock, random.fork('liveness'), cluster, clients);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    failure = error;
+  }
+
+  function safety(): void {
+    const restarts = random.fork('restarts');
+    cluster.restartAfter = () => -Math.log(1 - restarts.next()) * options.faults.durationMeanMs;
+    for (let member = 0; member < cluster.size; member++) cluster.start(member);
+    const nemesis = createNemesis(clock, random.fork('nemesis'), cluster, options.faults);
+    for (let steps = 0; clock.monotonic() < options.safetyMs && cluster.checkers.some(({ acknowledged }) => acknowledged < options.acknowledgedMax); steps++) {
+      if (steps > STEPS_MAX) throw new Violation('time moves on', `${STEPS_MAX} steps within ${clock.monotonic()} ms`);
+      clock.step();
+    }
+    nemesis.stop();
+    for (const each of clients) each.stop();
+  }
+
+  const total = (of: 'acknowledged' | 'committed') => cluster.checkers.reduce((sum, checker) => sum + checker[of], 0);
+  return {
+    options,
+    failure,
+    delivered: cluster.delivered,
+    virtualMs: clock.monotonic(),
+    acknowledged: total('acknowledged'),
+    committed: total('committed'),
+    hash: trace.hash,
+    tail: failure === null ? [] : trace.tail(TAIL_LINES),
+  };
+}

@@ -1,0 +1,12 @@
+// What a simulated process keeps its logs in. The store outlives the process; `open` is what a start of the process does.
+import type { Clock } from '../../../src/streams/clock.ts';
+import type { LogStore } from '../../../src/actors/stores/log.ts';
+
+export interface SimStore {
+  /** @param failed the log is unusable: the process must end. */
+  open(clock: Clock, failed: (error: Error) => void): LogStore;
+  /** The process died: what was not synced is lost, in whole or in part. */
+  crash(): void;
+  /** Writes and syncs take this many times as long. */
+  slow(factor: number): void;
+}
