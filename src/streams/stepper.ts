@@ -22,7 +22,7 @@ const nothing = () => {};
 export function createStepper<TMachine extends AnyStateMachine>(machine: TMachine, input: InputFrom<TMachine>): Stepper<TMachine> {
   let actions: SteppedAction[] = [];
   // Never started: it stands in for `self`, which no machine here uses.
-  const self = createActor(machine, { input, inspect: nothing } as never);
+  const self = createActor(machine, { input } as never);
   const scope: AnyActorScope = {
     self,
     system: self.system,
