@@ -70,6 +70,9 @@ export function checkFrame(frame: vedette.v1.IHostFrame, context: FrameContext):
 
 function check(frame: vedette.v1.IHostFrame, context: FrameContext): CheckedFrame {
   const host = checkHost(frame.hostId || context.sessionHost);
+  if (context.sessionHost !== '' && host !== context.sessionHost) {
+    throw new Refusal('bad_host_id', `this session speaks for ${context.sessionHost}, not for ${host}; a forwarder's Hello names no host`);
+  }
   const timestamps = checkTimes(frame.timestampsMs ?? [], context.now);
   const schemaId = frame.schemaId ?? 0;
   const { series, values } = schemaId === 0 ? fromColumns(frame.columns ?? [], timestamps.length) : fromPacked(frame, host, schemaId, timestamps.length, context);

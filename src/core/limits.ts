@@ -54,6 +54,95 @@ export const limits = {
     /** Behind the broker's clock. */
     pastMaxMs: 24 * 60 * 60 * 1000,
   },
+  /** A shard's replica. */
+  shard: {
+    /** While an entry is on its way, rows gather for this long, or up to this many bytes, before the next one. */
+    batchMs: 10,
+    batchBytes: 256 * KIB,
+    /** Bytes of rows that wait to be proposed. More are refused with RESOURCE_EXHAUSTED. */
+    waitingBytesMax: 16 * MIB,
+    /** A proposal whose outcome is not known by then ends as unknown. */
+    proposalTimeoutMs: 5_000,
+    /** How often the time a host was last seen is replicated while its state stays the same. */
+    lastSeenEveryMs: 30_000,
+    /** Entries between two remembered stamps: how finely a time is found in the log. */
+    stampEvery: 16,
+    /** Bytes of entries read back from the log at once, for subscribers that are behind. */
+    readBackBytes: 1 * MIB,
+  },
+  /** Subscriptions at a broker. */
+  subscriptions: {
+    /** Open at once; one more is refused with RESOURCE_EXHAUSTED. */
+    perBrokerMax: 5_000,
+    /** Names or globs in one request, of hosts and of metrics each. */
+    patternsMax: 200,
+    /** Rows that come within this time go in one message. */
+    gatherMs: 5,
+    /** Bytes of rows read from the log at once, and about as many in one message. */
+    readBytes: 1 * MIB,
+    /** A stream with nothing to say tells its cursor this often. */
+    signOfLifeMs: 5_000,
+    /** How far back `backfill_ms` reaches; beyond it a gap is told. */
+    horizonMs: 15 * 60 * 1000,
+    /** Between attempts to go on at another replica. */
+    retryBaseMs: 20,
+    retryMaxMs: 1_000,
+  },
+  /** Queries at a broker. */
+  queries: {
+    /** Rows in one answer; what is more comes with the next page. */
+    rowsMax: 10_000,
+    /** Hosts in one answer. */
+    hostsMax: 1_000,
+    /** A call without a deadline of its own is given up after this. */
+    deadlineMs: 5_000,
+    /** Between attempts to reach a shard's leader. */
+    retryMs: 50,
+  },
+  /** The processes of `vedette up`. */
+  supervisor: {
+    /** A process that has run this long is forgiven its earlier deaths. */
+    steadyMs: 10_000,
+    /** A process that does not end within this when asked is killed. */
+    graceMs: 5_000,
+    /** Between a death and the next start. */
+    restartBaseMs: 100,
+    restartMaxMs: 10_000,
+  },
+  /** Links between brokers. */
+  peers: {
+    /** Nothing heard for this long: suspect. */
+    suspectAfterMs: 3_000,
+    /** Nothing heard, or no stream, for this long: down. */
+    downAfterMs: 10_000,
+    /** How often silence is looked at. */
+    tickMs: 500,
+    /** Between attempts to dial. */
+    redialBaseMs: 20,
+    redialMaxMs: 1_000,
+    /** Brokers in a cluster: each of them votes in the control group. */
+    brokersMax: 7,
+  },
+  /** Agents' sessions at a broker. */
+  ingest: {
+    /** Batches that a session may have unacknowledged: its send window. */
+    windowBatches: 32,
+    /** Bytes of unacknowledged batches of one session; at the limit it is not read on. */
+    sessionBytesMax: 8 * MIB,
+    /** Schemas that one session may announce; one more ends it with RESOURCE_EXHAUSTED. */
+    schemasPerSessionMax: 10_000,
+    /** A stream without a Hello by then is closed. */
+    helloTimeoutMs: 10_000,
+    /** A batch that could not be brought to its shards' leaders by then ends the session with UNAVAILABLE: the agent asks another broker. */
+    batchDeadlineMs: 15_000,
+    /** Between attempts to bring rows to a shard's leader. */
+    retryBaseMs: 10,
+    retryMaxMs: 250,
+    /** A forwarded proposal that was not answered by then has an unknown outcome. */
+    forwardTimeoutMs: 2_000,
+    /** What agents are told. */
+    heartbeatMs: 5_000,
+  },
   /** The agent. */
   agent: {
     /** Rows in one batch; more are split. */

@@ -24,7 +24,8 @@ function sorted(labels: Readonly<Record<string, string>>): Record<string, string
 export function unpack(packed: Uint8Array): Float64Array {
   assert(packed.byteLength % 8 === 0, 'packed values have eight bytes each');
   if (packed.byteOffset % 8 === 0) return new Float64Array(packed.buffer, packed.byteOffset, packed.byteLength / 8);
-  return new Float64Array(packed.slice().buffer);
+  // Not slice(): of a Buffer that is no copy, and its buffer is Node's pool.
+  return new Float64Array(new Uint8Array(packed).buffer);
 }
 
 export function pack(values: Float64Array): Uint8Array {
