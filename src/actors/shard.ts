@@ -3,9 +3,9 @@
 import type { Observable } from 'rxjs';
 import type { AppliedEntry, HostRecord, SeriesDefinition } from '../core/frame.ts';
 import type { HostId, LogIndex, Millis, ShardId } from '../core/ids.ts';
-import type { vedette } from '../core/proto.ts';
-import type { ForwardOutcome } from '../streams/envelope.ts';
+import type { ForwardOutcome, HostBeat } from '../streams/envelope.ts';
 import type { RaftGroup } from './raft-group.ts';
+import type { RowProposal } from './shard/row-proposal.ts';
 
 export interface WindowColumn {
   readonly series: SeriesDefinition;
@@ -37,6 +37,17 @@ export interface HotWindow {
   newest(host: HostId): Millis | undefined;
 }
 
+export interface ShardCounters {
+  /** Rows in entries that were applied here. */
+  readonly rowsApplied: number;
+  /** Samples in them. */
+  readonly samplesApplied: number;
+  /** Rows that were known already when they were proposed here. */
+  readonly duplicates: number;
+  /** Samples proposed here with another value than the one known. */
+  readonly conflicts: number;
+}
+
 export interface Shard {
   readonly id: ShardId;
   readonly raft: RaftGroup;
@@ -56,6 +67,9 @@ export interface Shard {
     done: (error: Error | null, entries: readonly AppliedEntry[]) => void,
   ): void;
   /** As the shard's leader: take out what is known already, propose the rest. `notApplied` with the leader when another leads. */
-  propose(proposal: vedette.v1.IShardProposal, done: (outcome: ForwardOutcome) => void): void;
+  propose(proposal: RowProposal, done: (outcome: ForwardOutcome) => void): void;
+  /** Heartbeats of hosts of this shard. Only the leader's count; elsewhere they are dropped. */
+  beats(hosts: readonly HostBeat[]): void;
+  readonly counters: ShardCounters;
   stop(): void;
 }

@@ -44,7 +44,7 @@ export interface RaftBatch {
   readonly envelopes: readonly RaftEnvelope[];
 }
 
-/** Rows on the way to the broker that leads their shard: `proposal` is an encoded ShardProposal. */
+/** Rows on the way to the broker that leads their shard: `proposal` is an encoded ShardProposal (actors/shard/row-proposal.ts). */
 export interface ForwardRequest {
   readonly kind: 'forward';
   readonly requestId: number;
@@ -72,6 +72,7 @@ export interface HostBeat {
   /** Since its last heartbeat, by the sending broker's monotonic clock. */
   readonly ageMs: Millis;
   readonly intervalMs: Millis;
+  /** The agent's clock less the broker's. */
   readonly clockSkewMs: Millis;
 }
 export interface HostBeats {

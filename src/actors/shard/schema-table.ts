@@ -5,11 +5,14 @@ import type { HostId } from '../../core/ids.ts';
 
 export interface SchemaTable {
   get(id: number): HostSchema;
-  /** A committed announcement. */
+  /** A committed announcement. The same one may come again. */
   add(schema: HostSchema): void;
-  /** As the leader: the id of this host's very set of series, given now if it is new; `fresh` until it is committed. */
+  /**
+   * As the leader: the id of this host's very set of series, given now if it is new. `fresh` until it is committed: every entry that
+   * uses it until then announces it, since the one before may fail.
+   */
   propose(host: HostId, series: readonly SeriesDefinition[]): { readonly schema: HostSchema; readonly fresh: boolean };
-  /** What was given and not committed is forgotten: another leads, or leads again. */
+  /** Leadership changed: everything of earlier terms is settled, so ids that were given and not committed are free again. */
   forgetProposed(): void;
 }
 
@@ -38,6 +41,7 @@ export function createSchemaTable(): SchemaTable {
       return schema;
     },
     add(schema) {
+      if (byId.has(schema.id)) return;
       assert(schema.id > lastId, `schema ${schema.id} comes after ${lastId}`);
       const text = textOf(schema.host, schema.series);
       // The object that was proposed goes on, so that chunks of one schema stay together.
@@ -54,7 +58,7 @@ export function createSchemaTable(): SchemaTable {
       const known = byText.get(text);
       if (known !== undefined) return { schema: known, fresh: false };
       const waiting = proposed.get(text);
-      if (waiting !== undefined) return { schema: waiting, fresh: false };
+      if (waiting !== undefined) return { schema: waiting, fresh: true };
       const schema = { id: ++lastProposed, host, series };
       proposed.set(text, schema);
       return { schema, fresh: true };

@@ -1,0 +1,31 @@
+// Where in the log a time is: the leader's stamp of every so many entries.
+import type { LogIndex, Millis } from '../../core/ids.ts';
+
+export interface StampIndex {
+  /** Stamps never go back. */
+  note(index: LogIndex, stampMs: Millis): void;
+  /** An entry before which everything was stamped before `stampMs`, and close to the first that was not. */
+  atOrBefore(stampMs: Millis): LogIndex;
+}
+
+export function createStampIndex(every: number): StampIndex {
+  const marks: { readonly index: LogIndex; readonly stampMs: Millis }[] = [];
+  let since = 0;
+  return {
+    note(index, stampMs) {
+      if (marks.length > 0 && ++since < every) return;
+      since = 0;
+      marks.push({ index, stampMs });
+    },
+    atOrBefore(stampMs) {
+      let low = 0;
+      let high = marks.length;
+      while (low < high) {
+        const middle = (low + high) >> 1;
+        if ((marks[middle]?.stampMs ?? 0) < stampMs) low = middle + 1;
+        else high = middle;
+      }
+      return marks[low - 1]?.index ?? marks[0]?.index ?? 1;
+    },
+  };
+}
