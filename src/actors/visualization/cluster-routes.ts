@@ -3,6 +3,7 @@
 import { VedetteError } from '../../core/errors.ts';
 import type { Inspector } from '../../streams/inspector.ts';
 import { type HttpRequest, reply, type Route } from '../http-route.ts';
+import { machineFilter, unknownMachine } from '../machine-routes.ts';
 import type { BrokerPool } from './broker-pool.ts';
 
 /** One GET to a broker's HTTP address. Rejects with UNAVAILABLE when nobody answers there. */
@@ -49,7 +50,7 @@ export function machineRoutes(pool: BrokerPool, inspector: Inspector, fetchJson:
       pool.brokers.filter(({ httpAddress }) => httpAddress !== '').map(({ httpAddress }) => fetchJson(httpAddress, path)),
     );
     let complete = answers.length === pool.brokers.length;
-    const machines: { readonly id: string }[] = [...inspector.machines(filterOf(query))];
+    const machines: { readonly id: string }[] = [...inspector.machines(machineFilter(query))];
     for (const answer of answers) {
       if (answer.status === 'fulfilled' && isMachinesAnswer(answer.value.body)) machines.push(...answer.value.body.machines);
       else complete = false;
@@ -64,7 +65,7 @@ export function machineRoutes(pool: BrokerPool, inspector: Inspector, fetchJson:
     if (own !== undefined) return own;
     const broker = pool.brokers.find((candidate) => id.startsWith(`${candidate.id}/`));
     if (broker === undefined || broker.httpAddress === '') {
-      throw new VedetteError('NOT_FOUND', `no live machine ${JSON.stringify(id)}; GET /api/v1/machines lists them`, { field: 'id' });
+      throw unknownMachine(id);
     }
     return reply(await fetchJson(broker.httpAddress, `/api/v1/machines/${encodeURIComponent(id)}`));
   }
@@ -73,13 +74,4 @@ export function machineRoutes(pool: BrokerPool, inspector: Inspector, fetchJson:
     { method: 'GET', path: '/api/v1/machines', handle: list },
     { method: 'GET', path: '/api/v1/machines/{id}', handle: one },
   ];
-}
-
-function filterOf(query: URLSearchParams): { kind?: string; state?: string; q?: string } {
-  const filter: { kind?: string; state?: string; q?: string } = {};
-  for (const name of ['kind', 'state', 'q'] as const) {
-    const value = query.get(name);
-    if (value !== null && value !== '') filter[name] = value;
-  }
-  return filter;
 }

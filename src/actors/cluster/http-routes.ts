@@ -1,0 +1,30 @@
+// A broker's HTTP face.
+import { VedetteError } from '../../core/errors.ts';
+import type { Inspector } from '../../streams/inspector.ts';
+import type { Broker } from '../broker.ts';
+import { reply, type Route } from '../http-route.ts';
+import { machineRoutes } from '../machine-routes.ts';
+
+export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: () => string): Route[] {
+  const get = (path: string, handle: Route['handle']): Route => ({ method: 'GET', path, handle });
+  return [
+    get('/api/v1/cluster/status', () => broker.view.status()),
+    get('/api/v1/cluster/nodes', () => ({ nodes: broker.view.nodes() })),
+    get('/api/v1/cluster/nodes/{id}', ({ params }) => {
+      const id = params['id'] ?? '';
+      const node = broker.view.node(id);
+      if (node === undefined) throw new VedetteError('NOT_FOUND', `no broker ${JSON.stringify(id)} in this cluster`, { field: 'id' });
+      return node;
+    }),
+    get('/api/v1/cluster/ring', () => broker.view.ring()),
+    get('/api/v1/cluster/metrics', () => broker.figures()),
+    get('/api/v1/cluster/health', () => broker.health()),
+    ...machineRoutes(inspector),
+    get('/metrics', () => reply({ status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: metricsText() })),
+    get('/healthz', () => ({ status: 'alive' })),
+    get('/readyz', () => {
+      const health = broker.health();
+      return reply({ status: health.ready ? 200 : 503, body: health });
+    }),
+  ];
+}

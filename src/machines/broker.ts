@@ -1,0 +1,50 @@
+// A broker's life.
+//
+//   joining ──all is known and caught up──▶ serving        stop, in any state ──▶ stopping ──drained──▶ stopped
+//      ▲                                       │            failed, in any state ──▶ failed
+//      └──────── a leader is missing ──────────┘
+import { setup } from 'xstate';
+import type { Millis } from '../core/ids.ts';
+
+export type BrokerEvent = { readonly at: Millis } & (
+  | { readonly type: 'ready' }
+  | { readonly type: 'notReady' }
+  | { readonly type: 'stop' }
+  | { readonly type: 'drained' }
+  | { readonly type: 'failed' }
+);
+
+export type BrokerEffect =
+  /** Take no more calls, end streams, make the log durable; then `drained`. */
+  { readonly type: 'drain' } | { readonly type: 'halt' } | { readonly type: 'announceReady' };
+
+const noEffect = () => {};
+
+export const brokerMachine = setup({
+  types: { context: {} as Record<string, never>, events: {} as BrokerEvent },
+  actions: { drain: noEffect, halt: noEffect, announceReady: noEffect },
+}).createMachine({
+  id: 'broker',
+  description: 'The life of a broker.',
+  context: {},
+  initial: 'joining',
+  on: { stop: '.stopping', failed: '.failed' },
+  states: {
+    joining: {
+      description: 'The cluster, the leaders, or what was committed before are not all known yet.',
+      on: { ready: 'serving' },
+    },
+    serving: {
+      description: 'Every shard has a leader, and the replicas here have caught up.',
+      entry: 'announceReady',
+      on: { notReady: 'joining' },
+    },
+    stopping: {
+      description: 'Streams are ended and the log is made durable.',
+      entry: 'drain',
+      on: { drained: 'stopped', stop: {} },
+    },
+    stopped: { description: 'For good.', type: 'final' },
+    failed: { description: 'Something failed that must not be survived: nothing is acknowledged any more.', type: 'final', entry: 'halt' },
+  },
+});
