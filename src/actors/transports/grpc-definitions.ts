@@ -1,0 +1,55 @@
+// The services as grpc-js wants them, from the generated messages: no reflection on the way of a message.
+import { vedette } from '../../core/proto.ts';
+
+interface Codec<Plain, Full extends Plain> {
+  encode(message: Plain): { finish(): Uint8Array };
+  decode(bytes: Uint8Array): Full;
+}
+
+/** grpc-js's MethodDefinition, with what decoding gives told apart from what encoding takes. */
+export interface Method<Request, FullRequest extends Request, Response, FullResponse extends Response> {
+  readonly path: string;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
+  readonly requestSerialize: (message: Request) => Buffer;
+  readonly requestDeserialize: (encoded: Buffer) => FullRequest;
+  readonly responseSerialize: (message: Response) => Buffer;
+  readonly responseDeserialize: (encoded: Buffer) => FullResponse;
+}
+
+function method<Request, FullRequest extends Request, Response, FullResponse extends Response>(
+  path: string,
+  request: Codec<Request, FullRequest>,
+  response: Codec<Response, FullResponse>,
+  streams: { readonly request?: boolean; readonly response?: boolean } = {},
+): Method<Request, FullRequest, Response, FullResponse> {
+  const bytes = (encoded: Uint8Array) => Buffer.from(encoded.buffer, encoded.byteOffset, encoded.byteLength);
+  return {
+    path,
+    requestStream: streams.request === true,
+    responseStream: streams.response === true,
+    requestSerialize: (message) => bytes(request.encode(message).finish()),
+    requestDeserialize: (encoded) => request.decode(encoded),
+    responseSerialize: (message) => bytes(response.encode(message).finish()),
+    responseDeserialize: (encoded) => response.decode(encoded),
+  };
+}
+
+const { v1 } = vedette;
+const monitor = (name: string) => `/vedette.v1.MonitorService/${name}`;
+
+export const monitorDefinition = {
+  ReportMetrics: method(monitor('ReportMetrics'), v1.ReportRequest, v1.ReportResponse, { request: true, response: true }),
+  GetMetrics: method(monitor('GetMetrics'), v1.MetricsRequest, v1.MetricsResponse),
+  StreamMetrics: method(monitor('StreamMetrics'), v1.MetricsRequest, v1.MetricsResponse, { response: true }),
+  BatchGetMetrics: method(monitor('BatchGetMetrics'), v1.BatchMetricsRequest, v1.BatchMetricsResponse),
+  Aggregate: method(monitor('Aggregate'), v1.AggregateRequest, v1.AggregateResponse),
+  TopK: method(monitor('TopK'), v1.TopKRequest, v1.TopKResponse),
+  ListHosts: method(monitor('ListHosts'), v1.ListHostsRequest, v1.ListHostsResponse),
+  ListBrokers: method(monitor('ListBrokers'), v1.ListBrokersRequest, v1.ListBrokersResponse),
+  Subscribe: method(monitor('Subscribe'), v1.SubscribeRequest, v1.SubscribeResponse, { response: true }),
+};
+
+export const raftDefinition = {
+  Peer: method('/vedette.v1.RaftService/Peer', v1.PeerFrame, v1.PeerFrame, { request: true, response: true }),
+};

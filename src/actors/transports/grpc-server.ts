@@ -1,0 +1,173 @@
+// A broker's gRPC address: MonitorService, the peers' streams, health and reflection.
+import { existsSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Server, ServerCredentials, type ServerDuplexStream, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
+import { ReflectionService } from '@grpc/reflection';
+import { HealthImplementation } from 'grpc-health-check';
+import { ReplaySubject, Subject } from 'rxjs';
+import { describeError, unavailable, VedetteError } from '../../core/errors.ts';
+import type { vedette } from '../../core/proto.ts';
+import type { Sink } from '../../streams/sink.ts';
+import type { CallContext, MonitorService } from '../monitor-service.ts';
+import { monitorDefinition, raftDefinition } from './grpc-definitions.ts';
+import type { GrpcPeers, PeerServerStream } from './grpc-peers.ts';
+import { toStatus } from './grpc-status.ts';
+
+export interface GrpcServer {
+  /** What the standard health service answers. */
+  serving(yes: boolean): void;
+  /** Ends open calls after a moment's grace. */
+  stop(done: () => void): void;
+}
+
+export interface GrpcServerOptions {
+  /** host:port */
+  readonly address: string;
+  readonly service: MonitorService;
+  readonly peers: GrpcPeers;
+}
+
+const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
+const SERVICE_NAME = 'vedette.v1.MonitorService';
+const GRACE_MS = 500;
+
+/** @throws VedetteError FAILED_PRECONDITION naming the address, when it cannot be listened on. */
+export async function startGrpcServer({ address, service, peers }: GrpcServerOptions): Promise<GrpcServer> {
+  const server = new Server({
+    'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
+    'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
+    // Clients may ask every second whether this end lives.
+    'grpc.keepalive_time_ms': 10_000,
+    'grpc.keepalive_timeout_ms': 5_000,
+  });
+  server.addService(monitorDefinition, monitorHandlers(service));
+  server.addService(raftDefinition, { Peer: (stream: PeerServerStream) => peers.accept(stream) });
+  const health = new HealthImplementation({ '': 'NOT_SERVING', [SERVICE_NAME]: 'NOT_SERVING' });
+  health.addToServer(server);
+  reflection().addToServer(server);
+  await new Promise<void>((resolve, reject) => {
+    server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {
+      if (error === null) resolve();
+      else reject(new VedetteError('FAILED_PRECONDITION', `cannot listen on ${address}: ${portTaken(error) ? 'the port is in use' : describeError(error)}`, { field: 'grpc', cause: error }));
+    });
+  });
+  return {
+    serving(yes) {
+      const state = yes ? 'SERVING' : 'NOT_SERVING';
+      health.setStatus('', state);
+      health.setStatus(SERVICE_NAME, state);
+    },
+    stop(done) {
+      const force = setTimeout(() => server.forceShutdown(), GRACE_MS);
+      server.tryShutdown(() => {
+        clearTimeout(force);
+        done();
+      });
+    },
+  };
+}
+
+const portTaken = (error: Error): boolean => /EADDRINUSE|No address added/.test(error.message);
+
+function contextOf(call: { readonly metadata: { get(key: string): unknown[] }; getPeer(): string }): CallContext {
+  return { forwarded: call.metadata.get('vedette-forwarded').includes('1'), remoteAddress: call.getPeer() };
+}
+
+function unary<Request, Response>(answer: (request: Request, context: CallContext) => Promise<Response>) {
+  return (call: ServerUnaryCall<Request, Response>, reply: sendUnaryData<Response>) => {
+    Promise.resolve()
+      .then(() => answer(call.request, contextOf(call)))
+      .then(
+        (response) => reply(null, response),
+        (error: unknown) => reply(toStatus(error)),
+      );
+  };
+}
+
+const later = (name: string) => (): Promise<never> => Promise.reject(new VedetteError('UNIMPLEMENTED', `${name} is not in this release`));
+
+function monitorHandlers(service: MonitorService): UntypedServiceImplementation {
+  return {
+    ReportMetrics: (stream: ServerDuplexStream<vedette.v1.ReportRequest, vedette.v1.IReportResponse>) => reportMetrics(service, stream),
+    GetMetrics: unary((request: vedette.v1.MetricsRequest, context) => service.getMetrics(request, context)),
+    ListHosts: unary((request: vedette.v1.ListHostsRequest, context) => service.listHosts(request, context)),
+    ListBrokers: unary((_request: vedette.v1.ListBrokersRequest, context) => service.listBrokers(context)),
+    BatchGetMetrics: unary(later('BatchGetMetrics')),
+    Aggregate: unary(later('Aggregate')),
+    TopK: unary(later('TopK')),
+    StreamMetrics: (stream: ServerWritableStream<vedette.v1.MetricsRequest, vedette.v1.IMetricsResponse>) => {
+      stream.emit('error', toStatus(new VedetteError('UNIMPLEMENTED', 'StreamMetrics is not in this release: page GetMetrics')));
+    },
+    Subscribe: (stream: ServerWritableStream<vedette.v1.SubscribeRequest, vedette.v1.ISubscribeResponse>) => {
+      service.subscribe(stream.request, sinkOf(stream), contextOf(stream));
+    },
+  };
+}
+
+function reportMetrics(service: MonitorService, stream: ServerDuplexStream<vedette.v1.ReportRequest, vedette.v1.IReportResponse>): void {
+  const requests = new Subject<vedette.v1.ReportRequest>();
+  let open = true;
+  const broken = (error?: Error) => {
+    if (open) requests.error(unavailable(error?.message ?? 'the stream broke'));
+    open = false;
+  };
+  // The session subscribes before the first request can come: 'data' begins the flow.
+  service.reportMetrics({ requests, responses: sinkOf(stream), pause: () => stream.pause(), resume: () => stream.resume() }, contextOf(stream));
+  stream.on('data', (request: vedette.v1.ReportRequest) => open && requests.next(request));
+  stream.on('end', () => {
+    if (open) requests.complete();
+    open = false;
+  });
+  stream.on('error', broken);
+  stream.on('cancelled', () => broken());
+}
+
+interface Writable<T> {
+  write(message: T): boolean;
+  end(): unknown;
+  emit(event: 'error', status: object): unknown;
+  on(event: 'drain' | 'cancelled' | 'error' | 'close', listener: () => void): unknown;
+}
+
+function sinkOf<T>(stream: Writable<T>): Sink<T> {
+  const drained = new Subject<void>();
+  const closed = new ReplaySubject<void>(1);
+  let open = true;
+  const gone = () => {
+    if (!open) return;
+    open = false;
+    closed.next();
+    closed.complete();
+  };
+  stream.on('drain', () => drained.next());
+  stream.on('cancelled', gone);
+  stream.on('error', gone);
+  stream.on('close', gone);
+  return {
+    send: (message) => open && stream.write(message),
+    drained,
+    closed,
+    close(error) {
+      if (!open) return;
+      gone();
+      if (error === undefined) stream.end();
+      else stream.emit('error', toStatus(error));
+    },
+  };
+}
+
+/** From src and from dist alike: the directory is beside both. */
+function protoDirectory(): string {
+  for (let at = dirname(fileURLToPath(import.meta.url)); at !== dirname(at); at = dirname(at)) {
+    if (existsSync(join(at, 'proto/vedette/v1/monitor.proto'))) return join(at, 'proto');
+  }
+  throw new VedetteError('FAILED_PRECONDITION', 'the proto files are missing beside the program');
+}
+
+function reflection(): ReflectionService {
+  const directory = protoDirectory();
+  const files = ['monitor.proto', 'peer.proto'].map((name) => join(directory, 'vedette/v1', name));
+  return new ReflectionService(loadSync(files, { includeDirs: [directory], keepCase: true }));
+}
