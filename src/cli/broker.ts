@@ -1,0 +1,108 @@
+import { createBroker } from '../actors/broker.ts';
+import { prometheusText } from '../actors/cluster/broker-metrics.ts';
+import { brokerRoutes } from '../actors/cluster/http-routes.ts';
+import { kernels } from '../actors/kernels.ts';
+import { openIdentity } from '../actors/stores/identity.ts';
+import { openLog } from '../actors/stores/log-store.ts';
+import { createNodeDisk } from '../actors/stores/node-disk.ts';
+import { createMonitorClients } from '../actors/transports/grpc-client.ts';
+import { createGrpcPeers } from '../actors/transports/grpc-peers.ts';
+import { startGrpcServer } from '../actors/transports/grpc-server.ts';
+import { startHttpServer } from '../actors/transports/http-server.ts';
+import { invalidArgument, type VedetteError } from '../core/errors.ts';
+import { type ClusterId, parseBrokerId } from '../core/ids.ts';
+import { parseAddress, parseCount, parseDuration, parsePeers, parseSize } from '../core/units.ts';
+import { createInspector } from '../streams/inspector.ts';
+import { createRandom } from '../streams/random.ts';
+import { createRealClock } from '../streams/real-clock.ts';
+import type { Command, Values } from './flags.ts';
+import { announce, fail, randomName, say, stopSignal } from './process.ts';
+
+export const brokerCommand: Command = {
+  name: 'broker',
+  summary: 'one broker of a cluster',
+  flags: {
+    id: { value: 'ID', required: true, help: "this broker's name" },
+    grpc: { value: 'ADDR', required: true, help: 'where agents, dashboards and peers reach it' },
+    http: { value: 'ADDR', required: true, help: 'where its HTTP face listens' },
+    data: { value: 'DIR', required: true, help: 'its data directory; made when it is not there' },
+    peers: { value: 'id=ADDR,…', required: true, help: 'all brokers of the cluster, this one among them' },
+    shards: { value: 'N', default: '32', help: 'shards of the cluster, a power of two; the same at every broker' },
+    replicas: { value: 'N', default: '3', help: 'replicas of each shard; the same at every broker' },
+    memory: { value: 'SIZE', default: '512M', help: 'for rows in memory' },
+    heartbeat: { value: 'DURATION', default: '50ms', help: "a leader's heartbeat" },
+    'election-min': { value: 'DURATION', default: '250ms', help: 'shortest silence of a leader that lets a follower stand for election' },
+    'election-max': { value: 'DURATION', default: '500ms', help: 'longest' },
+    storage: { value: 'URL', default: 'embedded:', help: 'where rows go besides' },
+  },
+  run: runBroker,
+};
+
+async function runBroker(values: Values): Promise<number> {
+  const id = parseBrokerId(values.text('id'), 'id');
+  const grpcAddress = parseAddress(values.text('grpc'), 'grpc');
+  const httpAddress = parseAddress(values.text('http'), 'http');
+  const members = parsePeers(values.text('peers'), 'peers');
+  const founding = { members, shards: parseCount(values.text('shards'), 'shards', 1, 4096), replicas: parseCount(values.text('replicas'), 'replicas', 1, 7) };
+  if (members[id] === undefined) throw invalidArgument('peers', `--peers does not name ${id} itself; it names ${Object.keys(members).join(', ')}`);
+  if (members[id] !== grpcAddress) throw invalidArgument('grpc', `--grpc is ${grpcAddress}, but --peers gives ${id} the address ${members[id]}`);
+  if (values.text('storage') !== 'embedded:') throw invalidArgument('storage', `--storage ${values.text('storage')}: only embedded: is in this release`);
+
+  const clock = createRealClock();
+  const random = createRandom(randomName());
+  const inspector = createInspector({ clock });
+  const disk = createNodeDisk();
+  const directory = values.text('data');
+  const identity = openIdentity(disk, directory, id, founding, () => randomName(16));
+  const failures: ((error: VedetteError) => void)[] = [];
+  const log = openLog({ disk, directory: `${directory}/log`, clock, random, kernels, warn: say, failed: (error) => failures.forEach((tell) => tell(error)) });
+  const clients = createMonitorClients();
+  const peers = createGrpcPeers(id);
+  const broker = createBroker({
+    id,
+    founding,
+    grpcAddress,
+    httpAddress,
+    clock,
+    random,
+    inspector,
+    log,
+    identity,
+    peers,
+    clients: clients.get,
+    mintCluster: () => randomName(8) as ClusterId,
+    memoryBytes: parseSize(values.text('memory'), 'memory'),
+    raft: {
+      heartbeatMs: parseDuration(values.text('heartbeat'), 'heartbeat'),
+      electionMinMs: parseDuration(values.text('election-min'), 'election-min'),
+      electionMaxMs: parseDuration(values.text('election-max'), 'election-max'),
+      closedConnectionHint: true,
+    },
+    warn: say,
+  });
+  failures.push((error) => broker.fail(error));
+  broker.failed.subscribe((error) => fail(error));
+
+  const grpc = await startGrpcServer({ address: grpcAddress, service: broker.service, peers });
+  const metrics = () =>
+    prometheusText(broker, { residentBytes: process.memoryUsage.rss(), cpuSeconds: cpuSeconds(), uptimeSeconds: process.uptime() });
+  const http = await startHttpServer({ address: httpAddress, routes: brokerRoutes(broker, inspector, metrics) });
+  let announced = false;
+  broker.ready.subscribe(() => {
+    grpc.serving(true);
+    if (!announced) announce(`broker ${id} ready`);
+    announced = true;
+  });
+
+  say(`${id} is stopping: ${await stopSignal()}`);
+  grpc.serving(false);
+  await new Promise<void>((done) => broker.stop(done));
+  await Promise.all([new Promise<void>((done) => grpc.stop(done)), new Promise<void>((done) => http.stop(done))]);
+  clients.close();
+  return 0;
+}
+
+function cpuSeconds(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1e6;
+}

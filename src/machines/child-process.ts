@@ -1,0 +1,87 @@
+// A process that is kept running.
+//
+//   starting ──ready──▶ ready        died, in either ──▶ backingOff ──retry.due──▶ starting
+//   stop, in any state ──▶ stopping ──exited──▶ stopped        refused (exit code 2: wrong usage) ──▶ failed
+import { assign, setup } from 'xstate';
+import type { Millis } from '../core/ids.ts';
+
+export interface ChildProcessInput {
+  /** A process that has run for this long begins with a short wait again when it dies. */
+  readonly steadyMs: Millis;
+  /** A process that does not end by itself when it is asked to is killed after this. */
+  readonly graceMs: Millis;
+}
+
+export interface ChildProcessContext extends ChildProcessInput {
+  /** Deaths in a row, none of them after a steady time. */
+  readonly deaths: number;
+  readonly restarts: number;
+}
+
+export type ChildProcessEvent = { readonly at: Millis } & (
+  | { readonly type: 'ready' }
+  | { readonly type: 'exited' }
+  /** It says that it was started wrongly: starting it again would not help. */
+  | { readonly type: 'refused' }
+  | { readonly type: 'retry.due' }
+  | { readonly type: 'stop' }
+);
+
+export type ChildProcessEffect =
+  | { readonly type: 'spawn' }
+  | { readonly type: 'terminate' }
+  | { readonly type: 'kill' }
+  | { readonly type: 'scheduleRestart'; readonly params: { readonly deaths: number } }
+  | { readonly type: 'announceFailed' };
+
+const noEffect = () => {};
+type Scope = { readonly context: ChildProcessContext };
+const restartLater = { type: 'scheduleRestart', params: ({ context }: Scope) => ({ deaths: context.deaths }) } as const;
+
+export const childProcessMachine = setup({
+  types: { context: {} as ChildProcessContext, events: {} as ChildProcessEvent, input: {} as ChildProcessInput },
+  delays: { steady: ({ context }) => context.steadyMs, grace: ({ context }) => context.graceMs },
+  actions: {
+    spawn: noEffect,
+    terminate: noEffect,
+    kill: noEffect,
+    announceFailed: noEffect,
+    scheduleRestart: (_, _params: { deaths: number }) => {},
+    countDeath: assign({ deaths: ({ context }) => context.deaths + 1, restarts: ({ context }) => context.restarts + 1 }),
+    forgetDeaths: assign({ deaths: 0 }),
+  },
+}).createMachine({
+  id: 'child-process',
+  description: 'A process that is kept running.',
+  context: ({ input }) => ({ ...input, deaths: 0, restarts: 0 }),
+  initial: 'starting',
+  states: {
+    starting: {
+      description: 'Spawned; it has not said that it is ready.',
+      entry: 'spawn',
+      on: { ready: 'ready', exited: 'backingOff', refused: 'failed', stop: 'stopping' },
+    },
+    ready: {
+      description: 'It works.',
+      initial: 'fresh',
+      on: { exited: 'backingOff', refused: 'failed', stop: 'stopping' },
+      states: {
+        fresh: { description: 'Not for long yet.', after: { steady: { target: 'steady', actions: 'forgetDeaths' } } },
+        steady: { description: 'For a while.' },
+      },
+    },
+    backingOff: {
+      description: 'It died, and is started again after a wait that grows with each death.',
+      entry: ['countDeath', restartLater],
+      on: { 'retry.due': 'starting', stop: 'stopped' },
+    },
+    stopping: {
+      description: 'Asked to end.',
+      entry: 'terminate',
+      after: { grace: { actions: 'kill' } },
+      on: { exited: 'stopped', refused: 'stopped' },
+    },
+    stopped: { description: 'For good.', type: 'final' },
+    failed: { description: 'It cannot be started like this.', type: 'final', entry: 'announceFailed' },
+  },
+});
