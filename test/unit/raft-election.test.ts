@@ -485,6 +485,36 @@ test('two leaders in one term end the process: everything rests on there being o
   assert.throws(() => follower.step('c', append('b', 'c', 1)), /two leaders/);
 });
 
+test('two members that ask each other at the same moment do not split the vote: the smaller id goes first', () => {
+  const charts = createCharts(THREE);
+  charts.isolate('c');
+  charts.expire('b');
+  charts.step('a', { type: 'xstate.after.electionTimeout.raft.follower' } as unknown as UntimedEvent);
+  assert.deepEqual([charts.role('a'), charts.role('b')], ['preCandidate', 'preCandidate']);
+  charts.settle();
+  assert.deepEqual([charts.role('a'), charts.role('b')], ['leader', 'follower']);
+  assert.equal(charts.context('b').term, 1);
+});
+
+test('it goes first only while it has just asked, with an equal log, for the same term', () => {
+  const cases = [
+    { from: 'b', term: 4, last: [1, 3], wait: 0, grants: false },
+    { from: 'b', term: 4, last: [1, 3], wait: DEFAULTS.heartbeatMs - 1, grants: false },
+    { from: 'b', term: 4, last: [1, 3], wait: DEFAULTS.heartbeatMs, grants: true },
+    { from: 'b', term: 5, last: [1, 3], wait: 0, grants: true },
+    { from: 'b', term: 4, last: [2, 3], wait: 0, grants: true },
+    { from: 'b', term: 4, last: [1, 4], wait: 0, grants: true },
+    { from: 'A', term: 4, last: [1, 3], wait: 0, grants: true },
+  ] as const;
+  for (const { from, term, last, wait, grants } of cases) {
+    const charts = createCharts(['a', 'b', 'c', 'A'], { logs: { a: [3] } });
+    inRole(charts, 'preCandidate');
+    charts.skip(wait);
+    charts.step('a', preVote(from, 'a', term, ...last));
+    assert.equal(granted(charts), grants, `${from} asks for ${term} with ${last} after ${wait} ms`);
+  }
+});
+
 // ---------------------------------------------------------------- a closed connection as a hint
 
 test('a closed connection from the leader leads to an election within milliseconds', () => {

@@ -78,10 +78,16 @@ export interface RaftContext {
   /** The last pre-vote that was refused because the leader seemed well. */
   readonly refused: { readonly request: PreVote; readonly at: Millis } | null;
 
-  /** Candidates: the answers so far. */
-  readonly votes: Readonly<Record<string, boolean>>;
+  /** Candidates: */
+  readonly campaign: Campaign;
 
   readonly leadership: Leadership | null;
+}
+
+export interface Campaign {
+  readonly since: Millis;
+  /** The answers so far, the own one among them. */
+  readonly votes: Readonly<Record<string, boolean>>;
 }
 
 /** What only a leader has, for one term. */
@@ -126,7 +132,7 @@ export function initialContext(input: RaftInput): RaftContext {
     heardAt: NEVER,
     ...drawTimeout({ chance: input.seed >>> 0, options }),
     refused: null,
-    votes: {},
+    campaign: { since: NEVER, votes: {} },
     leadership: null,
   };
 }

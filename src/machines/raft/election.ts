@@ -11,7 +11,7 @@
 import { assert } from '../../core/assert.ts';
 import type { Millis } from '../../core/ids.ts';
 import { drawHintDelay, drawTimeout } from './chance.ts';
-import { type Decision, NEVER, type RaftContext } from './context.ts';
+import { type Campaign, type Decision, NEVER, type RaftContext } from './context.ts';
 import { persist, type RaftEffect, send } from './effects.ts';
 import type { RaftEvent } from './events.ts';
 import { isUpToDate, lastTerm } from './log-view.ts';
@@ -45,36 +45,36 @@ export const adoptTerm: Decision = (context, event) => {
 
 // ---------------------------------------------------------------- asking
 
-export const askForPreVotes: Decision = (context) => {
+export const askForPreVotes: Decision = (context, { at }) => {
   const { self, peers, term, log } = context;
   const request = { type: 'preVote', from: self, term: term + 1, lastIndex: log.lastIndex, lastTerm: lastTerm(log) } as const;
   return {
-    changes: { votes: { [self]: true }, leader: null, ...drawTimeout(context) },
+    changes: { campaign: { since: at, votes: { [self]: true } }, leader: null, ...drawTimeout(context) },
     effects: peers.map((to) => send({ ...request, to })),
   };
 };
 
 /** The own vote counts at once: requests leave only after it is durable, so no answer can come before. */
-export const askForVotes: Decision = (context) => {
+export const askForVotes: Decision = (context, { at }) => {
   const { self, peers, log } = context;
   const term = context.term + 1;
   const request = { type: 'vote', from: self, term, lastIndex: log.lastIndex, lastTerm: lastTerm(log) } as const;
   return {
-    changes: { term, votedFor: self, votes: { [self]: true }, leader: null, refused: null, ...drawTimeout(context) },
+    changes: { term, votedFor: self, campaign: { since: at, votes: { [self]: true } }, leader: null, refused: null, ...drawTimeout(context) },
     effects: [persist({ term, votedFor: self }), ...peers.map((to) => send({ ...request, to }, 'synced'))],
   };
 };
 
-function votesWith(context: RaftContext, event: RaftEvent): RaftContext['votes'] {
+function campaignWith({ campaign }: RaftContext, event: RaftEvent): Campaign {
   const isAnswer = event.type === 'voteReply' || event.type === 'preVoteReply';
-  return isAnswer ? { ...context.votes, [event.from]: event.granted } : context.votes;
+  return isAnswer ? { since: campaign.since, votes: { ...campaign.votes, [event.from]: event.granted } } : campaign;
 }
 
-export const noteVote: Decision = (context, event) => ({ changes: { votes: votesWith(context, event) } });
+export const noteVote: Decision = (context, event) => ({ changes: { campaign: campaignWith(context, event) } });
 
 /** Where the election stands with this answer. */
 export function standing(context: RaftContext, event: RaftEvent): 'won' | 'lost' | 'open' {
-  return tally(context.members, votesWith(context, event));
+  return tally(context.members, campaignWith(context, event).votes);
 }
 
 /** Does this answer the pre-vote that is open? A granted one names the term that was asked for, a refusal the own term. */
@@ -99,7 +99,18 @@ export const considerPreVote: Decision = (context, event) => {
   return { changes: { refused: { request: event, at: event.at } }, effects: [answerPreVote(context, event, false)] };
 };
 
-/** A leader would step down by itself if a quorum did not hear it. */
+/**
+ * Of two members with equal logs that ask each other for pre-votes at the same moment, as after the same closed connections, the one
+ * with the smaller id goes first: else both would grant, both begin the term, and split its votes. Only while it has just asked, so
+ * that it stands in nobody's way if it cannot win.
+ */
+export function goesFirst({ self, term, log, campaign, options }: RaftContext, event: RaftEvent): boolean {
+  if (event.type !== 'preVote' || event.term !== term + 1 || event.from < self) return false;
+  const isEqual = event.lastIndex === log.lastIndex && event.lastTerm === lastTerm(log);
+  return isEqual && event.at - campaign.since < options.heartbeatMs;
+}
+
+/** A leader would step down by itself if a quorum did not hear it; and a member that goes first wants others to wait. */
 export const refusePreVote: Decision = (context, event) =>
   event.type === 'preVote' ? { effects: [answerPreVote(context, event, false)] } : {};
 

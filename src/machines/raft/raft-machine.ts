@@ -59,6 +59,7 @@ const base = setup({
     losesPreVote: ({ context, event }: Scope) => election.answersPreVote(context, event) && election.standing(context, event) === 'lost',
     winsVote: ({ context, event }: Scope) => termOf(event) === context.term && election.standing(context, event) === 'won',
     losesVote: ({ context, event }: Scope) => termOf(event) === context.term && election.standing(context, event) === 'lost',
+    goesFirst: ({ context, event }: Scope) => election.goesFirst(context, event),
     isAlone: ({ context }: Scope) => context.peers.length === 0,
     leaderClosed: ({ context, event }: Scope) =>
       event.type === 'peer.closed' && event.peer === context.leader && context.options.closedConnectionHint,
@@ -173,6 +174,7 @@ export const raftMachine = raft.createMachine({
           { guard: 'losesPreVote', target: 'follower', actions: 'follow' },
           { guard: 'answersPreVote', actions: 'noteVote' },
         ],
+        preVote: { guard: 'goesFirst', actions: 'refusePreVote' },
         vote: { guard: 'mayVote', target: 'follower', actions: 'grantVote' },
         append: followLeader,
         heartbeat: followLeader,

@@ -1,0 +1,136 @@
+// A log store in memory, for tests of what stands on one: group commit with a delay, a disk that hangs or is full, and a crash that
+// keeps only what was synced. Entries before `cachedFrom` answer later, as from a disk.
+import { assert } from '../../src/core/assert.ts';
+import type { GroupId, LogIndex, Millis, Term } from '../../src/core/ids.ts';
+import type { TermRun } from '../../src/machines/raft/messages.ts';
+import type { LogEntry, LogStore, LogWrite, RecoveredGroup } from '../../src/actors/stores/log.ts';
+import type { Clock } from '../../src/streams/clock.ts';
+
+interface GroupState {
+  hard: RecoveredGroup['hard'];
+  entries: readonly LogEntry[];
+}
+/** What survives a crash. */
+export type MemoryDisk = Map<GroupId, GroupState>;
+
+export interface MemoryLogOptions {
+  readonly clock: Clock;
+  readonly disk: MemoryDisk;
+  /** From a write's turn to its being durable; what comes meanwhile shares the next sync. */
+  readonly syncMs?: Millis;
+  /** How long a read takes that is not cached. */
+  readonly readMs?: Millis;
+}
+
+export interface MemoryLog extends LogStore {
+  full: boolean;
+  pendingBytes: number;
+  /** Entries before this index are read from disk. */
+  cachedFrom: LogIndex;
+  /** The error of all reads from disk, if any. */
+  readError: Error | null;
+  readonly writes: readonly LogWrite[];
+  syncs: number;
+  /** Nothing becomes durable until `release`. */
+  hang(): void;
+  release(): void;
+  /** The process is gone: what was not synced is lost, nobody is called back. */
+  crash(): void;
+}
+
+const EMPTY: GroupState = { hard: { term: 0, votedFor: null }, entries: [] };
+
+function changed(state: GroupState, { hard, truncateAfter, entries = [] }: LogWrite): GroupState {
+  const kept = truncateAfter === undefined ? state.entries : state.entries.filter(({ index }) => index <= truncateAfter);
+  entries.forEach(({ index }, at) => assert(index === kept.length + 1 + at, `entry ${index} does not follow ${kept.length + at}`));
+  return { hard: hard ?? state.hard, entries: [...kept, ...entries] };
+}
+
+function runsOf(entries: readonly LogEntry[]): TermRun[] {
+  let term: Term = 0;
+  const runs: TermRun[] = [];
+  for (const entry of entries) {
+    if (entry.term !== term) runs.push({ first: entry.index, term: entry.term });
+    term = entry.term;
+  }
+  return runs;
+}
+
+export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryLogOptions): MemoryLog {
+  const groups = new Map(disk);
+  const writes: LogWrite[] = [];
+  let waiting: { readonly write: LogWrite; readonly synced: () => void }[] = [];
+  let syncing = false;
+  let hanging = false;
+  let crashed = false;
+
+  function sync(): void {
+    if (syncing || hanging || crashed || waiting.length === 0) return;
+    syncing = true;
+    const batch = waiting;
+    waiting = [];
+    clock.after(syncMs, () => {
+      syncing = false;
+      if (crashed) return;
+      if (hanging) {
+        waiting = [...batch, ...waiting];
+        return;
+      }
+      log.syncs++;
+      for (const { write } of batch) disk.set(write.group, changed(disk.get(write.group) ?? EMPTY, write));
+      for (const { synced } of batch) if (!crashed) synced();
+      sync();
+    });
+  }
+
+  const log: MemoryLog = {
+    full: false,
+    pendingBytes: 0,
+    cachedFrom: 1,
+    readError: null,
+    writes,
+    syncs: 0,
+    recovered(group) {
+      const { hard, entries } = groups.get(group) ?? EMPTY;
+      return { hard, firstIndex: 1, previousTerm: 0, lastIndex: entries.length, runs: runsOf(entries) };
+    },
+    write(write, synced) {
+      assert(!crashed, 'a dead process writes nothing');
+      groups.set(write.group, changed(groups.get(write.group) ?? EMPTY, write));
+      writes.push(write);
+      waiting.push({ write, synced });
+      sync();
+    },
+    read(group, from, through, maxBytes, done) {
+      const { entries } = groups.get(group) ?? EMPTY;
+      assert(from >= 1 && from <= through && through <= entries.length, `${from} … ${through} are not all in the log of ${entries.length}`);
+      let bytes = 0;
+      const taken = entries.slice(from - 1, through).filter(({ index, payload }) => {
+        bytes += payload.length;
+        return index === from || bytes <= maxBytes;
+      });
+      if (from >= log.cachedFrom) {
+        done(null, taken);
+        return;
+      }
+      clock.after(readMs, () => {
+        if (!crashed) done(log.readError, log.readError === null ? taken : []);
+      });
+    },
+    hang() {
+      hanging = true;
+    },
+    release() {
+      hanging = false;
+      sync();
+    },
+    crash() {
+      crashed = true;
+      waiting = [];
+    },
+    close(done) {
+      clock.defer(done);
+    },
+  };
+  return log;
+}
