@@ -15,8 +15,11 @@ function monitorProto(): Plugin {
     load(source) {
       if (source !== `\0${id}`) return null;
       const require = createRequire(import.meta.url);
-      const pbjs: { main(args: string[], done: (error: Error | null, code?: string) => void): void } = require('protobufjs-cli/pbjs');
-      const flags = '-t static-module -w es6 --es6 --force-number --no-create --no-encode --no-verify --no-convert --no-delimited --no-comments --no-service';
+      const pbjs: {
+        main(args: string[], done: (error: Error | null, code?: string) => void): void;
+      } = require('protobufjs-cli/pbjs');
+      const flags =
+        '-t static-module -w es6 --es6 --force-number --no-create --no-encode --no-verify --no-convert --no-delimited --no-comments --no-service';
       return new Promise((resolve, reject) => {
         pbjs.main([...flags.split(' '), '-p', proto, `${proto}/vedette/v1/monitor.proto`], (error, code) =>
           error === null ? resolve(code ?? '') : reject(error),

@@ -191,7 +191,11 @@ export function createAgent(ports: AgentPorts): Agent {
   function acknowledge(from: Session, response: Response): number {
     for (const rejection of response.rejections) noteRejection(rejection);
     let acked = 0;
-    for (let first = from.inflight[0]; first !== undefined && first.sequence <= response.ackedSequence; first = from.inflight[0]) {
+    for (
+      let first = from.inflight[0];
+      first !== undefined && first.sequence <= response.ackedSequence;
+      first = from.inflight[0]
+    ) {
       from.inflight.shift();
       counters.acked += first.rows;
       queue.ackThrough(first.throughSequence);

@@ -116,7 +116,8 @@ export function createBroker(ports: BrokerPorts): Broker {
       if (type === 'halt') halt();
     },
   });
-  const tell = (type: 'ready' | 'notReady' | 'stop' | 'drained' | 'failed') => machine.send({ type, at: clock.monotonic() });
+  const tell = (type: 'ready' | 'notReady' | 'stop' | 'drained' | 'failed') =>
+    machine.send({ type, at: clock.monotonic() });
 
   const peers = createPeers({
     self: id,
@@ -155,15 +156,33 @@ export function createBroker(ports: BrokerPorts): Broker {
     return node;
   }
 
-  const control = createControlGroup({ raft: (state) => raftNode('control', members, state), founding, clock, mintCluster: ports.mintCluster });
+  const control = createControlGroup({
+    raft: (state) => raftNode('control', members, state),
+    founding,
+    clock,
+    mintCluster: ports.mintCluster,
+  });
   const budget = createWindowBudget(ports.memoryBytes);
   const shards = new Map<ShardId, Shard>();
   layout.replicas.forEach((replicas, shard) => {
     if (!replicas.includes(id)) return;
-    shards.set(shard, createShard({ id: shard, self: id, raft: (state) => raftNode(shardGroup(shard), replicas, state), log, clock, inspector, budget }));
+    shards.set(
+      shard,
+      createShard({
+        id: shard,
+        self: id,
+        raft: (state) => raftNode(shardGroup(shard), replicas, state),
+        log,
+        clock,
+        inspector,
+        budget,
+      }),
+    );
   });
 
-  const cluster = new BehaviorSubject<ClusterId | null>(identity.identity.cluster === '' ? null : identity.identity.cluster);
+  const cluster = new BehaviorSubject<ClusterId | null>(
+    identity.identity.cluster === '' ? null : identity.identity.cluster,
+  );
   const directory = createClusterDirectory({
     self: id,
     grpcAddress: ports.grpcAddress,
@@ -252,9 +271,16 @@ export function createBroker(ports: BrokerPorts): Broker {
     if (cluster.value === null) reasons.push('the cluster is not founded yet');
     if (control.raft.status.leader === null) reasons.push('the control group has no leader');
     const leaderless = [...shards.values()].filter(({ raft }) => raft.status.leader === null);
-    if (leaderless.length > 0) reasons.push(`no leader for ${leaderless.length} of ${shards.size} shards (${leaderless.slice(0, 3).map(({ raft }) => raft.id).join(', ')}${leaderless.length > 3 ? ', …' : ''})`);
+    if (leaderless.length > 0)
+      reasons.push(
+        `no leader for ${leaderless.length} of ${shards.size} shards (${leaderless
+          .slice(0, 3)
+          .map(({ raft }) => raft.id)
+          .join(', ')}${leaderless.length > 3 ? ', …' : ''})`,
+      );
     const behind = [...groups.values()].filter(({ status }) => status.commit === 0 || status.applied < status.commit);
-    if (leaderless.length === 0 && behind.length > 0) reasons.push(`${behind.length} of ${groups.size} logs are still being applied`);
+    if (leaderless.length === 0 && behind.length > 0)
+      reasons.push(`${behind.length} of ${groups.size} logs are still being applied`);
     if (log.full) reasons.push('the disk is full: writes are refused');
     return { ready: reasons.length === 0, reasons };
   }
@@ -298,7 +324,13 @@ export function createBroker(ports: BrokerPorts): Broker {
       listBrokers: (context) => queries.listBrokers(context),
       subscribe: (request, sink, context) => subscriptions.subscribe(request, sink, context),
     },
-    view: createClusterView({ self: id, control: control.raft, directory, layout, storageState: () => (log.full ? 'degraded' : 'ready') }),
+    view: createClusterView({
+      self: id,
+      control: control.raft,
+      directory,
+      layout,
+      storageState: () => (log.full ? 'degraded' : 'ready'),
+    }),
     health,
     figures() {
       const total = (of: (shard: Shard) => number) => [...shards.values()].reduce((sum, shard) => sum + of(shard), 0);
@@ -331,9 +363,12 @@ export function createBroker(ports: BrokerPorts): Broker {
 
 function checkMembers(id: BrokerId, founding: Founding): BrokerId[] {
   const members = Object.keys(founding.members).sort() as BrokerId[];
-  if (!members.includes(id)) throw invalidArgument('peers', `--peers does not name ${id} itself; it names ${members.join(', ') || 'nobody'}`);
-  if (members.length > limits.peers.brokersMax) throw invalidArgument('peers', `${members.length} brokers; this release takes at most ${limits.peers.brokersMax}`);
-  if (founding.shards < 1 || (founding.shards & (founding.shards - 1)) !== 0) throw invalidArgument('shards', `--shards ${founding.shards} is no power of two`);
+  if (!members.includes(id))
+    throw invalidArgument('peers', `--peers does not name ${id} itself; it names ${members.join(', ') || 'nobody'}`);
+  if (members.length > limits.peers.brokersMax)
+    throw invalidArgument('peers', `${members.length} brokers; this release takes at most ${limits.peers.brokersMax}`);
+  if (founding.shards < 1 || (founding.shards & (founding.shards - 1)) !== 0)
+    throw invalidArgument('shards', `--shards ${founding.shards} is no power of two`);
   if (founding.replicas < 1) throw invalidArgument('replicas', '--replicas must be at least 1');
   return members;
 }

@@ -34,5 +34,11 @@ export interface Directory {
   /** Null for this broker itself. */
   client(broker: BrokerId): MonitorClient | null;
   /** Sends an encoded ShardProposal over the peer wire; `done` exactly once, `unknown` when no answer came in time. */
-  forward(to: BrokerId, shard: ShardId, proposal: Uint8Array, timeoutMs: number, done: (outcome: ForwardOutcome) => void): void;
+  forward(
+    to: BrokerId,
+    shard: ShardId,
+    proposal: Uint8Array,
+    timeoutMs: number,
+    done: (outcome: ForwardOutcome) => void,
+  ): void;
 }

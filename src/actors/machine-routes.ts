@@ -13,12 +13,18 @@ export function machineFilter(query: URLSearchParams): MachineFilter {
 }
 
 export function unknownMachine(id: string): VedetteError {
-  return new VedetteError('NOT_FOUND', `no live machine ${JSON.stringify(id)}; GET /api/v1/machines lists them`, { field: 'id' });
+  return new VedetteError('NOT_FOUND', `no live machine ${JSON.stringify(id)}; GET /api/v1/machines lists them`, {
+    field: 'id',
+  });
 }
 
 export function machineRoutes(inspector: Inspector): Route[] {
   return [
-    { method: 'GET', path: '/api/v1/machines', handle: ({ query }) => ({ machines: inspector.machines(machineFilter(query)), complete: true }) },
+    {
+      method: 'GET',
+      path: '/api/v1/machines',
+      handle: ({ query }) => ({ machines: inspector.machines(machineFilter(query)), complete: true }),
+    },
     {
       method: 'GET',
       path: '/api/v1/machines/{id}',

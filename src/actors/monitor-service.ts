@@ -25,5 +25,9 @@ export interface MonitorService {
   getMetrics(request: vedette.v1.MetricsRequest, context: CallContext): Promise<vedette.v1.IMetricsResponse>;
   listHosts(request: vedette.v1.ListHostsRequest, context: CallContext): Promise<vedette.v1.IListHostsResponse>;
   listBrokers(context: CallContext): Promise<vedette.v1.IListBrokersResponse>;
-  subscribe(request: vedette.v1.SubscribeRequest, sink: Sink<vedette.v1.ISubscribeResponse>, context: CallContext): void;
+  subscribe(
+    request: vedette.v1.SubscribeRequest,
+    sink: Sink<vedette.v1.ISubscribeResponse>,
+    context: CallContext,
+  ): void;
 }

@@ -23,7 +23,14 @@ export type ProposalOutcome =
   | { readonly outcome: 'applied'; readonly index: LogIndex }
   | {
       readonly outcome: 'notApplied';
-      readonly reason: 'notLeader' | 'uncommittedLimit' | 'transferring' | 'overwritten' | 'logFull' | 'tooLarge' | 'stopped';
+      readonly reason:
+        | 'notLeader'
+        | 'uncommittedLimit'
+        | 'transferring'
+        | 'overwritten'
+        | 'logFull'
+        | 'tooLarge'
+        | 'stopped';
       readonly leader: BrokerId | null;
     }
   /** Not settled in time: it may yet be applied. */

@@ -82,7 +82,8 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     log,
     out: ports.outbox,
     isCurrent: ({ term }) => context().term === term && context().leader === self,
-    onSent: ({ to, term }, lastIndex, bytes) => send({ type: 'append.sent', peer: to, term, lastIndex, bytes, at: clock.monotonic() }),
+    onSent: ({ to, term }, lastIndex, bytes) =>
+      send({ type: 'append.sent', peer: to, term, lastIndex, bytes, at: clock.monotonic() }),
     onError: ports.failed,
   });
   const applier = createApplier({
@@ -169,7 +170,12 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       return payloads.map((payload, at) => ({ index: first + at, term, kind: 'data', payload }));
     }
     assert(event?.type === 'append', `${event?.type} carries no entries`);
-    return takeFrom(event, present(carried.get(event), 'entries wait beside the event that announced them'), first, last);
+    return takeFrom(
+      event,
+      present(carried.get(event), 'entries wait beside the event that announced them'),
+      first,
+      last,
+    );
   }
 
   function finishStep(event: RaftEvent | null): void {
@@ -185,7 +191,9 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   function put(write: NonNullable<Step['write']>): void {
     const { log: view } = context();
     if (write.truncateAfter !== undefined) durability.cutting(write.truncateAfter);
-    const number = durability.writing(write.entries === undefined ? null : { index: view.lastIndex, term: lastTerm(view) });
+    const number = durability.writing(
+      write.entries === undefined ? null : { index: view.lastIndex, term: lastTerm(view) },
+    );
     log.write({ group, ...write }, () => {
       if (stopped) return;
       const end = durability.synced(number);
@@ -234,7 +242,15 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
 
   function statusNow(): RaftStatus {
     const { term, leader, commit, log: view } = context();
-    return { role: role(), term, leader, serving: isServing(), commit, applied: applier.applied, lastIndex: view.lastIndex };
+    return {
+      role: role(),
+      term,
+      leader,
+      serving: isServing(),
+      commit,
+      applied: applier.applied,
+      lastIndex: view.lastIndex,
+    };
   }
 
   function role(): RaftRole {
@@ -250,7 +266,8 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   function tellStatus(): void {
     const told = statusChanges.value;
     const { term, leader } = context();
-    if (told.term !== term || told.leader !== leader || told.role !== role() || told.serving !== isServing()) statusChanges.next(statusNow());
+    if (told.term !== term || told.leader !== leader || told.role !== role() || told.serving !== isServing())
+      statusChanges.next(statusNow());
   }
 
   return {
@@ -271,7 +288,10 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       if (stopped || message.to !== self || !members.includes(message.from)) return;
       const event: RaftEvent = { ...message, at: clock.monotonic() };
       if (message.type === 'append') {
-        assert(entries.length === message.lastIndex - message.prevIndex, 'an append message carries the entries that it announces');
+        assert(
+          entries.length === message.lastIndex - message.prevIndex,
+          'an append message carries the entries that it announces',
+        );
         carried.set(event, entries);
       }
       send(event);

@@ -32,11 +32,19 @@ async function runAgent(values: Values): Promise<number> {
   const hostId = parseHostId(values.text('host-id'), 'host-id');
   const brokers = parseAddresses(values.text('brokers'), 'brokers');
   const intervalMs = parseDuration(values.text('interval'), 'interval');
-  if (intervalMs < 100 || intervalMs > 60_000) throw invalidArgument('interval', '--interval must be from 100ms to 60s');
+  if (intervalMs < 100 || intervalMs > 60_000)
+    throw invalidArgument('interval', '--interval must be from 100ms to 60s');
   const clock = createRealClock();
   const disk = createNodeDisk();
   const directory = values.text('data');
-  const queue = openQueue({ disk, directory: `${directory}/queue`, clock, crc32c: kernels.crc32c, warn: say, limits: limits.agent });
+  const queue = openQueue({
+    disk,
+    directory: `${directory}/queue`,
+    clock,
+    crc32c: kernels.crc32c,
+    warn: say,
+    limits: limits.agent,
+  });
   const clients = createMonitorClients();
   const agent = createAgent({
     hostId,

@@ -31,7 +31,11 @@ export const brokerCommand: Command = {
     replicas: { value: 'N', default: '3', help: 'replicas of each shard; the same at every broker' },
     memory: { value: 'SIZE', default: '512M', help: 'for rows in memory' },
     heartbeat: { value: 'DURATION', default: '50ms', help: "a leader's heartbeat" },
-    'election-min': { value: 'DURATION', default: '250ms', help: 'shortest silence of a leader that lets a follower stand for election' },
+    'election-min': {
+      value: 'DURATION',
+      default: '250ms',
+      help: 'shortest silence of a leader that lets a follower stand for election',
+    },
     'election-max': { value: 'DURATION', default: '500ms', help: 'longest' },
     storage: { value: 'URL', default: 'embedded:', help: 'where rows go besides' },
   },
@@ -43,10 +47,17 @@ async function runBroker(values: Values): Promise<number> {
   const grpcAddress = parseAddress(values.text('grpc'), 'grpc');
   const httpAddress = parseAddress(values.text('http'), 'http');
   const members = parsePeers(values.text('peers'), 'peers');
-  const founding = { members, shards: parseCount(values.text('shards'), 'shards', 1, 4096), replicas: parseCount(values.text('replicas'), 'replicas', 1, 7) };
-  if (members[id] === undefined) throw invalidArgument('peers', `--peers does not name ${id} itself; it names ${Object.keys(members).join(', ')}`);
-  if (members[id] !== grpcAddress) throw invalidArgument('grpc', `--grpc is ${grpcAddress}, but --peers gives ${id} the address ${members[id]}`);
-  if (values.text('storage') !== 'embedded:') throw invalidArgument('storage', `--storage ${values.text('storage')}: only embedded: is in this release`);
+  const founding = {
+    members,
+    shards: parseCount(values.text('shards'), 'shards', 1, 4096),
+    replicas: parseCount(values.text('replicas'), 'replicas', 1, 7),
+  };
+  if (members[id] === undefined)
+    throw invalidArgument('peers', `--peers does not name ${id} itself; it names ${Object.keys(members).join(', ')}`);
+  if (members[id] !== grpcAddress)
+    throw invalidArgument('grpc', `--grpc is ${grpcAddress}, but --peers gives ${id} the address ${members[id]}`);
+  if (values.text('storage') !== 'embedded:')
+    throw invalidArgument('storage', `--storage ${values.text('storage')}: only embedded: is in this release`);
 
   const clock = createRealClock();
   const random = createRandom(randomName());
@@ -55,7 +66,15 @@ async function runBroker(values: Values): Promise<number> {
   const directory = values.text('data');
   const identity = openIdentity(disk, directory, id, founding, () => randomName(16));
   const failures: ((error: VedetteError) => void)[] = [];
-  const log = openLog({ disk, directory: `${directory}/log`, clock, random, kernels, warn: say, failed: (error) => failures.forEach((tell) => tell(error)) });
+  const log = openLog({
+    disk,
+    directory: `${directory}/log`,
+    clock,
+    random,
+    kernels,
+    warn: say,
+    failed: (error) => failures.forEach((tell) => tell(error)),
+  });
   const clients = createMonitorClients();
   const peers = createGrpcPeers(id);
   const broker = createBroker({
@@ -85,7 +104,11 @@ async function runBroker(values: Values): Promise<number> {
 
   const grpc = await startGrpcServer({ address: grpcAddress, service: broker.service, peers });
   const metrics = () =>
-    prometheusText(broker, { residentBytes: process.memoryUsage.rss(), cpuSeconds: cpuSeconds(), uptimeSeconds: process.uptime() });
+    prometheusText(broker, {
+      residentBytes: process.memoryUsage.rss(),
+      cpuSeconds: cpuSeconds(),
+      uptimeSeconds: process.uptime(),
+    });
   const http = await startHttpServer({ address: httpAddress, routes: brokerRoutes(broker, inspector, metrics) });
   let announced = false;
   broker.ready.subscribe(() => {

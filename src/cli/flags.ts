@@ -44,7 +44,12 @@ const environmentName = (flag: string): string => `VEDETTE_${flag.toUpperCase().
 /** @throws VedetteError INVALID_ARGUMENT: an unknown flag (with the nearest right one), a missing value, a bad file. */
 export function parseFlags(command: Command, args: readonly string[], environment: NodeJS.ProcessEnv): Values {
   const flags: Flags = { ...command.flags, ...COMMON };
-  const options = Object.fromEntries(Object.entries(flags).map(([name, { value }]) => [name, { type: value === undefined ? ('boolean' as const) : ('string' as const) }]));
+  const options = Object.fromEntries(
+    Object.entries(flags).map(([name, { value }]) => [
+      name,
+      { type: value === undefined ? ('boolean' as const) : ('string' as const) },
+    ]),
+  );
   const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
   const given = new Map<string, string>();
   const words: string[] = [];
@@ -56,10 +61,12 @@ export function parseFlags(command: Command, args: readonly string[], environmen
     if (flag.value !== undefined && (token.value === undefined || token.value === '')) {
       throw invalidArgument(token.name, `--${token.name} needs a value: --${token.name} ${flag.value}`);
     }
-    if (flag.value === undefined && token.value !== undefined) throw invalidArgument(token.name, `--${token.name} takes no value`);
+    if (flag.value === undefined && token.value !== undefined)
+      throw invalidArgument(token.name, `--${token.name} takes no value`);
     given.set(token.name, token.value ?? 'true');
   }
-  if (words.length > 0 && command.words === undefined) throw invalidArgument('words', `vedette ${command.name} takes no ${JSON.stringify(words[0])}; flags begin with --`);
+  if (words.length > 0 && command.words === undefined)
+    throw invalidArgument('words', `vedette ${command.name} takes no ${JSON.stringify(words[0])}; flags begin with --`);
   const file = readConfig(given.get('config') ?? environment[environmentName('config')], flags);
 
   function find(name: string): string | undefined {
@@ -114,11 +121,15 @@ function readConfig(path: string | undefined, flags: Flags): Map<string, string>
     throw invalidArgument('config', `--config ${path}: ${describeError(error)}`);
   }
   if (parsed === null) return values;
-  if (typeof parsed !== 'object' || Array.isArray(parsed)) throw invalidArgument('config', `--config ${path}: names and values are expected`);
+  if (typeof parsed !== 'object' || Array.isArray(parsed))
+    throw invalidArgument('config', `--config ${path}: names and values are expected`);
   for (const [name, value] of Object.entries(parsed)) {
     if (flags[name] === undefined) {
       const near = nearest(name, Object.keys(flags));
-      throw invalidArgument('config', `--config ${path}: unknown name ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}`);
+      throw invalidArgument(
+        'config',
+        `--config ${path}: unknown name ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}`,
+      );
     }
     values.set(name, Array.isArray(value) ? value.join(',') : String(value));
   }
@@ -126,11 +137,13 @@ function readConfig(path: string | undefined, flags: Flags): Map<string, string>
 }
 
 export function helpOf(command: Command): string {
-  const rows = Object.entries({ ...command.flags, ...COMMON }).map(([name, { value, help, default: preset, required }]) => {
-    const left = `  --${name}${value === undefined ? '' : ` ${value}`}`;
-    const right = `${help}${preset === undefined ? '' : ` (default ${preset})`}${required === true ? ' (required)' : ''}`;
-    return `${left.padEnd(30)} ${right}`;
-  });
+  const rows = Object.entries({ ...command.flags, ...COMMON }).map(
+    ([name, { value, help, default: preset, required }]) => {
+      const left = `  --${name}${value === undefined ? '' : ` ${value}`}`;
+      const right = `${help}${preset === undefined ? '' : ` (default ${preset})`}${required === true ? ' (required)' : ''}`;
+      return `${left.padEnd(30)} ${right}`;
+    },
+  );
   const usage = `vedette ${command.name}${command.words === undefined ? '' : ` ${command.words}`} [flags]`;
   return `${command.summary}\n\nUsage: ${usage}\n\n${rows.join('\n')}\n\nEvery flag may also be set as ${environmentName('name')}, or in the file of --config.\n`;
 }

@@ -12,21 +12,36 @@ export const hostsCommand: Command = {
   name: 'hosts',
   summary: 'lists the hosts',
   flags: {
-    brokers: { value: 'ADDR,…', default: '127.0.0.1:7411,127.0.0.1:7412,127.0.0.1:7413', help: 'some brokers of the cluster' },
+    brokers: {
+      value: 'ADDR,…',
+      default: '127.0.0.1:7411,127.0.0.1:7412,127.0.0.1:7413',
+      help: 'some brokers of the cluster',
+    },
     json: { help: 'as the HTTP answer' },
   },
   run: runHosts,
 };
 
 interface HostsAnswer {
-  readonly hosts: readonly { readonly hostId: string; readonly state: string; readonly lastSeen: number | null; readonly shard: number; readonly owner: string }[];
+  readonly hosts: readonly {
+    readonly hostId: string;
+    readonly state: string;
+    readonly lastSeen: number | null;
+    readonly shard: number;
+    readonly owner: string;
+  }[];
   readonly complete: boolean;
 }
 
 async function runHosts(values: Values): Promise<number> {
   const clock = createRealClock();
   const clients = createMonitorClients();
-  const pool = createBrokerPool({ seeds: parseAddresses(values.text('brokers'), 'brokers'), clients: clients.get, clock, random: createRandom(randomName()) });
+  const pool = createBrokerPool({
+    seeds: parseAddresses(values.text('brokers'), 'brokers'),
+    clients: clients.get,
+    clock,
+    random: createRandom(randomName()),
+  });
   const list = hostRoutes(pool, clock).find(({ path }) => path === '/api/v1/hosts');
   const answer = (await list?.handle({ params: {}, query: new URLSearchParams(), body: undefined })) as HostsAnswer;
   pool.stop();

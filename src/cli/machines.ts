@@ -9,7 +9,11 @@ export const machinesCommand: Command = {
   summary: 'lists the live statecharts of the brokers, or shows one',
   words: '[ID]',
   flags: {
-    brokers: { value: 'ADDR,…', default: '127.0.0.1:7411,127.0.0.1:7412,127.0.0.1:7413', help: 'some brokers of the cluster' },
+    brokers: {
+      value: 'ADDR,…',
+      default: '127.0.0.1:7411,127.0.0.1:7412,127.0.0.1:7413',
+      help: 'some brokers of the cluster',
+    },
     kind: { value: 'KIND', help: 'only this kind: broker raft host subscription peer session' },
     state: { value: 'STATE', help: 'only in this state' },
     json: { help: 'as the HTTP answer' },
@@ -33,7 +37,9 @@ async function runMachines(values: Values): Promise<number> {
     const value = values.optional(name);
     if (value !== undefined) query.set(name, value);
   }
-  const answers = await Promise.all([...addresses.values()].map((address) => get(address, `/api/v1/machines?${query}`)));
+  const answers = await Promise.all(
+    [...addresses.values()].map((address) => get(address, `/api/v1/machines?${query}`)),
+  );
   const machines = answers.flatMap((answer) => (answer as { machines: Summary[] }).machines);
   if (values.switch('json')) {
     process.stdout.write(`${JSON.stringify({ machines })}\n`);
@@ -41,15 +47,23 @@ async function runMachines(values: Values): Promise<number> {
   }
   const width = Math.max(0, ...machines.map((machine) => machine.id.length));
   for (const { id: name, state, since } of machines) {
-    process.stdout.write(`${name.padEnd(width)}  ${state.padEnd(20)}  ${styleText('dim', `${Math.round((Date.now() - since) / 1000)} s`)}\n`);
+    process.stdout.write(
+      `${name.padEnd(width)}  ${state.padEnd(20)}  ${styleText('dim', `${Math.round((Date.now() - since) / 1000)} s`)}\n`,
+    );
   }
   return 0;
 }
 
 async function showOne(id: string, addresses: ReadonlyMap<string, string>): Promise<number> {
   const address = addresses.get(id.split('/')[0] ?? '');
-  if (address === undefined) throw new VedetteError('INVALID_ARGUMENT', `${JSON.stringify(id)}: an id begins with its broker, one of ${[...addresses.keys()].join(', ')}`);
-  process.stdout.write(`${JSON.stringify(await get(address, `/api/v1/machines/${encodeURIComponent(id)}`), null, 2)}\n`);
+  if (address === undefined)
+    throw new VedetteError(
+      'INVALID_ARGUMENT',
+      `${JSON.stringify(id)}: an id begins with its broker, one of ${[...addresses.keys()].join(', ')}`,
+    );
+  process.stdout.write(
+    `${JSON.stringify(await get(address, `/api/v1/machines/${encodeURIComponent(id)}`), null, 2)}\n`,
+  );
   return 0;
 }
 
@@ -60,7 +74,9 @@ async function httpAddresses(seeds: readonly string[]): Promise<Map<string, stri
     for (const seed of seeds) {
       try {
         const { brokers } = await clients.get(seed).listBrokers({ deadlineMs: 2_000 });
-        return new Map(brokers.flatMap(({ brokerId, httpAddress }) => (httpAddress ? [[brokerId ?? '', httpAddress] as const] : [])));
+        return new Map(
+          brokers.flatMap(({ brokerId, httpAddress }) => (httpAddress ? [[brokerId ?? '', httpAddress] as const] : [])),
+        );
       } catch {
         // The next seed is asked.
       }

@@ -12,7 +12,14 @@ import { machinesCommand } from './machines.ts';
 import { fail } from './process.ts';
 import { upCommand } from './up.ts';
 
-const COMMANDS: readonly Command[] = [upCommand, brokerCommand, agentCommand, dashboardCommand, hostsCommand, machinesCommand];
+const COMMANDS: readonly Command[] = [
+  upCommand,
+  brokerCommand,
+  agentCommand,
+  dashboardCommand,
+  hostsCommand,
+  machinesCommand,
+];
 /** Reserved: they come with later releases. */
 const LATER = ['cluster', 'query', 'top', 'scenario', 'inspect', 'storage', 'bench'];
 
@@ -38,8 +45,15 @@ async function run(args: readonly string[]): Promise<number> {
   }
   const command = COMMANDS.find((candidate) => candidate.name === name);
   if (command === undefined) {
-    const near = nearest(name, COMMANDS.map((candidate) => candidate.name));
-    const hint = LATER.includes(name) ? 'it is not in this release' : near === undefined ? 'vedette --help lists the commands' : `did you mean ${near}?`;
+    const near = nearest(
+      name,
+      COMMANDS.map((candidate) => candidate.name),
+    );
+    const hint = LATER.includes(name)
+      ? 'it is not in this release'
+      : near === undefined
+        ? 'vedette --help lists the commands'
+        : `did you mean ${near}?`;
     process.stderr.write(`vedette: unknown command ${JSON.stringify(name)}: ${hint}\n`);
     return 2;
   }

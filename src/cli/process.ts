@@ -31,7 +31,12 @@ const USAGE = new Set(['INVALID_ARGUMENT', 'FAILED_PRECONDITION']);
 
 export function fail(error: unknown): never {
   const usage = error instanceof VedetteError && USAGE.has(error.code);
-  const detail = usage || error instanceof VedetteError ? describeError(error) : error instanceof Error ? (error.stack ?? error.message) : String(error);
+  const detail =
+    usage || error instanceof VedetteError
+      ? describeError(error)
+      : error instanceof Error
+        ? (error.stack ?? error.message)
+        : String(error);
   process.stderr.write(`vedette: ${detail}\n`);
   process.exit(usage ? 2 : 1);
 }

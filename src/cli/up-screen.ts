@@ -63,11 +63,18 @@ function terminalScreen({ supervisor, dashboard, brokerHttp, logs }: ScreenPorts
     const rows = answered.reduce((total, { ackedRows }) => total + ackedRows, 0);
     const now = performance.now();
     const whole = answered.length === brokerHttp.length;
-    const rate = before === null || !whole || rows < before.rows ? null : ((rows - before.rows) * 1000) / (now - before.at);
+    const rate =
+      before === null || !whole || rows < before.rows ? null : ((rows - before.rows) * 1000) / (now - before.at);
     before = whole ? { rows, at: now } : null;
     const leads = new Map<string, number>();
-    for (const { leader } of cluster?.shards ?? []) if (leader !== null) leads.set(leader, (leads.get(leader) ?? 0) + 1);
-    figures = { leader: cluster?.leader ?? null, leads, rowsPerSecond: rate, hosts: Math.max(0, ...answered.map(({ hosts }) => hosts)) };
+    for (const { leader } of cluster?.shards ?? [])
+      if (leader !== null) leads.set(leader, (leads.get(leader) ?? 0) + 1);
+    figures = {
+      leader: cluster?.leader ?? null,
+      leads,
+      rowsPerSecond: rate,
+      hosts: Math.max(0, ...answered.map(({ hosts }) => hosts)),
+    };
   }
 
   function draw(): void {
@@ -108,7 +115,10 @@ function terminalScreen({ supervisor, dashboard, brokerHttp, logs }: ScreenPorts
 
 function childLine({ name, state, pid, restarts, since }: ChildView, { leader, leads }: Figures): string {
   const color = state === 'ready' ? 'green' : state === 'failed' ? 'red' : 'yellow';
-  const role = leads.has(name) || leader === name ? `leads ${leads.get(name) ?? 0} shards${leader === name ? ' and the control group' : ''}` : '';
+  const role =
+    leads.has(name) || leader === name
+      ? `leads ${leads.get(name) ?? 0} shards${leader === name ? ' and the control group' : ''}`
+      : '';
   const again = restarts === 0 ? '' : styleText('yellow', `  restarted ${restarts}×`);
   const age = `${Math.round((Date.now() - since) / 1000)} s`;
   return `${styleText(color, '●')} ${name.padEnd(10)} ${state.padEnd(10)} pid ${String(pid ?? '–').padEnd(7)} ${age.padStart(6)}  ${styleText('dim', role)}${again}`;

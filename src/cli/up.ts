@@ -47,7 +47,8 @@ function planOf(values: Values, data: string): Plan {
   const grpcBase = parseCount(values.text('grpc-base'), 'grpc-base', 1, 65_000);
   const httpBase = parseCount(values.text('http-base'), 'http-base', 1, 65_000);
   const dashboard = parseAddress(values.text('dashboard'), 'dashboard');
-  if (parseCount(values.text('hosts'), 'hosts', 0, 100_000) > 0) throw invalidArgument('hosts', '--hosts: synthetic hosts are not in this release');
+  if (parseCount(values.text('hosts'), 'hosts', 0, 100_000) > 0)
+    throw invalidArgument('hosts', '--hosts: synthetic hosts are not in this release');
   const brokers = Array.from({ length: count }, (_, at) => ({
     id: `broker-${at + 1}`,
     grpc: `127.0.0.1:${grpcBase + at + 1}`,
@@ -55,10 +56,22 @@ function planOf(values: Values, data: string): Plan {
   }));
   const peers = brokers.map(({ id, grpc }) => `${id}=${grpc}`).join(',');
   const seeds = brokers.map(({ grpc }) => grpc).join(',');
-  const shared = ['--peers', peers, '--shards', values.text('shards'), '--replicas', values.text('replicas'), '--storage', values.text('storage')];
+  const shared = [
+    '--peers',
+    peers,
+    '--shards',
+    values.text('shards'),
+    '--replicas',
+    values.text('replicas'),
+    '--storage',
+    values.text('storage'),
+  ];
   return {
     specs: [
-      ...brokers.map(({ id, grpc, http }) => ({ name: id, args: ['broker', '--id', id, '--grpc', grpc, '--http', http, '--data', join(data, id), ...shared] })),
+      ...brokers.map(({ id, grpc, http }) => ({
+        name: id,
+        args: ['broker', '--id', id, '--grpc', grpc, '--http', http, '--data', join(data, id), ...shared],
+      })),
       { name: 'agent', args: ['agent', '--brokers', seeds, '--data', join(data, 'agent')] },
       { name: 'dashboard', args: ['dashboard', '--brokers', seeds, '--listen', dashboard] },
     ],
@@ -99,7 +112,13 @@ async function supervise(plan: Plan): Promise<number> {
   });
   const screen = openScreen({ supervisor, dashboard: plan.dashboard, brokerHttp: plan.brokerHttp, logs: plan.logs });
   supervisor.news.subscribe((line) => screen.say(line));
-  const code = await Promise.race([untilReady(supervisor, plan, screen).then(() => stopSignal()).then((reason) => ended(screen, reason, 0)), stopEarly(screen), untilFailed(supervisor, screen)]);
+  const code = await Promise.race([
+    untilReady(supervisor, plan, screen)
+      .then(() => stopSignal())
+      .then((reason) => ended(screen, reason, 0)),
+    stopEarly(screen),
+    untilFailed(supervisor, screen),
+  ]);
   await new Promise<void>((done) => supervisor.stop(done));
   screen.close();
   return code;
@@ -134,7 +153,11 @@ function checkFree(address: string, flag: string): Promise<void> {
     const probe = createServer();
     probe.once('error', (error: NodeJS.ErrnoException) => {
       const reason = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be used (${error.message})`;
-      reject(new VedetteError('FAILED_PRECONDITION', `port ${port} (${address}) ${reason}; choose another with ${flag}`, { field: flag.slice(2) }));
+      reject(
+        new VedetteError('FAILED_PRECONDITION', `port ${port} (${address}) ${reason}; choose another with ${flag}`, {
+          field: flag.slice(2),
+        }),
+      );
     });
     probe.listen(port, host, () => probe.close(() => resolve()));
   });

@@ -26,7 +26,12 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
   let at = 0;
   // Indexes are masked to the tables' size and bounded by the loop, so every look-up is a number.
   for (const end = bytes.length - 7; at < end; at += 8) {
-    const low = crc ^ ((bytes[at] as number) | ((bytes[at + 1] as number) << 8) | ((bytes[at + 2] as number) << 16) | ((bytes[at + 3] as number) << 24));
+    const low =
+      crc ^
+      ((bytes[at] as number) |
+        ((bytes[at + 1] as number) << 8) |
+        ((bytes[at + 2] as number) << 16) |
+        ((bytes[at + 3] as number) << 24));
     crc =
       (table[0x700 + (low & 0xff)] as number) ^
       (table[0x600 + ((low >>> 8) & 0xff)] as number) ^

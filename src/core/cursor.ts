@@ -33,17 +33,20 @@ export function decodeCursor(text: string, cluster: ClusterId, shardCount: numbe
   if (bytes === null || bytes.length < 11) throw malformed();
   const body = bytes.subarray(0, -4);
   if (crc32c(body) !== readUint32(bytes, bytes.length - 4)) throw malformed();
-  if (body[0] !== VERSION) throw invalidArgument('cursor', `the cursor has version ${body[0]}; this broker reads ${VERSION}`);
+  if (body[0] !== VERSION)
+    throw invalidArgument('cursor', `the cursor has version ${body[0]}; this broker reads ${VERSION}`);
   if (readUint32(body, 1) !== hash32(cluster)) throw invalidArgument('cursor', 'the cursor is of another cluster');
   const reader = { at: 5 };
   const control = readVarint(body, reader);
   const count = readVarint(body, reader);
-  if (count !== shardCount) throw invalidArgument('cursor', `the cursor is of a cluster with ${count} shards; this one has ${shardCount}`);
+  if (count !== shardCount)
+    throw invalidArgument('cursor', `the cursor is of a cluster with ${count} shards; this one has ${shardCount}`);
   const shards = Array.from({ length: count }, () => readVarint(body, reader));
   return { control, shards };
 }
 
-const malformed = () => invalidArgument('cursor', 'the cursor is malformed: give it back as it was received, or leave it empty');
+const malformed = () =>
+  invalidArgument('cursor', 'the cursor is malformed: give it back as it was received, or leave it empty');
 
 function pushVarint(bytes: number[], value: number): void {
   let rest = value;

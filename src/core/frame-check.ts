@@ -71,11 +71,17 @@ export function checkFrame(frame: vedette.v1.IHostFrame, context: FrameContext):
 function check(frame: vedette.v1.IHostFrame, context: FrameContext): CheckedFrame {
   const host = checkHost(frame.hostId || context.sessionHost);
   if (context.sessionHost !== '' && host !== context.sessionHost) {
-    throw new Refusal('bad_host_id', `this session speaks for ${context.sessionHost}, not for ${host}; a forwarder's Hello names no host`);
+    throw new Refusal(
+      'bad_host_id',
+      `this session speaks for ${context.sessionHost}, not for ${host}; a forwarder's Hello names no host`,
+    );
   }
   const timestamps = checkTimes(frame.timestampsMs ?? [], context.now);
   const schemaId = frame.schemaId ?? 0;
-  const { series, values } = schemaId === 0 ? fromColumns(frame.columns ?? [], timestamps.length) : fromPacked(frame, host, schemaId, timestamps.length, context);
+  const { series, values } =
+    schemaId === 0
+      ? fromColumns(frame.columns ?? [], timestamps.length)
+      : fromPacked(frame, host, schemaId, timestamps.length, context);
   return { verdict: 'taken', host, series, timestamps, values };
 }
 
@@ -89,38 +95,60 @@ function checkHost(text: string): HostId {
 
 function checkTimes(times: readonly number[], now: Millis): Float64Array {
   if (times.length === 0) throw new Refusal('length_mismatch', 'the frame has no timestamps');
-  if (times.length > rowsPerFrameMax) throw new Refusal('over_limit', `${times.length} rows in a frame; at most ${rowsPerFrameMax} are taken`);
+  if (times.length > rowsPerFrameMax)
+    throw new Refusal('over_limit', `${times.length} rows in a frame; at most ${rowsPerFrameMax} are taken`);
   let before = Number.NEGATIVE_INFINITY;
   for (const time of times) {
-    if (time <= before) throw new Refusal('not_ascending', `timestamp ${time} comes after ${before}: within a frame they ascend`);
+    if (time <= before)
+      throw new Refusal('not_ascending', `timestamp ${time} comes after ${before}: within a frame they ascend`);
     before = time;
   }
   if (before > now + futureMaxMs) {
-    throw new Refusal('too_far_in_future', `timestamp ${before} is ${Math.round((before - now) / 1000)} s ahead of the broker's clock; at most ${futureMaxMs / 1000} s are taken`);
+    throw new Refusal(
+      'too_far_in_future',
+      `timestamp ${before} is ${Math.round((before - now) / 1000)} s ahead of the broker's clock; at most ${futureMaxMs / 1000} s are taken`,
+    );
   }
   const [first = 0] = times;
   if (first < now - pastMaxMs) {
-    throw new Refusal('too_old', `timestamp ${first} is ${Math.round((now - first) / 3_600_000)} h old; at most ${pastMaxMs / 3_600_000} h are taken`);
+    throw new Refusal(
+      'too_old',
+      `timestamp ${first} is ${Math.round((now - first) / 3_600_000)} h old; at most ${pastMaxMs / 3_600_000} h are taken`,
+    );
   }
   return Float64Array.from(times);
 }
 
 function fromColumns(columns: readonly vedette.v1.IColumn[], rows: number): Pick<CheckedFrame, 'series' | 'values'> {
   const series = columns.map(({ metric, labels, unit, kind }) =>
-    seriesFromProto({ metric: metric ?? '', labels: labels ?? {}, unit: unit ?? '', kind: kind ?? vedette.v1.MetricKind.GAUGE }),
+    seriesFromProto({
+      metric: metric ?? '',
+      labels: labels ?? {},
+      unit: unit ?? '',
+      kind: kind ?? vedette.v1.MetricKind.GAUGE,
+    }),
   );
   checkSeries(series);
   const values = new Float64Array(series.length * rows);
   columns.forEach(({ metric, values: given }, s) => {
     if ((given ?? []).length !== rows) {
-      throw new Refusal('length_mismatch', `column ${metric} has ${(given ?? []).length} values for ${rows} timestamps`);
+      throw new Refusal(
+        'length_mismatch',
+        `column ${metric} has ${(given ?? []).length} values for ${rows} timestamps`,
+      );
     }
     values.set(given ?? [], s * rows);
   });
   return { series, values };
 }
 
-function fromPacked(frame: vedette.v1.IHostFrame, host: HostId, schemaId: number, rows: number, context: FrameContext): Pick<CheckedFrame, 'series' | 'values'> {
+function fromPacked(
+  frame: vedette.v1.IHostFrame,
+  host: HostId,
+  schemaId: number,
+  rows: number,
+  context: FrameContext,
+): Pick<CheckedFrame, 'series' | 'values'> {
   const schema = context.schema(schemaId);
   if (schema === undefined) throw new Refusal('unknown_schema', `schema ${schemaId} was not announced on this session`);
   if (schema.host !== '' && schema.host !== host) {
@@ -129,7 +157,10 @@ function fromPacked(frame: vedette.v1.IHostFrame, host: HostId, schemaId: number
   const packed = frame.packed ?? new Uint8Array(0);
   const expected = schema.series.length * rows * 8;
   if (packed.length !== expected) {
-    throw new Refusal('length_mismatch', `${packed.length} packed bytes; ${schema.series.length} series × ${rows} rows take ${expected}`);
+    throw new Refusal(
+      'length_mismatch',
+      `${packed.length} packed bytes; ${schema.series.length} series × ${rows} rows take ${expected}`,
+    );
   }
   return { series: schema.series, values: unpack(packed) };
 }
@@ -137,16 +168,23 @@ function fromPacked(frame: vedette.v1.IHostFrame, host: HostId, schemaId: number
 /** @throws Refusal. */
 function checkSeries(series: readonly SeriesDefinition[]): void {
   if (series.length === 0) throw new Refusal('length_mismatch', 'the frame has no columns');
-  if (series.length > seriesPerHostMax) throw new Refusal('over_limit', `${series.length} series; at most ${seriesPerHostMax} per host are taken`);
+  if (series.length > seriesPerHostMax)
+    throw new Refusal('over_limit', `${series.length} series; at most ${seriesPerHostMax} per host are taken`);
   const seen = new Set<string>();
   for (const definition of series) {
     const { metric, labels } = definition;
-    if (!isMetricName(metric)) throw new Refusal('bad_metric_name', `${JSON.stringify(metric)} is not a metric name: 1 to 200 letters, digits and _ . : / -, beginning with a letter or _`);
+    if (!isMetricName(metric))
+      throw new Refusal(
+        'bad_metric_name',
+        `${JSON.stringify(metric)} is not a metric name: 1 to 200 letters, digits and _ . : / -, beginning with a letter or _`,
+      );
     const names = Object.keys(labels);
-    if (names.length > labelsMax) throw new Refusal('over_limit', `${metric} has ${names.length} labels; at most ${labelsMax} are taken`);
+    if (names.length > labelsMax)
+      throw new Refusal('over_limit', `${metric} has ${names.length} labels; at most ${labelsMax} are taken`);
     for (const name of names) {
       if (!isLabelName(name)) throw new Refusal('bad_metric_name', `${JSON.stringify(name)} is not a label name`);
-      if ((labels[name] ?? '').length > labelValueMax) throw new Refusal('over_limit', `label ${name} of ${metric} has more than ${labelValueMax} characters`);
+      if ((labels[name] ?? '').length > labelValueMax)
+        throw new Refusal('over_limit', `label ${name} of ${metric} has more than ${labelValueMax} characters`);
     }
     const key = seriesKey(definition);
     if (seen.has(key)) throw new Refusal('bad_metric_name', `${key} occurs twice in one frame`);

@@ -173,7 +173,20 @@ export interface Mount {
 }
 
 // Asking a network file system for its size can hang for minutes when its server is away, so only local ones are asked.
-const LOCAL_TYPES = new Set(['ext2', 'ext3', 'ext4', 'xfs', 'btrfs', 'zfs', 'f2fs', 'bcachefs', 'vfat', 'exfat', 'ntfs3', 'overlay']);
+const LOCAL_TYPES = new Set([
+  'ext2',
+  'ext3',
+  'ext4',
+  'xfs',
+  'btrfs',
+  'zfs',
+  'f2fs',
+  'bcachefs',
+  'vfat',
+  'exfat',
+  'ntfs3',
+  'overlay',
+]);
 
 /** /proc/self/mounts: local file systems that hold data, each device once (the first mount of it wins over bind mounts). */
 export function parseMounts(text: string): Mount[] {

@@ -43,7 +43,12 @@ export interface EntryHeader {
 export type LogRecord =
   | { readonly type: 'hard'; readonly group: number; readonly term: Term; readonly votedFor: string | null }
   | { readonly type: 'truncate'; readonly group: number; readonly after: LogIndex }
-  | { readonly type: 'entries'; readonly group: number; readonly first: LogIndex; readonly entries: readonly EntryHeader[] };
+  | {
+      readonly type: 'entries';
+      readonly group: number;
+      readonly first: LogIndex;
+      readonly entries: readonly EntryHeader[];
+    };
 
 const RECORD_TYPES = { hard: 1, truncate: 2, entries: 3 } as const;
 
@@ -201,7 +206,11 @@ export function decodeMeta(meta: Uint8Array): DecodedMeta {
   const groups: { group: number; before: number; after: number }[] = [];
   let at = 4;
   for (let g = 0; g < count; g++, at += GROUP_BYTES) {
-    groups.push({ group: view.getUint32(at, true), before: view.getUint32(at + 4, true), after: view.getUint32(at + 8, true) });
+    groups.push({
+      group: view.getUint32(at, true),
+      before: view.getUint32(at + 4, true),
+      after: view.getUint32(at + 8, true),
+    });
   }
   const records: LogRecord[] = [];
   while (at < meta.length) {
@@ -227,7 +236,12 @@ function decodeRecord(bytes: Uint8Array): LogRecord {
   for (let e = 0, at = 21; e < view.getUint32(17, true); e++, at += ENTRY_HEADER_BYTES) {
     const kind = view.getUint8(at + 8);
     assert(kind === 0 || kind === 1 || kind === 2, `unknown entry kind ${kind}`);
-    entries.push({ term: view.getFloat64(at, true), kind, bytes: view.getUint32(at + 9, true), crc: view.getUint32(at + 13, true) });
+    entries.push({
+      term: view.getFloat64(at, true),
+      kind,
+      bytes: view.getUint32(at + 9, true),
+      crc: view.getUint32(at + 13, true),
+    });
   }
   return { type: 'entries', group, first: view.getFloat64(9, true), entries };
 }

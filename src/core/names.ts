@@ -14,7 +14,10 @@ export const isLabelName = (name: string): boolean => LABEL_NAME.test(name);
 export function seriesKey({ metric, labels }: Pick<SeriesDefinition, 'metric' | 'labels'>): string {
   const keys = Object.keys(labels);
   if (keys.length === 0) return metric;
-  return `${metric}{${keys.sort().map((key) => `${key}=${labels[key]}`).join(',')}}`;
+  return `${metric}{${keys
+    .sort()
+    .map((key) => `${key}=${labels[key]}`)
+    .join(',')}}`;
 }
 
 /** A test for a glob. Linear in the text: a hostile pattern cannot make it slow. */
@@ -72,19 +75,28 @@ function compileSelector(selector: string, field: string): (series: SeriesDefini
   if (name === '') throw invalidArgument(field, `${JSON.stringify(selector)} names no metric`);
   const matchesName = compileGlob(name);
   if (brace < 0) return ({ metric }) => matchesName(metric);
-  if (!selector.endsWith('}')) throw invalidArgument(field, `${JSON.stringify(selector)}: the labels' closing brace is missing`);
+  if (!selector.endsWith('}'))
+    throw invalidArgument(field, `${JSON.stringify(selector)}: the labels' closing brace is missing`);
   const labels = parseLabels(selector.slice(brace + 1, -1), selector, field);
-  return ({ metric, labels: has }) => matchesName(metric) && labels.every(({ key, matches }) => has[key] !== undefined && matches(has[key]));
+  return ({ metric, labels: has }) =>
+    matchesName(metric) && labels.every(({ key, matches }) => has[key] !== undefined && matches(has[key]));
 }
 
-function parseLabels(text: string, selector: string, field: string): { key: string; matches: (value: string) => boolean }[] {
+function parseLabels(
+  text: string,
+  selector: string,
+  field: string,
+): { key: string; matches: (value: string) => boolean }[] {
   return text
     .split(',')
     .filter((pair) => pair.trim() !== '')
     .map((pair) => {
       const equals = pair.indexOf('=');
       if (equals <= 0) throw invalidArgument(field, `${JSON.stringify(selector)}: a label is written key=value`);
-      const value = pair.slice(equals + 1).trim().replace(/^"(.*)"$/, '$1');
+      const value = pair
+        .slice(equals + 1)
+        .trim()
+        .replace(/^"(.*)"$/, '$1');
       return { key: pair.slice(0, equals).trim(), matches: compileGlob(value) };
     });
 }

@@ -27,7 +27,11 @@ interface Point {
   readonly broker: BrokerId;
 }
 
-export function layShards(options: { readonly shards: number; readonly brokers: readonly BrokerId[]; readonly replicas: number }): Layout {
+export function layShards(options: {
+  readonly shards: number;
+  readonly brokers: readonly BrokerId[];
+  readonly replicas: number;
+}): Layout {
   const brokers = [...new Set(options.brokers)].sort();
   assert(brokers.length > 0, 'a ring has at least one broker');
   assert(options.shards > 0 && (options.shards & (options.shards - 1)) === 0, 'the number of shards is a power of two');
@@ -47,9 +51,18 @@ function pointsOf(brokers: readonly BrokerId[]): Point[] {
 }
 
 /** The next distinct brokers with room, clockwise; where too few have room, those with the least load. */
-function pick(ring: readonly Point[], shard: ShardId, wanted: number, limit: number, held: Map<BrokerId, number>): BrokerId[] {
+function pick(
+  ring: readonly Point[],
+  shard: ShardId,
+  wanted: number,
+  limit: number,
+  held: Map<BrokerId, number>,
+): BrokerId[] {
   const start = hash32(`shard-${shard}`);
-  const first = Math.max(0, ring.findIndex(({ at }) => at >= start));
+  const first = Math.max(
+    0,
+    ring.findIndex(({ at }) => at >= start),
+  );
   const chosen: BrokerId[] = [];
   const full: BrokerId[] = [];
   for (let step = 0; step < ring.length && chosen.length < wanted; step++) {

@@ -13,7 +13,12 @@ export function seriesFromProto({ metric, labels, unit, kind }: vedette.v1.ISeri
 }
 
 export function seriesToProto({ metric, labels, unit, kind }: SeriesDefinition): vedette.v1.ISeries {
-  return { metric, labels: { ...labels }, unit, kind: kind === 'counter' ? vedette.v1.MetricKind.COUNTER : vedette.v1.MetricKind.GAUGE };
+  return {
+    metric,
+    labels: { ...labels },
+    unit,
+    kind: kind === 'counter' ? vedette.v1.MetricKind.COUNTER : vedette.v1.MetricKind.GAUGE,
+  };
 }
 
 function sorted(labels: Readonly<Record<string, string>>): Record<string, string> {

@@ -16,7 +16,10 @@ export function encodeShardEntry(entry: vedette.v1.IShardEntry): Uint8Array {
 
 /** @throws AssertionError on another format: a committed entry that cannot be read is corruption, or a newer version's. */
 export function decodeShardEntry(payload: Uint8Array): vedette.v1.ShardEntry {
-  assert(payload[0] === SHARD_ENTRY_FORMAT, `an entry of format ${payload[0]}; this version reads ${SHARD_ENTRY_FORMAT}`);
+  assert(
+    payload[0] === SHARD_ENTRY_FORMAT,
+    `an entry of format ${payload[0]}; this version reads ${SHARD_ENTRY_FORMAT}`,
+  );
   return vedette.v1.ShardEntry.decode(payload.subarray(1));
 }
 

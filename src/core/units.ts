@@ -9,7 +9,8 @@ const SIZES: Readonly<Record<string, number>> = { '': 1, B: 1, K: 1024, M: 1024 
 export function parseDuration(text: string, field: string): Millis {
   const match = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text.trim());
   const unit = DURATIONS[match?.[2] ?? ''];
-  if (match === null || unit === undefined) throw invalidArgument(field, `--${field} ${JSON.stringify(text)} is no duration: write 500ms, 1s, 15m, 2h or 7d`);
+  if (match === null || unit === undefined)
+    throw invalidArgument(field, `--${field} ${JSON.stringify(text)} is no duration: write 500ms, 1s, 15m, 2h or 7d`);
   return Number(match[1]) * unit;
 }
 
@@ -17,7 +18,8 @@ export function parseDuration(text: string, field: string): Millis {
 export function parseSize(text: string, field: string): number {
   const match = /^(\d+(?:\.\d+)?)\s*([BKMGT]?)(?:i?B)?$/.exec(text.trim());
   const unit = SIZES[match?.[2] ?? '-'];
-  if (match === null || unit === undefined) throw invalidArgument(field, `--${field} ${JSON.stringify(text)} is no size: write 512M or 10G`);
+  if (match === null || unit === undefined)
+    throw invalidArgument(field, `--${field} ${JSON.stringify(text)} is no size: write 512M or 10G`);
   return Math.floor(Number(match[1]) * unit);
 }
 
@@ -25,7 +27,11 @@ export function parseSize(text: string, field: string): number {
 export function parseAddress(text: string, field: string): string {
   const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text.trim());
   const port = Number(match?.[2]);
-  if (match === null || port > 65_535) throw invalidArgument(field, `--${field} ${JSON.stringify(text)} is no address: write host:port, for example 127.0.0.1:7411`);
+  if (match === null || port > 65_535)
+    throw invalidArgument(
+      field,
+      `--${field} ${JSON.stringify(text)} is no address: write host:port, for example 127.0.0.1:7411`,
+    );
   return `${match[1]}:${port}`;
 }
 
@@ -53,7 +59,8 @@ export function parsePeers(text: string, field: string): Record<string, string> 
 
 export function parseCount(text: string, field: string, low: number, high: number): number {
   const value = Number(text);
-  if (!/^\d+$/.test(text.trim()) || value < low || value > high) throw invalidArgument(field, `--${field} ${JSON.stringify(text)} must be a whole number from ${low} to ${high}`);
+  if (!/^\d+$/.test(text.trim()) || value < low || value > high)
+    throw invalidArgument(field, `--${field} ${JSON.stringify(text)} must be a whole number from ${low} to ${high}`);
   return value;
 }
 

@@ -103,7 +103,14 @@ export const agentMachine = setup({
 
     accept: assign(({ context, event }) =>
       event.type === 'accepted'
-        ? { attempt: 0, window: event.window, heartbeatMs: event.heartbeatMs, inflight: 0, backlog: event.backlog, unanswered: 0 }
+        ? {
+            attempt: 0,
+            window: event.window,
+            heartbeatMs: event.heartbeatMs,
+            inflight: 0,
+            backlog: event.backlog,
+            unanswered: 0,
+          }
         : context,
     ),
     noteAnswer: assign(({ context, event }) =>
@@ -163,7 +170,12 @@ export const agentMachine = setup({
                 sent: { actions: 'noteSent' },
                 answered: [
                   { guard: 'acknowledgesAll', target: 'clear', actions: 'noteAnswer' },
-                  { guard: 'acknowledgesSome', target: 'awaiting', reenter: true, actions: ['noteAnswer', sendWhatFits] },
+                  {
+                    guard: 'acknowledgesSome',
+                    target: 'awaiting',
+                    reenter: true,
+                    actions: ['noteAnswer', sendWhatFits],
+                  },
                   { actions: ['noteAnswer', sendWhatFits] },
                 ],
               },
@@ -174,7 +186,8 @@ export const agentMachine = setup({
           initial: 'beating',
           states: {
             beating: {
-              description: 'A heartbeat at once, then one every interval: the host is alive even when it has nothing to report.',
+              description:
+                'A heartbeat at once, then one every interval: the host is alive even when it has nothing to report.',
               entry: ['heartbeat', 'countHeartbeat'],
               after: {
                 heartbeatInterval: [

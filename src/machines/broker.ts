@@ -45,6 +45,10 @@ export const brokerMachine = setup({
       on: { drained: 'stopped', stop: {} },
     },
     stopped: { description: 'For good.', type: 'final' },
-    failed: { description: 'Something failed that must not be survived: nothing is acknowledged any more.', type: 'final', entry: 'halt' },
+    failed: {
+      description: 'Something failed that must not be survived: nothing is acknowledged any more.',
+      type: 'final',
+      entry: 'halt',
+    },
   },
 });

@@ -47,7 +47,10 @@ export const childProcessMachine = setup({
     kill: noEffect,
     announceFailed: noEffect,
     scheduleRestart: (_, _params: { deaths: number }) => {},
-    countDeath: assign({ deaths: ({ context }) => context.deaths + 1, restarts: ({ context }) => context.restarts + 1 }),
+    countDeath: assign({
+      deaths: ({ context }) => context.deaths + 1,
+      restarts: ({ context }) => context.restarts + 1,
+    }),
     forgetDeaths: assign({ deaths: 0 }),
   },
 }).createMachine({

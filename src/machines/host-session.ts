@@ -57,11 +57,19 @@ export const hostSessionMachine = setup({
     announce: (_, _params: { state: HostState }) => {},
     noteBeat: assign(({ context, event }: Scope) =>
       event.type === 'beat'
-        ? { beatAt: event.at - event.ageMs, intervalMs: event.intervalMs, timerDelay: SUSPECT_AFTER * event.intervalMs - event.ageMs }
+        ? {
+            beatAt: event.at - event.ageMs,
+            intervalMs: event.intervalMs,
+            timerDelay: SUSPECT_AFTER * event.intervalMs - event.ageMs,
+          }
         : context,
     ),
-    waitForSuspect: assign({ timerDelay: ({ context, event }: Scope) => context.beatAt + SUSPECT_AFTER * context.intervalMs - event.at }),
-    waitForOffline: assign({ timerDelay: ({ context, event }: Scope) => context.beatAt + OFFLINE_AFTER * context.intervalMs - event.at }),
+    waitForSuspect: assign({
+      timerDelay: ({ context, event }: Scope) => context.beatAt + SUSPECT_AFTER * context.intervalMs - event.at,
+    }),
+    waitForOffline: assign({
+      timerDelay: ({ context, event }: Scope) => context.beatAt + OFFLINE_AFTER * context.intervalMs - event.at,
+    }),
   },
 }).createMachine({
   id: 'host-session',

@@ -23,8 +23,8 @@ export interface PeerLinkContext extends PeerLinkInput {
   readonly attempt: number;
 }
 
-export type PeerLinkEvent = { readonly at: Millis } & (
-  /** Both hellos were exchanged and accepted. */
+export type PeerLinkEvent = { readonly at: Millis } & /** Both hellos were exchanged and accepted. */
+(
   | { readonly type: 'established' }
   /** The stream ended, or could not be had. */
   | { readonly type: 'lost' }
@@ -91,7 +91,10 @@ export const peerLinkMachine = setup({
       description: 'The stream stands, but nothing came for a while.',
       on: {
         lost: { target: 'connecting', actions: 'announceClosed' },
-        tick: [{ guard: 'longSilent', target: 'down' }, { guard: 'heard', target: 'up' }],
+        tick: [
+          { guard: 'longSilent', target: 'down' },
+          { guard: 'heard', target: 'up' },
+        ],
       },
     },
     down: {

@@ -47,8 +47,14 @@ export const reportSessionMachine = setup({
     streaming: {
       initial: 'open',
       states: {
-        open: { description: 'Batches are read as they come.', on: { full: { target: 'congested', actions: 'pause' } } },
-        congested: { description: 'Too much waits for its quorum: the stream is held.', on: { drained: { target: 'open', actions: 'resume' } } },
+        open: {
+          description: 'Batches are read as they come.',
+          on: { full: { target: 'congested', actions: 'pause' } },
+        },
+        congested: {
+          description: 'Too much waits for its quorum: the stream is held.',
+          on: { drained: { target: 'open', actions: 'resume' } },
+        },
       },
     },
     closed: { description: 'For good.', type: 'final' },

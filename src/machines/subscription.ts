@@ -53,7 +53,8 @@ export const subscriptionMachine = setup({
       on: { drained: 'backfilling' },
     },
     resuming: {
-      description: 'A replica that served some shards is gone; another is asked to go on. The other shards go on meanwhile.',
+      description:
+        'A replica that served some shards is gone; another is asked to go on. The other shards go on meanwhile.',
       on: { feedResumed: 'live', news: { actions: 'pump' }, full: 'lagging' },
     },
     closed: { description: 'For good.', type: 'final' },

@@ -15,7 +15,13 @@ export interface BatchOptions<T> {
 }
 
 /** Batches are never empty. What waits when the source completes goes as a last batch; when it fails, it is lost with it. */
-export function batch<T>({ clock, countMax, bytesMax, bytesOf, waitMaxMs }: BatchOptions<T>): OperatorFunction<T, readonly T[]> {
+export function batch<T>({
+  clock,
+  countMax,
+  bytesMax,
+  bytesOf,
+  waitMaxMs,
+}: BatchOptions<T>): OperatorFunction<T, readonly T[]> {
   return (source) =>
     new Observable((subscriber) => {
       let gathered: T[] = [];

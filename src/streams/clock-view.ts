@@ -27,7 +27,10 @@ export interface ClockView extends Clock {
   revoke(): void;
 }
 
-export function createClockView(base: Clock, { turn = (run) => run(), skewMs = 0, driftPpm = 0 }: ClockViewOptions = {}): ClockView {
+export function createClockView(
+  base: Clock,
+  { turn = (run) => run(), skewMs = 0, driftPpm = 0 }: ClockViewOptions = {},
+): ClockView {
   const rate = 1 + driftPpm / 1_000_000;
   assert(rate > 0, 'a clock runs forward');
   const wallBegan = base.now() + skewMs;

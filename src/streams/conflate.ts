@@ -65,7 +65,11 @@ export interface ConflatedFlow {
 }
 
 /** Sends `source` to a sink at the sink's pace. When the source ends, so does the sink, after what waits; when the sink ends, the flow stops. */
-export function conflateInto<T, K>(source: Observable<T>, sink: Sink<T>, options: ConflateOptions<T, K>): ConflatedFlow {
+export function conflateInto<T, K>(
+  source: Observable<T>,
+  sink: Sink<T>,
+  options: ConflateOptions<T, K>,
+): ConflatedFlow {
   const conflation = createConflation(options);
   const flow = new Subscription();
   let hasRoom = true;
@@ -82,7 +86,8 @@ export function conflateInto<T, K>(source: Observable<T>, sink: Sink<T>, options
   }
 
   function finish(error?: unknown): void {
-    const known = error instanceof VedetteError ? error : new VedetteError('INTERNAL', describeError(error), { cause: error });
+    const known =
+      error instanceof VedetteError ? error : new VedetteError('INTERNAL', describeError(error), { cause: error });
     end = { error: error === undefined ? undefined : known };
     pump();
   }

@@ -47,7 +47,10 @@ export function createCredits({ initial, max }: { readonly initial: number; read
  * Lets one message pass for each credit; the others wait, in order.
  * Errors with RESOURCE_EXHAUSTED when more than `waitingMax` would wait: whoever produces must look at the credits itself then.
  */
-export function spendCredits<T>(credits: Credits, { waitingMax }: { readonly waitingMax: number }): OperatorFunction<T, T> {
+export function spendCredits<T>(
+  credits: Credits,
+  { waitingMax }: { readonly waitingMax: number },
+): OperatorFunction<T, T> {
   return (source) =>
     new Observable((subscriber) => {
       const waiting: T[] = [];
@@ -67,7 +70,9 @@ export function spendCredits<T>(credits: Credits, { waitingMax }: { readonly wai
               return;
             }
             if (waiting.length >= waitingMax) {
-              subscriber.error(new VedetteError('RESOURCE_EXHAUSTED', `${waitingMax} messages wait for credit already`));
+              subscriber.error(
+                new VedetteError('RESOURCE_EXHAUSTED', `${waitingMax} messages wait for credit already`),
+              );
               return;
             }
             waiting.push(message);

@@ -56,7 +56,12 @@ export interface ForwardRequest {
 export type ForwardOutcome =
   | { readonly outcome: 'applied' }
   /** Certain that it was not applied. `leader`: who leads, as far as is known. */
-  | { readonly outcome: 'notApplied'; readonly code: ErrorCode; readonly message: string; readonly leader: BrokerId | null }
+  | {
+      readonly outcome: 'notApplied';
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly leader: BrokerId | null;
+    }
   | { readonly outcome: 'unknown'; readonly message: string };
 
 export interface ForwardReply {

@@ -99,7 +99,13 @@ export function createInspector({ clock }: { readonly clock: Clock }): Inspector
       if (!told.has(actor.machine)) {
         told.add(actor.machine);
         const { id } = actor.machine;
-        subscriber.next({ type: '@vedette.definition', id, definition: definitionOf(actor.machine), at: inspection.at, seq: seq++ });
+        subscriber.next({
+          type: '@vedette.definition',
+          id,
+          definition: definitionOf(actor.machine),
+          at: inspection.at,
+          seq: seq++,
+        });
       }
       subscriber.next({ ...inspection, seq: seq++ });
     };
@@ -122,7 +128,13 @@ export function createInspector({ clock }: { readonly clock: Clock }): Inspector
       const actor = live.get(id);
       if (actor === undefined) return undefined;
       const { machine, transitions, events } = actor;
-      return { ...summary(actor), definition: definitionOf(machine), context: toJson(actor.context()), transitions: [...transitions], events };
+      return {
+        ...summary(actor),
+        definition: definitionOf(machine),
+        context: toJson(actor.context()),
+        transitions: [...transitions],
+        events,
+      };
     },
     register(id, kind, machine, value, context) {
       const actor: Live = { id, kind, machine, context, value, since: clock.now(), events: 0, transitions: [] };
@@ -145,14 +157,20 @@ export function createInspector({ clock }: { readonly clock: Clock }): Inspector
             if (actor.transitions.length > TRANSITIONS_KEPT) actor.transitions.shift();
           }
           if (watched) {
-            const inspection = { type: '@xstate.transition', id, ...transition, effects: effects.map(({ type }) => type) } as const;
+            const inspection = {
+              type: '@xstate.transition',
+              id,
+              ...transition,
+              effects: effects.map(({ type }) => type),
+            } as const;
             watchers.next({ actor, inspection });
           }
         },
         stopped() {
           // A newer actor of the same id (a restarted one) stays.
           if (live.get(id) === actor) live.delete(id);
-          if (watchers.observed) watchers.next({ actor, inspection: { type: '@vedette.stopped', id, at: clock.now() } });
+          if (watchers.observed)
+            watchers.next({ actor, inspection: { type: '@vedette.stopped', id, at: clock.now() } });
         },
       };
     },

@@ -81,7 +81,8 @@ export function createMemoryWirePair<A, B = A>(
       outbox: {
         next: (message) => outgoing.send(message),
         complete: () => outgoing.close(),
-        error: (error: unknown) => breakLink(error instanceof Error ? unavailable(`the wire was broken off: ${error.message}`) : undefined),
+        error: (error: unknown) =>
+          breakLink(error instanceof Error ? unavailable(`the wire was broken off: ${error.message}`) : undefined),
       },
     };
   }

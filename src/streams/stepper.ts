@@ -3,7 +3,14 @@
 // xstate exports `transition()`, which does the same, but builds a throw-away actor each time (14–20 µs and a call of the context
 // factory without input). Here one inert scope is shared by all steps of a machine (2.6 µs). test/unit/stepper.test.ts pins the
 // results to those of `transition()`.
-import { type AnyActorScope, type AnyStateMachine, createActor, type EventFrom, type InputFrom, type SnapshotFrom } from 'xstate';
+import {
+  type AnyActorScope,
+  type AnyStateMachine,
+  createActor,
+  type EventFrom,
+  type InputFrom,
+  type SnapshotFrom,
+} from 'xstate';
 
 /** An action as the pure step gives it: built-in ones are named `xstate.…`. */
 export interface SteppedAction {
@@ -14,12 +21,18 @@ export interface SteppedAction {
 export interface Stepper<TMachine extends AnyStateMachine> {
   initial(): { snapshot: SnapshotFrom<TMachine>; actions: SteppedAction[] };
   /** @throws whatever a guard or an assign throws. */
-  step(snapshot: SnapshotFrom<TMachine>, event: EventFrom<TMachine>): { snapshot: SnapshotFrom<TMachine>; actions: SteppedAction[] };
+  step(
+    snapshot: SnapshotFrom<TMachine>,
+    event: EventFrom<TMachine>,
+  ): { snapshot: SnapshotFrom<TMachine>; actions: SteppedAction[] };
 }
 
 const nothing = () => {};
 
-export function createStepper<TMachine extends AnyStateMachine>(machine: TMachine, input: InputFrom<TMachine>): Stepper<TMachine> {
+export function createStepper<TMachine extends AnyStateMachine>(
+  machine: TMachine,
+  input: InputFrom<TMachine>,
+): Stepper<TMachine> {
   let actions: SteppedAction[] = [];
   // Never started: it stands in for `self`, which no machine here uses.
   const self = createActor(machine, { input } as never);

@@ -6,7 +6,9 @@ import { clockContract } from './clock-contract.ts';
 
 clockContract('real', () => ({ clock: createRealClock(), until })).run();
 
-function turning(view: (clock: ReturnType<typeof createVirtualClock>) => ReturnType<typeof createClockView> | typeof clock) {
+function turning(
+  view: (clock: ReturnType<typeof createVirtualClock>) => ReturnType<typeof createClockView> | typeof clock,
+) {
   const clock = createVirtualClock();
   return {
     clock: view(clock),
@@ -20,5 +22,9 @@ function turning(view: (clock: ReturnType<typeof createVirtualClock>) => ReturnT
 
 clockContract('virtual', () => turning((clock) => clock)).run();
 clockContract('view of a virtual one', () => turning((clock) => createClockView(clock))).run();
-clockContract('view that runs fast', () => turning((clock) => createClockView(clock, { skewMs: 5000, driftPpm: 12_345 }))).run();
-clockContract('view that runs slow', () => turning((clock) => createClockView(clock, { skewMs: -5000, driftPpm: -77_777 }))).run();
+clockContract('view that runs fast', () =>
+  turning((clock) => createClockView(clock, { skewMs: 5000, driftPpm: 12_345 })),
+).run();
+clockContract('view that runs slow', () =>
+  turning((clock) => createClockView(clock, { skewMs: -5000, driftPpm: -77_777 })),
+).run();

@@ -6,7 +6,11 @@ import { wireContract } from './wire-contract.ts';
 
 const numbers = { message: (value: number) => value, value: (message: number) => message };
 
-wireContract<number>('in memory, real clock', () => ({ ...createMemoryWirePair<number>(createRealClock()), close() {} }), { ...numbers, until }).run();
+wireContract<number>(
+  'in memory, real clock',
+  () => ({ ...createMemoryWirePair<number>(createRealClock()), close() {} }),
+  { ...numbers, until },
+).run();
 
 let clock = createVirtualClock();
 wireContract<number>(

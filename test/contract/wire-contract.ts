@@ -29,7 +29,11 @@ interface Heard {
 }
 
 /** The suite, to be run with `.run()`. */
-export function wireContract<T>(name: string, makePair: () => Promise<WirePair<T>> | WirePair<T>, options: WireContractOptions<T>): Test {
+export function wireContract<T>(
+  name: string,
+  makePair: () => Promise<WirePair<T>> | WirePair<T>,
+  options: WireContractOptions<T>,
+): Test {
   const { message, value, until } = options;
   const test = suite(`Wire: ${name}`);
 
@@ -67,8 +71,14 @@ export function wireContract<T>(name: string, makePair: () => Promise<WirePair<T
       b.outbox.next(message(1000 + n));
     }
     await until('all arrived', () => atA.values.length >= 200 && atB.values.length >= 200);
-    assert.equal(atB.values, Array.from({ length: 200 }, (_, n) => n));
-    assert.equal(atA.values, Array.from({ length: 200 }, (_, n) => 1000 + n));
+    assert.equal(
+      atB.values,
+      Array.from({ length: 200 }, (_, n) => n),
+    );
+    assert.equal(
+      atA.values,
+      Array.from({ length: 200 }, (_, n) => 1000 + n),
+    );
   });
 
   check('never delivers within the call that sends', async ({ a, b }) => {
@@ -128,14 +138,20 @@ export function wireContract<T>(name: string, makePair: () => Promise<WirePair<T
     assert.equal(atA.values, []);
   });
 
-  check('a break loses only an end of what was sent: what arrived is a beginning of it', async ({ a, b, breakLink }) => {
-    const atB = listen(b);
-    listen(a);
-    for (let n = 0; n < 50; n++) a.outbox.next(message(n));
-    breakLink();
-    await until('b knows', () => atB.end !== 'open');
-    assert.equal(atB.values, Array.from({ length: atB.values.length }, (_, n) => n));
-  });
+  check(
+    'a break loses only an end of what was sent: what arrived is a beginning of it',
+    async ({ a, b, breakLink }) => {
+      const atB = listen(b);
+      listen(a);
+      for (let n = 0; n < 50; n++) a.outbox.next(message(n));
+      breakLink();
+      await until('b knows', () => atB.end !== 'open');
+      assert.equal(
+        atB.values,
+        Array.from({ length: atB.values.length }, (_, n) => n),
+      );
+    },
+  );
 
   return test;
 }

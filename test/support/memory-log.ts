@@ -41,8 +41,11 @@ export interface MemoryLog extends LogStore {
 const EMPTY: GroupState = { hard: { term: 0, votedFor: null }, entries: [] };
 
 function changed(state: GroupState, { hard, truncateAfter, entries = [] }: LogWrite): GroupState {
-  const kept = truncateAfter === undefined ? state.entries : state.entries.filter(({ index }) => index <= truncateAfter);
-  entries.forEach(({ index }, at) => assert(index === kept.length + 1 + at, `entry ${index} does not follow ${kept.length + at}`));
+  const kept =
+    truncateAfter === undefined ? state.entries : state.entries.filter(({ index }) => index <= truncateAfter);
+  entries.forEach(({ index }, at) =>
+    assert(index === kept.length + 1 + at, `entry ${index} does not follow ${kept.length + at}`),
+  );
   return { hard: hard ?? state.hard, entries: [...kept, ...entries] };
 }
 
@@ -103,7 +106,10 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
     },
     read(group, from, through, maxBytes, done) {
       const { entries } = groups.get(group) ?? EMPTY;
-      assert(from >= 1 && from <= through && through <= entries.length, `${from} … ${through} are not all in the log of ${entries.length}`);
+      assert(
+        from >= 1 && from <= through && through <= entries.length,
+        `${from} … ${through} are not all in the log of ${entries.length}`,
+      );
       let bytes = 0;
       const taken = entries.slice(from - 1, through).filter(({ index, payload }) => {
         bytes += payload.length;

@@ -43,7 +43,11 @@ interface Member {
   diskHangs: boolean;
   /** The log as the member itself sees it; the disk may be behind. */
   entries: Entry[];
-  writes: { readonly write: Write; readonly letters: Letter[]; readonly last: { readonly index: LogIndex; readonly term: Term } | null }[];
+  writes: {
+    readonly write: Write;
+    readonly letters: Letter[];
+    readonly last: { readonly index: LogIndex; readonly term: Term } | null;
+  }[];
   timer: { readonly id: string; readonly due: Millis; readonly type: string } | null;
   applied: Entry[];
   readonly refusals: string[];
@@ -107,7 +111,15 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   function boot(name: BrokerId, disk: Disk): void {
     const terms = disk.entries.map(({ term }) => term);
     const log = { firstIndex: 1, previousTerm: 0, runs: runsOf(terms), lastIndex: terms.length };
-    const stepper = createStepper(raftMachine, { self: name, members: ids, options, ...disk.hard, log, seed: seed++, at });
+    const stepper = createStepper(raftMachine, {
+      self: name,
+      members: ids,
+      options,
+      ...disk.hard,
+      log,
+      seed: seed++,
+      at,
+    });
     const first = stepper.initial();
     const fresh: Member = {
       id: name,
@@ -138,14 +150,23 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     checkStep(before, self);
   }
 
-  function carryOut(self: Member, actions: readonly SteppedAction[], event: RaftEvent | null, carried: readonly Entry[] = []): void {
+  function carryOut(
+    self: Member,
+    actions: readonly SteppedAction[],
+    event: RaftEvent | null,
+    carried: readonly Entry[] = [],
+  ): void {
     const write: { -readonly [Key in keyof Write]: Write[Key] } = {};
     const sends: Extract<RaftEffect, { type: 'send' }>['params'][] = [];
     let through = 0;
     for (const action of actions) {
       if (action.type === 'xstate.cancel') self.timer = null;
       if (action.type === 'xstate.raise') {
-        const { delay, id: timer, event: due } = action.params as { delay?: number; id: string; event: { type: string } };
+        const {
+          delay,
+          id: timer,
+          event: due,
+        } = action.params as { delay?: number; id: string; event: { type: string } };
         if (delay !== undefined) self.timer = { id: timer, due: at + delay, type: due.type };
       }
       if (action.type.startsWith('xstate.')) continue;
@@ -156,7 +177,8 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       if (effect.type === 'send') sends.push(effect.params);
       if (effect.type === 'apply') through = effect.params.through;
       if (effect.type === 'refuseProposal') self.refusals.push(effect.params.reason);
-      if (effect.type === 'answerReads') for (const read of effect.params.reads) self.readAnswers.set(read, effect.params.index);
+      if (effect.type === 'answerReads')
+        for (const read of effect.params.reads) self.readAnswers.set(read, effect.params.index);
       if (effect.type === 'refuseReads') for (const read of effect.params.reads) self.readAnswers.set(read, 'refused');
     }
     if (Object.keys(write).length > 0) put(self, write);
@@ -179,7 +201,11 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     change(self, write);
     const index = self.entries.length;
     const term = self.entries.at(-1)?.term ?? 0;
-    assert.equal(index, self.snapshot.context.log.lastIndex, `${self.id}: the chart's log and the real one have the same end`);
+    assert.equal(
+      index,
+      self.snapshot.context.log.lastIndex,
+      `${self.id}: the chart's log and the real one have the same end`,
+    );
     self.writes.push({ write, letters: [], last: { index, term } });
   }
 
@@ -220,7 +246,10 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     const { term, commit, applied, log, durable } = self.snapshot.context;
     assert.ok(term >= before.term, `${self.id}: the term never falls`);
     assert.ok(commit >= before.commit, `${self.id}: the commit index never falls`);
-    assert.ok(applied <= commit && commit <= log.lastIndex && durable <= log.lastIndex, `${self.id}: applied ≤ commit ≤ last`);
+    assert.ok(
+      applied <= commit && commit <= log.lastIndex && durable <= log.lastIndex,
+      `${self.id}: applied ≤ commit ≤ last`,
+    );
     if (before.term === term && before.votedFor !== null) {
       assert.equal(self.snapshot.context.votedFor, before.votedFor, `${self.id}: one vote in term ${term}`);
     }
@@ -230,7 +259,11 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     if (!leaders.has(term)) {
       leaders.set(term, self.id);
       // Leader completeness: whatever was ever applied anywhere is in a new leader's log.
-      assert.deepEqual(self.entries.slice(0, committed.length), committed, `${self.id} leads term ${term} with everything committed`);
+      assert.deepEqual(
+        self.entries.slice(0, committed.length),
+        committed,
+        `${self.id} leads term ${term} with everything committed`,
+      );
     }
   }
 
@@ -243,7 +276,9 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     writes.forEach(({ write, letters: waiting, last }, position) => {
       change(self.disk, write);
       waiting.forEach(send);
-      const isCutSince = writes.slice(position + 1).some((later) => (later.write.truncateAfter ?? Number.POSITIVE_INFINITY) < (last?.index ?? 0));
+      const isCutSince = writes
+        .slice(position + 1)
+        .some((later) => (later.write.truncateAfter ?? Number.POSITIVE_INFINITY) < (last?.index ?? 0));
       if (last !== null && !isCutSince) step(name, { type: 'log.synced', ...last });
     });
   }
@@ -260,7 +295,11 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   function settle(): void {
     for (let round = 0; round < 10_000; round++) {
       for (const self of members.values()) if (self.alive && !self.diskHangs) sync(self.id);
-      if (deliver() === 0 && [...members.values()].every((self) => !self.alive || self.diskHangs || self.writes.length === 0)) return;
+      if (
+        deliver() === 0 &&
+        [...members.values()].every((self) => !self.alive || self.diskHangs || self.writes.length === 0)
+      )
+        return;
     }
     throw new Error('the network does not come to rest');
   }
@@ -348,7 +387,11 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     },
     propose(name: string, ...data: string[]): void {
       const bytes = data.reduce((sum, { length }) => sum + length, 0);
-      step(name, { type: 'propose', ticket: ++tickets, count: data.length, bytes }, data.map((text) => ({ term: 0, data: text })));
+      step(
+        name,
+        { type: 'propose', ticket: ++tickets, count: data.length, bytes },
+        data.map((text) => ({ term: 0, data: text })),
+      );
     },
     read(name: string): number {
       step(name, { type: 'read', read: ++reads });
@@ -393,7 +436,10 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     state: (name: string): unknown => member(name).snapshot.value,
     terms: (name: string): readonly Term[] => member(name).entries.map(({ term }) => term),
     /** What clients wrote and this member applied, in order. */
-    applied: (name: string): readonly string[] => member(name).applied.map(({ data }) => data).filter((data) => data !== ''),
+    applied: (name: string): readonly string[] =>
+      member(name)
+        .applied.map(({ data }) => data)
+        .filter((data) => data !== ''),
     leader: (): string | undefined => ids.find((name) => member(name).alive && role(name) === 'leader'),
     timerLeft: (name: string): number => (member(name).timer?.due ?? Number.POSITIVE_INFINITY) - at,
   };

@@ -10,7 +10,12 @@ import { createRandom } from '../../src/streams/random.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
 import { createMemoryLog, type MemoryDisk, type MemoryLog } from './memory-log.ts';
 
-export const OPTIONS: RaftNodeOptions = { heartbeatMs: 50, electionMinMs: 250, electionMaxMs: 500, closedConnectionHint: true };
+export const OPTIONS: RaftNodeOptions = {
+  heartbeatMs: 50,
+  electionMinMs: 250,
+  electionMaxMs: 500,
+  closedConnectionHint: true,
+};
 const NETWORK_MS = 1;
 
 export interface Node {
@@ -27,7 +32,10 @@ export interface Node {
 const text = new TextDecoder();
 export const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
 
-export function createNodes(names: readonly string[], { options = OPTIONS, seed = 1 }: { options?: RaftNodeOptions; seed?: number } = {}) {
+export function createNodes(
+  names: readonly string[],
+  { options = OPTIONS, seed = 1 }: { options?: RaftNodeOptions; seed?: number } = {},
+) {
   const clock = createVirtualClock();
   const random = createRandom(seed);
   const inspector = createInspector({ clock });
@@ -122,7 +130,10 @@ export function createNodes(names: readonly string[], { options = OPTIONS, seed 
       let leader: Node | undefined;
       this.until(() => {
         leader = this.leader();
-        return leader !== undefined && [...nodes.values()].every(({ alive, group }) => !alive || group.status.leader === leader?.id);
+        return (
+          leader !== undefined &&
+          [...nodes.values()].every(({ alive, group }) => !alive || group.status.leader === leader?.id)
+        );
       }, 'a leader that all know');
       assert.ok(leader);
       return leader;
@@ -135,12 +146,18 @@ export function createNodes(names: readonly string[], { options = OPTIONS, seed 
     },
     /** What clients wrote and this node applied, in order. */
     applied: (name: string): string[] =>
-      node(name).chunks.flat().filter(({ kind }) => kind === 'data').map(({ payload }) => text.decode(payload)),
+      node(name)
+        .chunks.flat()
+        .filter(({ kind }) => kind === 'data')
+        .map(({ payload }) => text.decode(payload)),
   };
 }
 
 /** Collects what a proposal ends in: exactly one outcome. */
-export function outcomeOf(begin: (done: (outcome: ProposalOutcome) => void) => void): { readonly all: ProposalOutcome[]; readonly value: ProposalOutcome | undefined } {
+export function outcomeOf(begin: (done: (outcome: ProposalOutcome) => void) => void): {
+  readonly all: ProposalOutcome[];
+  readonly value: ProposalOutcome | undefined;
+} {
   const all: ProposalOutcome[] = [];
   begin((outcome) => all.push(outcome));
   assert.equal(all.length, 0, 'never synchronously');

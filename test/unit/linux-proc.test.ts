@@ -56,7 +56,9 @@ test('utilization is what was neither idle nor waiting for I/O', () => {
 });
 
 test('meminfo is in bytes', () => {
-  const memory = parseMeminfo('MemTotal:       24684092 kB\nMemAvailable:   24390364 kB\nHugePages_Total:       0\nbroken\n');
+  const memory = parseMeminfo(
+    'MemTotal:       24684092 kB\nMemAvailable:   24390364 kB\nHugePages_Total:       0\nbroken\n',
+  );
   assert.is(memory.get('MemTotal'), 24684092 * 1024);
   assert.is(memory.get('MemAvailable'), 24390364 * 1024);
   assert.is(memory.get('Nothing'), undefined);

@@ -30,7 +30,10 @@ test('at the limit it refuses, and counts', () => {
   const clock = createVirtualClock();
   const handled: number[] = [];
   const mailbox = createMailbox<number>({ clock, capacity: 2, whenFull: 'refuse', handle: (n) => handled.push(n) });
-  assert.equal([1, 2, 3, 4].map((n) => mailbox.post(n)), [true, true, false, false]);
+  assert.equal(
+    [1, 2, 3, 4].map((n) => mailbox.post(n)),
+    [true, true, false, false],
+  );
   assert.is(mailbox.refused, 2);
   assert.is(mailbox.length, 2);
   clock.advance(0);
@@ -52,7 +55,13 @@ test('at the limit it drops the oldest, and counts, however many are posted befo
 test('a drain stops at its budget of items, and goes on in a later turn', () => {
   const clock = createVirtualClock();
   const handled: (number | string)[] = [];
-  const mailbox = createMailbox<number>({ clock, capacity: 100, whenFull: 'refuse', budgetItems: 2, handle: (n) => handled.push(n) });
+  const mailbox = createMailbox<number>({
+    clock,
+    capacity: 100,
+    whenFull: 'refuse',
+    budgetItems: 2,
+    handle: (n) => handled.push(n),
+  });
   for (const n of [1, 2, 3, 4, 5]) mailbox.post(n);
   clock.step();
   assert.equal(handled, [1, 2]);
@@ -97,7 +106,10 @@ test('a chain of 20 000 mailboxes needs no deep stack, and a ping-pong does not 
 
   let hops = 0;
   let fired = false;
-  const ping: Mailbox<number> = createMailbox<number>({ ...options, handle: (n) => (fired ? false : pong.post(n + hops++)) });
+  const ping: Mailbox<number> = createMailbox<number>({
+    ...options,
+    handle: (n) => (fired ? false : pong.post(n + hops++)),
+  });
   const pong: Mailbox<number> = createMailbox<number>({ ...options, handle: (n) => ping.post(n) });
   clock.after(2, () => (fired = true));
   ping.post(0);

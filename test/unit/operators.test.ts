@@ -16,11 +16,13 @@ function batching(limits: { countMax?: number; bytesMax?: number; waitMaxMs?: nu
   const source = new Subject<string>();
   const seen: string[] = [];
   const { countMax = 100, bytesMax = 1000, waitMaxMs = 10 } = limits;
-  const subscription = source.pipe(batch({ clock, countMax, bytesMax, waitMaxMs, bytesOf: (text) => text.length })).subscribe({
-    next: (messages) => seen.push(`${clock.monotonic()}:${messages.join('+')}`),
-    error: (error: unknown) => seen.push(`${clock.monotonic()}:!${String(error)}`),
-    complete: () => seen.push(`${clock.monotonic()}:|`),
-  });
+  const subscription = source
+    .pipe(batch({ clock, countMax, bytesMax, waitMaxMs, bytesOf: (text) => text.length }))
+    .subscribe({
+      next: (messages) => seen.push(`${clock.monotonic()}:${messages.join('+')}`),
+      error: (error: unknown) => seen.push(`${clock.monotonic()}:!${String(error)}`),
+      complete: () => seen.push(`${clock.monotonic()}:|`),
+    });
   return { clock, source, seen, subscription };
 }
 
@@ -165,7 +167,9 @@ test('as many pass as there is credit; the others wait, in order, and the end wa
   const credits = createCredits({ initial: 2, max: 10 });
   const source = new Subject<number>();
   const seen: (number | string)[] = [];
-  source.pipe(spendCredits(credits, { waitingMax: 10 })).subscribe({ next: (n) => seen.push(n), complete: () => seen.push('|') });
+  source
+    .pipe(spendCredits(credits, { waitingMax: 10 }))
+    .subscribe({ next: (n) => seen.push(n), complete: () => seen.push('|') });
   for (let n = 1; n <= 5; n++) source.next(n);
   assert.equal(seen, [1, 2]);
   credits.grant(1);
@@ -179,7 +183,9 @@ test('as many pass as there is credit; the others wait, in order, and the end wa
 test('more than may wait for credit is an error that says so', () => {
   const source = new Subject<number>();
   let failure: unknown;
-  source.pipe(spendCredits(createCredits({ initial: 0, max: 1 }), { waitingMax: 2 })).subscribe({ error: (error) => (failure = error) });
+  source
+    .pipe(spendCredits(createCredits({ initial: 0, max: 1 }), { waitingMax: 2 }))
+    .subscribe({ error: (error) => (failure = error) });
   for (let n = 1; n <= 3; n++) source.next(n);
   assert.instance(failure, VedetteError);
   assert.is((failure as VedetteError).code, 'RESOURCE_EXHAUSTED');
@@ -190,7 +196,14 @@ test('more than may wait for credit is an error that says so', () => {
 
 test('backoff doubles its ceiling up to the maximum, and draws from all of it', () => {
   const random = createRandom('backoff');
-  for (const [attempt, ceiling] of [[1, 100], [2, 200], [3, 400], [6, 3200], [9, 5000], [5000, 5000]] as const) {
+  for (const [attempt, ceiling] of [
+    [1, 100],
+    [2, 200],
+    [3, 400],
+    [6, 3200],
+    [9, 5000],
+    [5000, 5000],
+  ] as const) {
     const delays = Array.from({ length: 500 }, () => backoffDelay(attempt, { baseMs: 100, maxMs: 5000 }, random));
     assert.ok(Math.max(...delays) < ceiling && Math.max(...delays) > ceiling * 0.97, `attempt ${attempt}`);
     assert.ok(Math.min(...delays) < ceiling * 0.03);

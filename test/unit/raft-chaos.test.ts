@@ -16,7 +16,11 @@ function pick<T>(random: Random, items: readonly T[]): T | undefined {
 /** One thing that happens, drawn by weight. */
 function happen(charts: Charts, random: Random, count: { proposals: number }): void {
   const name = pick(random, charts.ids) ?? id('a');
-  const other = pick(random, charts.ids.filter((one) => one !== name)) ?? name;
+  const other =
+    pick(
+      random,
+      charts.ids.filter((one) => one !== name),
+    ) ?? name;
   const message = pick(random, charts.waiting());
   const weighted: [number, () => void][] = [
     [40, () => message !== undefined && charts.deliver((one) => one === message)],
@@ -33,11 +37,14 @@ function happen(charts: Charts, random: Random, count: { proposals: number }): v
     [4, () => charts.heal()],
     [4, () => charts.step(name, { type: 'peer.closed', peer: other })],
     [4, () => charts.step(name, { type: 'peer.opened', peer: other })],
-    [2, () => charts.member(name).diskHangs = !charts.member(name).diskHangs],
+    [2, () => (charts.member(name).diskHangs = !charts.member(name).diskHangs)],
     [8, () => charts.advance(random.integer(1, 120))],
     [4, () => charts.skip(random.integer(1, 300))],
   ];
-  let left = random.integer(1, weighted.reduce((sum, [weight]) => sum + weight, 0));
+  let left = random.integer(
+    1,
+    weighted.reduce((sum, [weight]) => sum + weight, 0),
+  );
   for (const [weight, act] of weighted) {
     left -= weight;
     if (left <= 0) {
@@ -50,7 +57,10 @@ function happen(charts: Charts, random: Random, count: { proposals: number }): v
 function run(seed: number): void {
   const random = createRandom(seed);
   const names = ['a', 'b', 'c', 'd', 'e'].slice(0, random.integer(1, 5));
-  const charts = createCharts(names, { seed, options: { inflightMax: random.integer(1, 8), closedConnectionHint: random.next() < 0.7 } });
+  const charts = createCharts(names, {
+    seed,
+    options: { inflightMax: random.integer(1, 8), closedConnectionHint: random.next() < 0.7 },
+  });
   const count = { proposals: 0 };
   for (let operation = 0; operation < OPERATIONS; operation++) happen(charts, random, count);
 

@@ -21,7 +21,14 @@ const preVote = (from: string, to: string, term: Term, lastIndex = 0, lastTerm =
   ...vote(from, to, term, lastIndex, lastTerm),
   type: 'preVote',
 });
-const heartbeat = (from: string, to: string, term: Term): UntimedEvent => ({ type: 'heartbeat', from: id(from), to: id(to), term, commit: 0, round: 1 });
+const heartbeat = (from: string, to: string, term: Term): UntimedEvent => ({
+  type: 'heartbeat',
+  from: id(from),
+  to: id(to),
+  term,
+  commit: 0,
+  round: 1,
+});
 const append = (from: string, to: string, term: Term): UntimedEvent => ({
   type: 'append',
   from: id(from),
@@ -35,7 +42,11 @@ const append = (from: string, to: string, term: Term): UntimedEvent => ({
   bytes: 0,
 });
 const granted = (charts: Charts): boolean | undefined =>
-  charts.sent.filter((message): message is VoteReply => message.type === 'voteReply' || (message.type as string) === 'preVoteReply').at(-1)?.granted;
+  charts.sent
+    .filter(
+      (message): message is VoteReply => message.type === 'voteReply' || (message.type as string) === 'preVoteReply',
+    )
+    .at(-1)?.granted;
 
 /** Brings `a` into a role, at term 1 (leader, candidate) or 0. */
 function inRole(charts: Charts, role: string): void {
@@ -71,8 +82,12 @@ test('a majority of refusals makes a follower; with neither the election stays o
     const charts = createCharts(members);
     inRole(charts, 'candidate');
     const voters = members.slice(1);
-    voters.slice(0, refusals).forEach((from) => charts.step('a', { type: 'voteReply', from: id(from), to: id('a'), term: 1, granted: false }));
-    voters.slice(refusals, refusals + grants).forEach((from) => charts.step('a', { type: 'voteReply', from: id(from), to: id('a'), term: 1, granted: true }));
+    voters
+      .slice(0, refusals)
+      .forEach((from) => charts.step('a', { type: 'voteReply', from: id(from), to: id('a'), term: 1, granted: false }));
+    voters
+      .slice(refusals, refusals + grants)
+      .forEach((from) => charts.step('a', { type: 'voteReply', from: id(from), to: id('a'), term: 1, granted: true }));
     assert.equal(charts.role('a'), role, `${grants} grants, ${refusals} refusals of ${members.length}`);
     assert.equal(charts.context('a').term, 1);
   }
@@ -81,7 +96,8 @@ test('a majority of refusals makes a follower; with neither the election stays o
 test('a repeated answer counts once, a stranger’s and one of another term not at all', () => {
   const charts = createCharts(FIVE);
   inRole(charts, 'candidate');
-  for (let times = 0; times < 3; times++) charts.step('a', { type: 'voteReply', from: id('b'), to: id('a'), term: 1, granted: true });
+  for (let times = 0; times < 3; times++)
+    charts.step('a', { type: 'voteReply', from: id('b'), to: id('a'), term: 1, granted: true });
   charts.step('a', { type: 'voteReply', from: id('x'), to: id('a'), term: 1, granted: true });
   charts.step('a', { type: 'voteReply', from: id('c'), to: id('a'), term: 0, granted: true });
   assert.equal(charts.role('a'), 'candidate');
@@ -106,7 +122,11 @@ test('a message of a newer term makes a follower of that term, in any role [Upda
       assert.equal(charts.role('a'), 'follower', `${role} on ${message.type}`);
       const { term, votedFor, leader } = charts.context('a');
       const isLeaders = message.type === 'append' || message.type === 'heartbeat';
-      assert.deepEqual({ term, votedFor, leader }, { term: 7, votedFor: null, leader: isLeaders ? 'b' : null }, `${role} on ${message.type}`);
+      assert.deepEqual(
+        { term, votedFor, leader },
+        { term: 7, votedFor: null, leader: isLeaders ? 'b' : null },
+        `${role} on ${message.type}`,
+      );
       charts.settle();
       assert.deepEqual(charts.member('a').disk.hard, { term: 7, votedFor: null });
     }
@@ -126,7 +146,16 @@ test('a message of an older term changes nothing [RejectStaleTermMessage]', () =
       { type: 'voteReply', from: id('c'), to: id('a'), term: 3, granted: true },
       { type: 'preVoteReply', from: id('b'), to: id('a'), term: 3, granted: true },
       { type: 'preVoteReply', from: id('c'), to: id('a'), term: 3, granted: false },
-      { type: 'appendReply', from: id('b'), to: id('a'), term: 3, rejected: false, index: 1, hintIndex: 0, hintTerm: 0 },
+      {
+        type: 'appendReply',
+        from: id('b'),
+        to: id('a'),
+        term: 3,
+        rejected: false,
+        index: 1,
+        hintIndex: 0,
+        hintTerm: 0,
+      },
       { type: 'heartbeatReply', from: id('b'), to: id('a'), term: 3, round: 9 },
     ];
     for (const message of stale) charts.step('a', message);
@@ -145,7 +174,10 @@ test('a leader and a candidate of an older term learn the newer one', () => {
   for (const { message, answer } of told) {
     const charts = createCharts(THREE, { hard: { a: { term: 5, votedFor: null } } });
     charts.step('a', message);
-    assert.deepEqual(charts.sent.map(({ type, term }) => ({ type, term })), [{ type: answer, term: 5 }]);
+    assert.deepEqual(
+      charts.sent.map(({ type, term }) => ({ type, term })),
+      [{ type: answer, term: 5 }],
+    );
   }
 });
 
@@ -296,7 +328,10 @@ test('a leader refuses pre-votes and ignores votes of newer terms: it steps down
   charts.elect('a');
   const before = charts.sent.length;
   charts.step('a', preVote('b', 'a', 7, 9, 9));
-  assert.deepEqual(charts.sent.slice(before).map((message) => message.type === 'preVoteReply' && message.granted), [false]);
+  assert.deepEqual(
+    charts.sent.slice(before).map((message) => message.type === 'preVoteReply' && message.granted),
+    [false],
+  );
   charts.step('a', vote('b', 'a', 7, 9, 9));
   charts.settle();
   assert.equal(charts.role('a'), 'leader');
@@ -343,7 +378,10 @@ test('a leader that a quorum answers stays; one that nobody answers steps down w
   charts.isolate('a');
   const cutAt = charts.at;
   while (charts.role('a') === 'leader' && charts.at < cutAt + 5_000) charts.advance(10);
-  assert.ok(charts.at - cutAt <= DEFAULTS.electionMaxMs + 2 * DEFAULTS.heartbeatMs, `stepped down after ${charts.at - cutAt} ms`);
+  assert.ok(
+    charts.at - cutAt <= DEFAULTS.electionMaxMs + 2 * DEFAULTS.heartbeatMs,
+    `stepped down after ${charts.at - cutAt} ms`,
+  );
   assert.equal(charts.context('a').leader, null);
   assert.equal(charts.context('a').leadership, null);
 });
@@ -369,7 +407,13 @@ test('who heard the leader within the shortest timeout refuses votes and pre-vot
 test('entries of a newer term that no quorum held may be overwritten by a leader of a still newer one [ElectionOverwriteNewerLogs]', () => {
   const charts = createCharts(FIVE, {
     logs: { a: [1], b: [1], c: [2], d: [1], e: [1] },
-    hard: { a: { term: 1, votedFor: null }, b: { term: 1, votedFor: null }, c: { term: 2, votedFor: id('c') }, d: { term: 2, votedFor: id('c') }, e: { term: 2, votedFor: id('c') } },
+    hard: {
+      a: { term: 1, votedFor: null },
+      b: { term: 1, votedFor: null },
+      c: { term: 2, votedFor: id('c') },
+      d: { term: 2, votedFor: id('c') },
+      e: { term: 2, votedFor: id('c') },
+    },
   });
   charts.isolate('c');
   charts.elect('d');
@@ -418,7 +462,13 @@ test('a quorum of members that hear no leader may replace a live one [prevote_ch
 
 test('a refusal by a newer term ends a pre-vote; a refusal of the own term counts, one of an older term does not', () => {
   const charts = createCharts(THREE, { hard: { a: { term: 5, votedFor: null } } });
-  const refusal = (from: string, term: Term): UntimedEvent => ({ type: 'preVoteReply', from: id(from), to: id('a'), term, granted: false });
+  const refusal = (from: string, term: Term): UntimedEvent => ({
+    type: 'preVoteReply',
+    from: id(from),
+    to: id('a'),
+    term,
+    granted: false,
+  });
   inRole(charts, 'preCandidate');
   charts.step('a', refusal('b', 5));
   charts.step('a', refusal('c', 4));
@@ -531,7 +581,10 @@ test('a closed connection from the leader leads to an election within millisecon
 });
 
 test('a voter whose own link stands refuses, and grants when its link closes within a heartbeat interval', () => {
-  for (const { wait, answers } of [{ wait: DEFAULTS.heartbeatMs, answers: 1 }, { wait: DEFAULTS.heartbeatMs + 1, answers: 0 }]) {
+  for (const { wait, answers } of [
+    { wait: DEFAULTS.heartbeatMs, answers: 1 },
+    { wait: DEFAULTS.heartbeatMs + 1, answers: 0 },
+  ]) {
     const charts = createCharts(THREE);
     charts.elect('a');
     charts.crash('a');
@@ -540,7 +593,10 @@ test('a voter whose own link stands refuses, and grants when its link closes wit
     charts.skip(wait);
     const before = charts.sent.length;
     charts.step('b', { type: 'peer.closed', peer: id('a') });
-    assert.equal(charts.sent.slice(before).filter((message) => message.type === 'preVoteReply' && message.granted).length, answers);
+    assert.equal(
+      charts.sent.slice(before).filter((message) => message.type === 'preVoteReply' && message.granted).length,
+      answers,
+    );
   }
 });
 

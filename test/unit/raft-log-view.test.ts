@@ -31,14 +31,17 @@ const view = ({ first, previousTerm, terms }: Plain): LogView => ({
   lastIndex: first - 1 + terms.length,
 });
 const whole = (terms: readonly Term[]): LogView => view({ first: 1, previousTerm: 0, terms });
-const at = (log: Plain, index: number): Term | undefined => (index === log.first - 1 ? log.previousTerm : log.terms[index - log.first]);
+const at = (log: Plain, index: number): Term | undefined =>
+  index === log.first - 1 ? log.previousTerm : log.terms[index - log.first];
 
 const ascending = (from: Term, maxLength = 12) =>
   fc.array(fc.integer({ min: from, max: from + 6 }), { maxLength }).map((terms) => terms.toSorted((a, b) => a - b));
 const plain = fc
   .record({ first: fc.integer({ min: 1, max: 5 }), previousTerm: fc.integer({ min: 1, max: 3 }) })
   .chain(({ first, previousTerm }) =>
-    ascending(first === 1 ? 1 : previousTerm).map((terms): Plain => ({ first, previousTerm: first === 1 ? 0 : previousTerm, terms })),
+    ascending(first === 1 ? 1 : previousTerm).map(
+      (terms): Plain => ({ first, previousTerm: first === 1 ? 0 : previousTerm, terms }),
+    ),
   );
 
 /**
@@ -46,7 +49,12 @@ const plain = fc
  * one (a term has one leader, whose entries stand at the same place in every log that has any of them).
  */
 const pair = fc
-  .record({ common: ascending(1, 8), left: ascending(8, 8), right: ascending(8, 8), more: fc.integer({ min: 0, max: 3 }) })
+  .record({
+    common: ascending(1, 8),
+    left: ascending(8, 8),
+    right: ascending(8, 8),
+    more: fc.integer({ min: 0, max: 3 }),
+  })
   .map(({ common, left, right, more }) => {
     const shared = common.at(-1);
     const going = shared === undefined ? [] : Array<Term>(more).fill(shared);
@@ -59,7 +67,16 @@ const pair = fc
 
 test('the term at an index, by table', () => {
   const log = view({ first: 4, previousTerm: 2, terms: [2, 2, 5, 5, 7] });
-  const expected: [number, Term | undefined][] = [[2, undefined], [3, 2], [4, 2], [5, 2], [6, 5], [7, 5], [8, 7], [9, undefined]];
+  const expected: [number, Term | undefined][] = [
+    [2, undefined],
+    [3, 2],
+    [4, 2],
+    [5, 2],
+    [6, 5],
+    [7, 5],
+    [8, 7],
+    [9, undefined],
+  ];
   for (const [index, term] of expected) assert.equal(termAt(log, index), term, `at ${index}`);
   assert.equal(lastTerm(log), 7);
   assert.equal(termAt(emptyLog, 0), 0);
@@ -77,18 +94,33 @@ test('the term at an index is the list’s', () => {
 
 test('growing, cutting and taking parts do what they do to a list', () => {
   fc.assert(
-    fc.property(plain, fc.integer({ min: 0, max: 3 }), fc.integer({ min: 0, max: 4 }), fc.nat(14), (log, rise, count, where) => {
-      const term = (log.terms.at(-1) ?? log.previousTerm) + rise;
-      assert.deepEqual(extend(view(log), term, count), view({ ...log, terms: [...log.terms, ...Array<Term>(count).fill(term)] }));
+    fc.property(
+      plain,
+      fc.integer({ min: 0, max: 3 }),
+      fc.integer({ min: 0, max: 4 }),
+      fc.nat(14),
+      (log, rise, count, where) => {
+        const term = (log.terms.at(-1) ?? log.previousTerm) + rise;
+        assert.deepEqual(
+          extend(view(log), term, count),
+          view({ ...log, terms: [...log.terms, ...Array<Term>(count).fill(term)] }),
+        );
 
-      const after = log.first - 1 + Math.min(where, log.terms.length + 1);
-      assert.deepEqual(cutAfter(view(log), after), view({ ...log, terms: log.terms.slice(0, after - log.first + 1) }));
+        const after = log.first - 1 + Math.min(where, log.terms.length + 1);
+        assert.deepEqual(
+          cutAfter(view(log), after),
+          view({ ...log, terms: log.terms.slice(0, after - log.first + 1) }),
+        );
 
-      const from = log.first + Math.min(where, log.terms.length);
-      const through = log.first - 1 + log.terms.length;
-      assert.deepEqual(runsBetween(view(log), from, through), runsOf(log.terms.slice(from - log.first), from));
-      assert.deepEqual(runsBetween(view(log), log.first, from - 1), runsOf(log.terms.slice(0, from - log.first), log.first));
-    }),
+        const from = log.first + Math.min(where, log.terms.length);
+        const through = log.first - 1 + log.terms.length;
+        assert.deepEqual(runsBetween(view(log), from, through), runsOf(log.terms.slice(from - log.first), from));
+        assert.deepEqual(
+          runsBetween(view(log), log.first, from - 1),
+          runsOf(log.terms.slice(0, from - log.first), log.first),
+        );
+      },
+    ),
   );
 });
 
@@ -117,7 +149,11 @@ test('the first conflict is the first place where lists differ', () => {
       // Nothing that is compacted differs.
       const gone = compacted ? left.findIndex((term, position) => term !== right[position]) : 0;
       const first = Math.max(0, Math.min(gone, right.length)) + 1;
-      const mine = view({ first, previousTerm: first === 1 ? 0 : (right[first - 2] ?? 0), terms: right.slice(first - 1) });
+      const mine = view({
+        first,
+        previousTerm: first === 1 ? 0 : (right[first - 2] ?? 0),
+        terms: right.slice(first - 1),
+      });
       const differs = carried.findIndex((term, position) => right[from - 1 + position] !== term);
       assert.equal(firstConflict(mine, runsOf(carried, from), last), differs === -1 ? null : from + differs);
     }),

@@ -26,7 +26,8 @@ function read(node: Node): { readonly all: (Error | null)[] } {
   return { all };
 }
 
-const applied = (nodes: Nodes, names: readonly string[], content: string) => () => names.every((name) => nodes.applied(name).at(-1) === content);
+const applied = (nodes: Nodes, names: readonly string[], content: string) => () =>
+  names.every((name) => nodes.applied(name).at(-1) === content);
 
 // ---------------------------------------------------------------- proposals
 
@@ -36,7 +37,10 @@ test('a proposal is applied everywhere, in order, and its proposer told the inde
     const leader = nodes.elected();
     const outcomes = ['x', 'y', 'z'].map((content) => propose(leader, content));
     nodes.until(applied(nodes, names, 'z'), 'applied by all');
-    assert.deepEqual(outcomes.map(({ value }) => value), [2, 3, 4].map((index) => ({ outcome: 'applied', index })));
+    assert.deepEqual(
+      outcomes.map(({ value }) => value),
+      [2, 3, 4].map((index) => ({ outcome: 'applied', index })),
+    );
     for (const name of names) assert.deepEqual(nodes.applied(name), ['x', 'y', 'z']);
   }
 });
@@ -46,7 +50,13 @@ test('no-ops are applied too, so that indexes have no holes', () => {
   nodes.elected();
   for (const name of THREE) {
     nodes.until(() => nodes.node(name).chunks.length > 0, 'the no-op');
-    assert.deepEqual(nodes.node(name).chunks.flat().map(({ index, kind }) => ({ index, kind })), [{ index: 1, kind: 'noop' }]);
+    assert.deepEqual(
+      nodes
+        .node(name)
+        .chunks.flat()
+        .map(({ index, kind }) => ({ index, kind })),
+      [{ index: 1, kind: 'noop' }],
+    );
   }
 });
 
@@ -59,7 +69,10 @@ test('a hundred proposals of one turn are one write, and one message for each fo
   nodes.until(applied(nodes, THREE, 'x99'), 'applied by all');
   assert.equal(leader.log.writes.length, writes + 1);
   const appends = nodes.sent.slice(before).filter(({ message }) => message.type === 'append');
-  assert.deepEqual(appends.map(({ entries }) => entries.length), [100, 100]);
+  assert.deepEqual(
+    appends.map(({ entries }) => entries.length),
+    [100, 100],
+  );
   assert.ok(outcomes.every(({ value }) => value?.outcome === 'applied'));
 });
 
@@ -69,11 +82,17 @@ test('proposals of one turn are cut by count and by bytes', () => {
   const before = leader.log.writes.length;
   for (let n = 0; n < limits.raft.proposeEntriesMax + 1; n++) propose(leader, 'x');
   nodes.clock.advance(20);
-  assert.deepEqual(leader.log.writes.slice(before).map(({ entries }) => entries?.length), [limits.raft.proposeEntriesMax, 1]);
+  assert.deepEqual(
+    leader.log.writes.slice(before).map(({ entries }) => entries?.length),
+    [limits.raft.proposeEntriesMax, 1],
+  );
   const half = new Uint8Array(limits.raft.appendBytesMax / 2);
   for (let n = 0; n < 5; n++) propose(leader, half);
   nodes.clock.advance(20);
-  assert.deepEqual(leader.log.writes.slice(before + 2).map(({ entries }) => entries?.length), [2, 2, 1]);
+  assert.deepEqual(
+    leader.log.writes.slice(before + 2).map(({ entries }) => entries?.length),
+    [2, 2, 1],
+  );
 });
 
 test('a follower refuses a proposal and names the leader; without a leader it names none', () => {
@@ -133,7 +152,11 @@ test('stopping settles everything: unknown what was appended, refused what was n
   for (const { all } of [reading, gathered]) assert.match(String(all[0]), /stopping/);
   const after = propose(leader, 'z');
   const later = read(leader);
-  leader.group.receive({ group: 'control', message: { type: 'heartbeat', from: 'b' as BrokerId, to: leader.id, term: 9, commit: 0, round: 1 }, entries: [] });
+  leader.group.receive({
+    group: 'control',
+    message: { type: 'heartbeat', from: 'b' as BrokerId, to: leader.id, term: 9, commit: 0, round: 1 },
+    entries: [],
+  });
   leader.group.beat();
   nodes.clock.advance(3_000);
   assert.deepEqual(after.value, { outcome: 'notApplied', reason: 'stopped', leader: null });
@@ -277,13 +300,28 @@ test('each message that must wait leaves after the writes before it, in order', 
     commit: 0,
     bytes: 1,
   });
-  for (const prevIndex of [0, 1, 0]) group.receive({ group: 'control', message: append(prevIndex), entries: [{ kind: 'data', payload: bytes(`${prevIndex + 1}`) }] });
-  group.receive({ group: 'control', message: { type: 'heartbeat', from: 'b' as BrokerId, to: 'a' as BrokerId, term: 1, commit: 0, round: 7 }, entries: [] });
+  for (const prevIndex of [0, 1, 0])
+    group.receive({
+      group: 'control',
+      message: append(prevIndex),
+      entries: [{ kind: 'data', payload: bytes(`${prevIndex + 1}`) }],
+    });
+  group.receive({
+    group: 'control',
+    message: { type: 'heartbeat', from: 'b' as BrokerId, to: 'a' as BrokerId, term: 1, commit: 0, round: 7 },
+    entries: [],
+  });
   nodes.clock.advance(10);
-  assert.deepEqual(nodes.sent.map(({ message }) => message.type), ['heartbeatReply']);
+  assert.deepEqual(
+    nodes.sent.map(({ message }) => message.type),
+    ['heartbeatReply'],
+  );
   log.release();
   nodes.clock.advance(10);
-  assert.deepEqual(nodes.sent.slice(1).map(({ message }) => message.type === 'appendReply' && message.index), [1, 2, 1]);
+  assert.deepEqual(
+    nodes.sent.slice(1).map(({ message }) => message.type === 'appendReply' && message.index),
+    [1, 2, 1],
+  );
 });
 
 test('a restarted member holds what it said, applies everything again, and catches up', () => {
@@ -299,7 +337,10 @@ test('a restarted member holds what it said, applies everything again, and catch
   assert.equal(nodes.node(victim).group.status.term, 1);
   assert.equal(nodes.node(victim).group.status.lastIndex, 11);
   nodes.until(applied(nodes, THREE, 'x19'), 'caught up');
-  assert.deepEqual(nodes.applied(victim), Array.from({ length: 20 }, (_, n) => `x${n}`));
+  assert.deepEqual(
+    nodes.applied(victim),
+    Array.from({ length: 20 }, (_, n) => `x${n}`),
+  );
 });
 
 test('after the leader’s death another leads, and nothing that was acknowledged is missing', () => {
@@ -327,7 +368,10 @@ test('a long log is applied in chunks, in order, one at a time, each in a turn o
   nodes.restart('a');
   nodes.node('a').log.cachedFrom = 500;
   nodes.until(() => nodes.applied('a').length === count, 'all applied again');
-  assert.deepEqual(nodes.applied('a'), Array.from({ length: count }, (_, n) => `x${n}`));
+  assert.deepEqual(
+    nodes.applied('a'),
+    Array.from({ length: count }, (_, n) => `x${n}`),
+  );
   assert.ok(nodes.node('a').chunks.every((chunk) => chunk.length <= limits.raft.applyEntriesMax));
   assert.equal(nodes.node('a').group.status.applied, nodes.node('a').group.status.lastIndex);
 });
@@ -348,10 +392,20 @@ test('a follower far behind is brought up from disk, by messages within the limi
   const appends = nodes.sent.slice(before).filter(({ message }) => message.type === 'append' && message.to === behind);
   for (const { message, entries } of appends) {
     assert.ok(message.type === 'append' && message.lastIndex - message.prevIndex === entries.length);
-    assert.equal(message.type === 'append' && message.bytes, entries.reduce((sum, entry) => sum + entry.payload.length, 0));
+    assert.equal(
+      message.type === 'append' && message.bytes,
+      entries.reduce((sum, entry) => sum + entry.payload.length, 0),
+    );
     assert.ok(entries.length <= 2, `${entries.length} entries of a third of the limit`);
   }
-  assert.ok(nodes.sent.slice(before).every(({ message }) => message.type !== 'appendReply' || message.from !== behind || !message.rejected || message.index > 41));
+  assert.ok(
+    nodes.sent
+      .slice(before)
+      .every(
+        ({ message }) =>
+          message.type !== 'appendReply' || message.from !== behind || !message.rejected || message.index > 41,
+      ),
+  );
 });
 
 test('entries read for a term that is over are not sent', () => {
@@ -365,10 +419,17 @@ test('entries read for a term that is over are not sent', () => {
   leader.log.cachedFrom = 1_000;
   leader.group.peerOpened(nodes.node(behind).id);
   const before = nodes.sent.length;
-  leader.group.receive({ group: 'control', message: { type: 'heartbeatReply', from: nodes.node(behind).id, to: leader.id, term: 5, round: 1 }, entries: [] });
+  leader.group.receive({
+    group: 'control',
+    message: { type: 'heartbeatReply', from: nodes.node(behind).id, to: leader.id, term: 5, round: 1 },
+    entries: [],
+  });
   assert.equal(leader.group.status.role, 'follower');
   nodes.clock.advance(20);
-  assert.deepEqual(nodes.sent.slice(before).filter(({ message }) => message.type === 'append'), []);
+  assert.deepEqual(
+    nodes.sent.slice(before).filter(({ message }) => message.type === 'append'),
+    [],
+  );
 });
 
 test('a log that cannot be read is told once and for all', () => {
@@ -378,7 +439,10 @@ test('a log that cannot be read is told once and for all', () => {
   leader.log.readError = new Error('sector gone');
   propose(leader, 'x');
   nodes.clock.advance(50);
-  assert.deepEqual(leader.errors.map(({ message }) => message), ['sector gone']);
+  assert.deepEqual(
+    leader.errors.map(({ message }) => message),
+    ['sector gone'],
+  );
 
   const three = createNodes(THREE);
   const other = three.elected();
@@ -400,13 +464,18 @@ test('status changes tell role, term, leader and serving; they begin with the pr
   const nodes = createNodes(['a']);
   const seen: RaftStatus[] = [];
   let ended = false;
-  nodes.node('a').group.statusChanges.subscribe({ next: (status) => seen.push(status), complete: () => (ended = true) });
+  nodes
+    .node('a')
+    .group.statusChanges.subscribe({ next: (status) => seen.push(status), complete: () => (ended = true) });
   nodes.elected();
-  assert.deepEqual(seen.map(({ role, term, leader, serving }) => ({ role, term, leader, serving })), [
-    { role: 'follower', term: 0, leader: null, serving: false },
-    { role: 'leader', term: 1, leader: 'a', serving: false },
-    { role: 'leader', term: 1, leader: 'a', serving: true },
-  ]);
+  assert.deepEqual(
+    seen.map(({ role, term, leader, serving }) => ({ role, term, leader, serving })),
+    [
+      { role: 'follower', term: 0, leader: null, serving: false },
+      { role: 'leader', term: 1, leader: 'a', serving: false },
+      { role: 'leader', term: 1, leader: 'a', serving: true },
+    ],
+  );
   propose(nodes.node('a'), 'x');
   nodes.clock.advance(50);
   assert.equal(seen.length, 3, 'nothing of that changed');
@@ -419,9 +488,20 @@ test('what strangers send, or what is meant for another, is dropped', () => {
   nodes.elected();
   const { group } = nodes.node('a');
   const before = group.status;
-  for (const [from, to] of [['x', 'a'], ['b', 'x']]) {
-    group.receive({ group: 'control', message: { type: 'vote', from: from as BrokerId, to: to as BrokerId, term: 99, lastIndex: 99, lastTerm: 99 }, entries: [] });
-    group.receive({ group: 'control', message: { type: 'heartbeatReply', from: from as BrokerId, to: to as BrokerId, term: 99, round: 1 }, entries: [] });
+  for (const [from, to] of [
+    ['x', 'a'],
+    ['b', 'x'],
+  ]) {
+    group.receive({
+      group: 'control',
+      message: { type: 'vote', from: from as BrokerId, to: to as BrokerId, term: 99, lastIndex: 99, lastTerm: 99 },
+      entries: [],
+    });
+    group.receive({
+      group: 'control',
+      message: { type: 'heartbeatReply', from: from as BrokerId, to: to as BrokerId, term: 99, round: 1 },
+      entries: [],
+    });
   }
   assert.deepEqual(group.status, before);
 });
@@ -429,9 +509,10 @@ test('what strangers send, or what is meant for another, is dropped', () => {
 test('each group’s chart is in the inspection registry, until it is stopped', () => {
   const nodes = createNodes(['a']);
   nodes.elected();
-  assert.deepEqual(nodes.inspector.machines().map(({ id, kind, machine, state }) => ({ id, kind, machine, state })), [
-    { id: 'a/raft/control', kind: 'raft', machine: 'raft', state: 'leader.serving' },
-  ]);
+  assert.deepEqual(
+    nodes.inspector.machines().map(({ id, kind, machine, state }) => ({ id, kind, machine, state })),
+    [{ id: 'a/raft/control', kind: 'raft', machine: 'raft', state: 'leader.serving' }],
+  );
   nodes.crash('a');
   assert.deepEqual(nodes.inspector.machines(), []);
 });
@@ -444,7 +525,14 @@ test('unsafe settings are refused at start with the rule that they break', () =>
     [{ electionMaxMs: 299 }, 'election-max', /at least 1.2 times the shortest \(250 ms\)/],
   ];
   for (const [change, field, reason] of cases) {
-    assert.throws(() => checkRaftOptions({ ...OPTIONS, ...change }), (error) => error instanceof VedetteError && error.code === 'INVALID_ARGUMENT' && error.field === field && reason.test(error.message));
+    assert.throws(
+      () => checkRaftOptions({ ...OPTIONS, ...change }),
+      (error) =>
+        error instanceof VedetteError &&
+        error.code === 'INVALID_ARGUMENT' &&
+        error.field === field &&
+        reason.test(error.message),
+    );
   }
   checkRaftOptions({ ...OPTIONS, electionMinMs: 150, electionMaxMs: 180 });
   assert.throws(() => createNodes(['a'], { options: { ...OPTIONS, electionMinMs: 100 } }), VedetteError);

@@ -44,17 +44,21 @@ test('the values are left as they were', () => {
 test('an election is won by more than half, lost when that can no longer be, open between; strangers do not count', () => {
   const vote = fc.constantFrom<boolean | null>(true, false, null);
   fc.assert(
-    fc.property(fc.array(vote, { minLength: 1, maxLength: 9 }), fc.dictionary(fc.constantFrom('x1', 'x2', 'x3'), fc.boolean()), (cast, strangers) => {
-      const voters: BrokerId[] = cast.map((_, at) => id(`v${at}`));
-      const votes: Record<string, boolean> = { ...strangers };
-      cast.forEach((granted, at) => {
-        if (granted !== null) votes[`v${at}`] = granted;
-      });
-      const granted = cast.filter((one) => one === true).length;
-      const open = cast.filter((one) => one === null).length;
-      const outcome = granted * 2 > cast.length ? 'won' : (granted + open) * 2 > cast.length ? 'open' : 'lost';
-      assert.equal(tally(voters, votes), outcome);
-    }),
+    fc.property(
+      fc.array(vote, { minLength: 1, maxLength: 9 }),
+      fc.dictionary(fc.constantFrom('x1', 'x2', 'x3'), fc.boolean()),
+      (cast, strangers) => {
+        const voters: BrokerId[] = cast.map((_, at) => id(`v${at}`));
+        const votes: Record<string, boolean> = { ...strangers };
+        cast.forEach((granted, at) => {
+          if (granted !== null) votes[`v${at}`] = granted;
+        });
+        const granted = cast.filter((one) => one === true).length;
+        const open = cast.filter((one) => one === null).length;
+        const outcome = granted * 2 > cast.length ? 'won' : (granted + open) * 2 > cast.length ? 'open' : 'lost';
+        assert.equal(tally(voters, votes), outcome);
+      },
+    ),
   );
 });
 

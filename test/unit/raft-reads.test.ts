@@ -18,7 +18,13 @@ test('a read is answered with the commit index after a quorum answered a round t
   charts.settle();
   charts.sent.length = 0;
   const read = charts.read('a');
-  assert.deepEqual(charts.sent.map((message) => message.type === 'heartbeat' && [message.to, message.round]), [['b', 1], ['c', 1]]);
+  assert.deepEqual(
+    charts.sent.map((message) => message.type === 'heartbeat' && [message.to, message.round]),
+    [
+      ['b', 1],
+      ['c', 1],
+    ],
+  );
   assert.equal(charts.member('a').readAnswers.size, 0);
   charts.deliver(({ to }) => to === 'b');
   charts.deliver(({ to }) => to === 'a');
@@ -29,7 +35,8 @@ test('answers to a round that began before the read prove nothing', () => {
   const charts = elected();
   charts.beat('a');
   const read = charts.read('a');
-  for (const from of ['b', 'c']) charts.step('a', { type: 'heartbeatReply', from: id(from), to: id('a'), term: 1, round: 1 });
+  for (const from of ['b', 'c'])
+    charts.step('a', { type: 'heartbeatReply', from: id(from), to: id('a'), term: 1, round: 1 });
   assert.equal(charts.member('a').readAnswers.size, 0);
   charts.step('a', { type: 'heartbeatReply', from: id('b'), to: id('a'), term: 1, round: 2 });
   charts.step('a', { type: 'heartbeatReply', from: id('b'), to: id('a'), term: 1, round: 1 });
@@ -83,7 +90,13 @@ test('several reads share what proves them; each is answered once', () => {
   charts.deliver();
   assert.deepEqual([...charts.member('a').readAnswers.keys()], [first]);
   charts.deliver();
-  assert.deepEqual([...charts.member('a').readAnswers], [[first, 1], [second, 1]]);
+  assert.deepEqual(
+    [...charts.member('a').readAnswers],
+    [
+      [first, 1],
+      [second, 1],
+    ],
+  );
   assert.deepEqual(charts.context('a').leadership?.reads, []);
 });
 

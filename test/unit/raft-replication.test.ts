@@ -4,7 +4,15 @@ import { strict as assert } from 'node:assert';
 import { test } from 'uvu';
 import type { Term } from '../../src/core/ids.ts';
 import type { Append, AppendReply, RaftMessage } from '../../src/machines/raft/messages.ts';
-import { type Charts, createCharts, DEFAULTS, type Entry, id, runsOf, type UntimedEvent } from '../support/raft-charts.ts';
+import {
+  type Charts,
+  createCharts,
+  DEFAULTS,
+  type Entry,
+  id,
+  runsOf,
+  type UntimedEvent,
+} from '../support/raft-charts.ts';
 
 const THREE = ['a', 'b', 'c'];
 const FIVE = ['a', 'b', 'c', 'd', 'e'];
@@ -20,15 +28,41 @@ function elected(names: readonly string[] = THREE, options = {}): Charts {
 }
 
 /** A message of leader b at `term` to a follower a, with entries of the given terms behind (prevIndex, prevTerm). */
-function append(term: Term, [prevIndex, prevTerm]: readonly [number, Term], terms: readonly Term[], commit = 0): { message: UntimedEvent & Append; entries: Entry[] } {
+function append(
+  term: Term,
+  [prevIndex, prevTerm]: readonly [number, Term],
+  terms: readonly Term[],
+  commit = 0,
+): { message: UntimedEvent & Append; entries: Entry[] } {
   const lastIndex = prevIndex + terms.length;
   const runs = runsOf(terms, prevIndex + 1);
-  const message = { type: 'append', from: id('b'), to: id('a'), term, prevIndex, prevTerm, lastIndex, runs, commit, bytes: 0 } as const;
+  const message = {
+    type: 'append',
+    from: id('b'),
+    to: id('a'),
+    term,
+    prevIndex,
+    prevTerm,
+    lastIndex,
+    runs,
+    commit,
+    bytes: 0,
+  } as const;
   return { message, entries: terms.map((of, at) => ({ term: of, data: `${prevIndex + 1 + at}@${of}` })) };
 }
 
 const answer = (charts: Charts, from: string, index: number, fields: Partial<AppendReply> = {}): void =>
-  charts.step('a', { type: 'appendReply', from: id(from), to: id('a'), term: charts.context('a').term, rejected: false, index, hintIndex: 0, hintTerm: 0, ...fields });
+  charts.step('a', {
+    type: 'appendReply',
+    from: id(from),
+    to: id('a'),
+    term: charts.context('a').term,
+    rejected: false,
+    index,
+    hintIndex: 0,
+    hintTerm: 0,
+    ...fields,
+  });
 
 // ---------------------------------------------------------------- the leader sends
 
@@ -36,7 +70,9 @@ test('a proposal goes to all at once, beside the own write, and commits with a m
   const charts = elected();
   charts.propose('a', 'x');
   assert.deepEqual(
-    charts.sent.filter(isAppend).map(({ to, prevIndex, prevTerm, lastIndex, commit }) => ({ to, prevIndex, prevTerm, lastIndex, commit })),
+    charts.sent
+      .filter(isAppend)
+      .map(({ to, prevIndex, prevTerm, lastIndex, commit }) => ({ to, prevIndex, prevTerm, lastIndex, commit })),
     ['b', 'c'].map((to) => ({ to, prevIndex: 1, prevTerm: 1, lastIndex: 2, commit: 1 })),
   );
   assert.equal(charts.context('a').durable, 1, 'the own write is under way');
@@ -52,7 +88,10 @@ test('a follower answers only what is durable', () => {
   charts.deliver();
   assert.equal(charts.sent.filter(isAnswer).length, 0);
   charts.sync('b');
-  assert.deepEqual(charts.sent.filter(isAnswer).map(({ from, index }) => ({ from, index })), [{ from: 'b', index: 2 }]);
+  assert.deepEqual(
+    charts.sent.filter(isAnswer).map(({ from, index }) => ({ from, index })),
+    [{ from: 'b', index: 2 }],
+  );
   assert.equal(charts.member('b').disk.entries.length, 2);
 });
 
@@ -79,10 +118,15 @@ test('a commit is told at once, by one message that wants no answer, and not whi
   charts.propose('a', 'x');
   charts.settle();
   const told = charts.sent.filter(({ type }) => type === 'heartbeat');
-  assert.deepEqual(told.map((message) => message.type === 'heartbeat' && { to: message.to, commit: message.commit, round: message.round }), [
-    { to: 'b', commit: 2, round: 0 },
-    { to: 'c', commit: 2, round: 0 },
-  ]);
+  assert.deepEqual(
+    told.map(
+      (message) => message.type === 'heartbeat' && { to: message.to, commit: message.commit, round: message.round },
+    ),
+    [
+      { to: 'b', commit: 2, round: 0 },
+      { to: 'c', commit: 2, round: 0 },
+    ],
+  );
   assert.equal(charts.sent.filter(({ type }) => type === 'heartbeatReply').length, 0);
 
   charts.sent.length = 0;
@@ -91,9 +135,16 @@ test('a commit is told at once, by one message that wants no answer, and not whi
   charts.sync('a');
   answer(charts, 'b', 3);
   assert.equal(charts.context('a').commit, 3);
-  assert.deepEqual(charts.sent.filter(({ type }) => type === 'heartbeat'), [], 'b is to answer for z, c for both');
+  assert.deepEqual(
+    charts.sent.filter(({ type }) => type === 'heartbeat'),
+    [],
+    'b is to answer for z, c for both',
+  );
   answer(charts, 'b', 4);
-  assert.deepEqual(charts.sent.filter(({ type }) => type === 'heartbeat').map(({ to }) => to), ['b']);
+  assert.deepEqual(
+    charts.sent.filter(({ type }) => type === 'heartbeat').map(({ to }) => to),
+    ['b'],
+  );
 });
 
 test('a heartbeat’s commit is capped at what the peer is known to hold; a lost notice comes with the next beat [lagging_commit]', () => {
@@ -106,7 +157,13 @@ test('a heartbeat’s commit is capped at what the peer is known to hold; a lost
   charts.sent.length = 0;
   charts.heal();
   charts.beat('a');
-  assert.deepEqual(charts.sent.map((message) => message.type === 'heartbeat' && [message.to, message.commit]), [['b', 2], ['c', 1]]);
+  assert.deepEqual(
+    charts.sent.map((message) => message.type === 'heartbeat' && [message.to, message.commit]),
+    [
+      ['b', 2],
+      ['c', 1],
+    ],
+  );
   charts.settle();
   assert.equal(charts.context('b').commit, 2);
 });
@@ -154,9 +211,18 @@ test('conflicts are cut, equal entries are kept, a stale shorter message cuts no
     assert.equal(charts.member('a').writes.length > 0, writes, `${prev} + ${terms}`);
     charts.settle();
     assert.deepEqual(charts.terms('a'), log, `${prev} + ${terms}`);
-    assert.deepEqual(charts.member('a').disk.entries.map(({ term }) => term), log);
-    assert.deepEqual(charts.member('a').entries.map(({ data }) => data), log.map((term, at) => `${at + 1}@${term}`));
-    assert.deepEqual([charts.sent.at(-1)].map((reply) => reply !== undefined && isAnswer(reply) && reply.index), [prev[0] + terms.length]);
+    assert.deepEqual(
+      charts.member('a').disk.entries.map(({ term }) => term),
+      log,
+    );
+    assert.deepEqual(
+      charts.member('a').entries.map(({ data }) => data),
+      log.map((term, at) => `${at + 1}@${term}`),
+    );
+    assert.deepEqual(
+      [charts.sent.at(-1)].map((reply) => reply !== undefined && isAnswer(reply) && reply.index),
+      [prev[0] + terms.length],
+    );
   }
 });
 
@@ -189,7 +255,10 @@ test('a follower commits what the leader has, as far as the message vouches for 
 
 test('what is told to be committed but is not there ends the process: it was acknowledged and is lost', () => {
   const charts = createCharts(THREE, { logs: { a: [1] } });
-  assert.throws(() => charts.step('a', { type: 'heartbeat', from: id('b'), to: id('a'), term: 1, commit: 2, round: 1 }), /has lost entries/);
+  assert.throws(
+    () => charts.step('a', { type: 'heartbeat', from: id('b'), to: id('a'), term: 1, commit: 2, round: 1 }),
+    /has lost entries/,
+  );
 });
 
 test('entries of a deposed leader change nothing [OldMessages]', () => {
@@ -240,7 +309,10 @@ test('hints skip whole terms on both sides [FastLogRejection]', () => {
     { leader: [1, 1, 4, 4, 6, 6, 8, 8], follower: [1, 1, 3, 3, 5, 5, 7, 7], second: 6, messages: 4 },
   ];
   for (const { leader, follower, second, messages } of cases) {
-    const charts = createCharts(['a', 'b', 'c'], { logs: { a: leader, b: leader, c: follower }, hard: { a: { term: 9, votedFor: null }, b: { term: 9, votedFor: null } } });
+    const charts = createCharts(['a', 'b', 'c'], {
+      logs: { a: leader, b: leader, c: follower },
+      hard: { a: { term: 9, votedFor: null }, b: { term: 9, votedFor: null } },
+    });
     charts.elect('a');
     const appends = charts.sent.filter(isAppend).filter(({ to }) => to === 'c');
     assert.equal(appends[0]?.prevIndex, leader.length);
@@ -309,7 +381,10 @@ test('after a new connection sending goes on behind what is known to be there', 
   charts.heal();
   charts.sent.length = 0;
   charts.step('a', { type: 'peer.opened', peer: id('c') });
-  assert.deepEqual(charts.sent.filter(isAppend).map(({ prevIndex, lastIndex }) => [prevIndex, lastIndex]), [[1, 3]]);
+  assert.deepEqual(
+    charts.sent.filter(isAppend).map(({ prevIndex, lastIndex }) => [prevIndex, lastIndex]),
+    [[1, 3]],
+  );
   charts.settle();
   assert.deepEqual(charts.applied('c'), ['x', 'y']);
   charts.sent.length = 0;
@@ -365,7 +440,11 @@ test('an entry is committed when a majority holds it durably, the leader among t
     charts.propose('a', 'x');
     if (own) charts.sync('a');
     for (const from of members.slice(1, 1 + answers)) answer(charts, from, 2);
-    assert.equal(charts.context('a').commit, commits ? 2 : 1, `${answers} answers of ${members.length}, ${own ? 'with' : 'without'} the own disk`);
+    assert.equal(
+      charts.context('a').commit,
+      commits ? 2 : 1,
+      `${answers} answers of ${members.length}, ${own ? 'with' : 'without'} the own disk`,
+    );
   }
 });
 
@@ -461,7 +540,13 @@ test('a full window stops the sender; an answer opens it by what it acknowledges
   answer(charts, 'b', 1);
   assert.equal(toB().length, 4, 'old news opens nothing');
   answer(charts, 'b', 3);
-  assert.deepEqual(toB().slice(4).map(({ prevIndex, lastIndex }) => [prevIndex, lastIndex]), [[5, 9]], 'what has gathered goes in one message');
+  assert.deepEqual(
+    toB()
+      .slice(4)
+      .map(({ prevIndex, lastIndex }) => [prevIndex, lastIndex]),
+    [[5, 9]],
+    'what has gathered goes in one message',
+  );
   charts.settle();
   assert.equal(charts.applied('b').length, 8);
 });
@@ -474,16 +559,22 @@ test('while a probe is open nothing else goes; a heartbeat’s answer frees one 
   for (let n = 0; n < 3; n++) charts.propose('a', `x${n}`);
   assert.equal(charts.sent.filter(isAppend).filter(({ to }) => to === 'c').length, 0);
   charts.skip(DEFAULTS.electionMinMs + 1);
-  for (let n = 0; n < 3; n++) charts.step('a', { type: 'heartbeatReply', from: id('c'), to: id('a'), term: 1, round: 1 });
+  for (let n = 0; n < 3; n++)
+    charts.step('a', { type: 'heartbeatReply', from: id('c'), to: id('a'), term: 1, round: 1 });
   assert.equal(charts.sent.filter(isAppend).filter(({ to }) => to === 'c').length, 1);
 });
 
 test('a follower far behind is served in bursts, one more with each answer, up to the window', () => {
-  const charts = createCharts(THREE, { logs: { a: Array(20_000).fill(1), b: Array(20_000).fill(1), c: [] }, options: { inflightMax: 8 } });
+  const charts = createCharts(THREE, {
+    logs: { a: Array(20_000).fill(1), b: Array(20_000).fill(1), c: [] },
+    options: { inflightMax: 8 },
+  });
   charts.expire('a');
   charts.settle();
   assert.deepEqual(charts.terms('c').length, 20_001);
-  const most = charts.sent.filter(isAppend).reduce((longest, { prevIndex, lastIndex }) => Math.max(longest, lastIndex - prevIndex), 0);
+  const most = charts.sent
+    .filter(isAppend)
+    .reduce((longest, { prevIndex, lastIndex }) => Math.max(longest, lastIndex - prevIndex), 0);
   assert.equal(most, 256);
 });
 
@@ -509,8 +600,14 @@ test('where the actor cut a message, the next one begins', () => {
   charts.propose('a', 'x', 'y', 'z');
   charts.sent.length = 0;
   charts.step('a', { type: 'append.sent', peer: id('b'), term: 1, lastIndex: 3, bytes: 9 });
-  assert.deepEqual(charts.sent.filter(isAppend).map(({ to, prevIndex, lastIndex }) => ({ to, prevIndex, lastIndex })), [{ to: 'b', prevIndex: 3, lastIndex: 4 }]);
-  assert.deepEqual(charts.context('a').leadership?.progress.b?.inflight, [{ last: 3, bytes: 9 }, { last: 4, bytes: 0 }]);
+  assert.deepEqual(
+    charts.sent.filter(isAppend).map(({ to, prevIndex, lastIndex }) => ({ to, prevIndex, lastIndex })),
+    [{ to: 'b', prevIndex: 3, lastIndex: 4 }],
+  );
+  assert.deepEqual(charts.context('a').leadership?.progress.b?.inflight, [
+    { last: 3, bytes: 9 },
+    { last: 4, bytes: 0 },
+  ]);
 });
 
 test('a leader cut off refuses proposals past the limit; one larger than the limit is taken when none waits; empty ones pass [UncommittedEntryLimit]', () => {

@@ -110,7 +110,8 @@ test('crash at every moment around persist, append and answer: no second vote in
       charts.advance(3_000);
       assert.ok(charts.leader() !== undefined, `${victim} at ${moment}`);
       for (const name of THREE) {
-        for (const data of acknowledged) assert.ok(charts.applied(name).includes(data), `${victim} at ${moment}: ${name} has ${data}`);
+        for (const data of acknowledged)
+          assert.ok(charts.applied(name).includes(data), `${victim} at ${moment}: ${name} has ${data}`);
       }
     }
   }

@@ -15,7 +15,10 @@ test('one seed, one sequence; another seed, another', () => {
 
 test('the sequence of a seed never changes: recorded seeds must stay reproducible', () => {
   const random = createRandom(42);
-  assert.equal(Array.from({ length: 6 }, () => random.integer(0, 0xffff_ffff)), PINNED);
+  assert.equal(
+    Array.from({ length: 6 }, () => random.integer(0, 0xffff_ffff)),
+    PINNED,
+  );
 });
 
 test('forks are independent of what their parent drew, and of each other', () => {
@@ -43,7 +46,10 @@ test('even over its range: chi-squared over 64 buckets, every bit of whole numbe
 test('integer() gives both ends and nothing else, and refuses nonsense', () => {
   const random = createRandom('ends');
   const seen = new Set(Array.from({ length: 500 }, () => random.integer(-2, 2)));
-  assert.equal([...seen].sort((a, b) => a - b), [-2, -1, 0, 1, 2]);
+  assert.equal(
+    [...seen].sort((a, b) => a - b),
+    [-2, -1, 0, 1, 2],
+  );
   assert.is(random.integer(5, 5), 5);
   assert.throws(() => random.integer(2, 1));
   assert.throws(() => random.integer(0.5, 1));

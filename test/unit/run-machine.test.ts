@@ -159,7 +159,11 @@ test('stop(): timers are cancelled, later events ignored, and no further effect 
   });
   within.send('start');
   within.send('stop');
-  assert.equal(within.notes, ['one is off', 'on at 0', 'stop at 0'], 'the entry effect that would follow is not carried out');
+  assert.equal(
+    within.notes,
+    ['one is off', 'on at 0', 'stop at 0'],
+    'the entry effect that would follow is not carried out',
+  );
 });
 
 test('a throw of a guard names the machine, its state and the event, and the machine can go on', () => {
@@ -175,7 +179,14 @@ test('an effect without a name, and built-in actions that need a live actor, are
   const build = (entry: never) => setup({}).createMachine({ id: 'odd', initial: 'one', states: { one: { entry } } });
   const start = (entry: unknown) => {
     const clock = createVirtualClock();
-    runMachine(build(entry as never), { id: 'odd/1', kind: 'odd', input: undefined, clock, inspector: createInspector({ clock }), onEffect() {} });
+    runMachine(build(entry as never), {
+      id: 'odd/1',
+      kind: 'odd',
+      input: undefined,
+      clock,
+      inspector: createInspector({ clock }),
+      onEffect() {},
+    });
   };
   assert.throws(() => start(() => {}), /odd\/1: the chart has an inline action/);
   assert.throws(() => start(function inlined() {}), /inline action \(inlined\)/);
@@ -185,11 +196,24 @@ test('an effect without a name, and built-in actions that need a live actor, are
 
 test('the registry: sorted, filtered by kind, state, ancestor and text; with details', () => {
   const { clock, inspector, send } = run();
-  runMachine<typeof lamp, Effect>(lamp, { id: 'lamps/another', kind: 'spare', input: { name: 'a' }, clock, inspector, onEffect() {} });
+  runMachine<typeof lamp, Effect>(lamp, {
+    id: 'lamps/another',
+    kind: 'spare',
+    input: { name: 'a' },
+    clock,
+    inspector,
+    onEffect() {},
+  });
   clock.advance(10);
   send('start');
-  assert.equal(inspector.machines().map(({ id }) => id), ['lamps/another', 'lamps/one']);
-  assert.equal(inspector.machines({ state: 'on' }).map(({ id, state }) => [id, state]), [['lamps/one', 'on.bright']]);
+  assert.equal(
+    inspector.machines().map(({ id }) => id),
+    ['lamps/another', 'lamps/one'],
+  );
+  assert.equal(
+    inspector.machines({ state: 'on' }).map(({ id, state }) => [id, state]),
+    [['lamps/one', 'on.bright']],
+  );
   assert.is(inspector.machines({ state: 'bright' }).length, 1);
   assert.is(inspector.machines({ state: 'on.bright' }).length, 1);
   assert.is(inspector.machines({ state: 'o' }).length, 0, 'states match by whole names');
@@ -228,7 +252,14 @@ test('the stream tells each chart once, then actors, transitions and effects, nu
   const { clock, inspector, send } = run();
   const seen: Inspection[] = [];
   const subscription = inspector.stream.subscribe((inspection) => seen.push(inspection));
-  const second = runMachine<typeof lamp, Effect>(lamp, { id: 'lamps/two', kind: 'lamp', input: { name: 'two' }, clock, inspector, onEffect() {} });
+  const second = runMachine<typeof lamp, Effect>(lamp, {
+    id: 'lamps/two',
+    kind: 'lamp',
+    input: { name: 'two' },
+    clock,
+    inspector,
+    onEffect() {},
+  });
   send('start');
   send('stamp');
   clock.advance(40);
@@ -246,14 +277,19 @@ test('the stream tells each chart once, then actors, transitions and effects, nu
     ],
   );
   assert.equal(
-    seen.flatMap((one) => (one.type === '@xstate.transition' ? [[one.event, one.from, one.to, one.effects.join()]] : [])),
+    seen.flatMap((one) =>
+      one.type === '@xstate.transition' ? [[one.event, one.from, one.to, one.effects.join()]] : [],
+    ),
     [
       ['start', 'off', 'on.bright', 'note,xstate.raise,xstate.raise'],
       ['stamp', 'on.bright', 'on.bright', ''],
       ['xstate.after.40.lamp.on.bright', 'on.bright', 'on.dim', 'xstate.cancel'],
     ],
   );
-  assert.equal(seen.map(({ seq }) => seq), [0, 1, 2, 3, 4, 5, 6]);
+  assert.equal(
+    seen.map(({ seq }) => seq),
+    [0, 1, 2, 3, 4, 5, 6],
+  );
 
   subscription.unsubscribe();
   send('stop');
@@ -261,12 +297,23 @@ test('the stream tells each chart once, then actors, transitions and effects, nu
 
   const late: string[] = [];
   inspector.stream.subscribe(({ type, id }) => late.push(`${type} ${id}`));
-  assert.equal(late, ['@vedette.definition lamp', '@xstate.actor lamps/one'], 'a later watcher begins with what is there');
+  assert.equal(
+    late,
+    ['@vedette.definition lamp', '@xstate.actor lamps/one'],
+    'a later watcher begins with what is there',
+  );
 });
 
 test('an actor that was restarted under its id stays when the old one stops', () => {
   const { clock, inspector, running } = run();
-  runMachine<typeof lamp, Effect>(lamp, { id: 'lamps/one', kind: 'lamp', input: { name: 'again' }, clock, inspector, onEffect() {} });
+  runMachine<typeof lamp, Effect>(lamp, {
+    id: 'lamps/one',
+    kind: 'lamp',
+    input: { name: 'again' },
+    clock,
+    inspector,
+    onEffect() {},
+  });
   running.stop();
   assert.equal(inspector.machine('lamps/one')?.context, { name: 'again', timedOutAt: 0 });
 });

@@ -58,7 +58,11 @@ const chart = base
         states: {
           idle: {
             after: { patience: 'busy.hard' },
-            on: { go: { target: 'busy', actions: ['add', 'again'] }, burst: { actions: 'burst' }, boom: { guard: 'booms', target: 'busy' } },
+            on: {
+              go: { target: 'busy', actions: ['add', 'again'] },
+              burst: { actions: 'burst' },
+              boom: { guard: 'booms', target: 'busy' },
+            },
           },
           busy: {
             initial: 'light',
@@ -66,7 +70,10 @@ const chart = base
             always: { guard: 'large', target: 'done' },
             states: {
               light: { after: { 50: 'hard' }, on: { go: { actions: 'add', target: 'light', reenter: true } } },
-              hard: { entry: { type: 'log', params: ({ context }) => ({ total: context.total }) }, on: { go: { actions: 'add' } } },
+              hard: {
+                entry: { type: 'log', params: ({ context }) => ({ total: context.total }) },
+                on: { go: { actions: 'add' } },
+              },
             },
           },
           done: { on: { flip: 'idle' } },
@@ -102,7 +109,10 @@ test('steps as xstate’s own transition() does: states, contexts and effects al
   assert.equal(first.snapshot.value, expectedFirst.value);
   assert.equal(first.snapshot.context, expectedFirst.context);
   assert.equal(plain(first.actions), plain(expectedActions));
-  assert.ok(first.actions.some(({ type }) => type === 'say'), 'entry actions of the initial state are among the first effects');
+  assert.ok(
+    first.actions.some(({ type }) => type === 'say'),
+    'entry actions of the initial state are among the first effects',
+  );
 
   let snapshot = first.snapshot;
   for (const event of SCRIPT) {

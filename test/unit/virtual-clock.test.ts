@@ -68,7 +68,9 @@ test('ten thousand timers in random order, a third of them cancelled, come out i
   const clock = createVirtualClock();
   const fired: [number, number][] = [];
   let cancelled = 0;
-  const timers = Array.from({ length: 10_000 }, (_, n) => clock.after(random.integer(0, 500), () => fired.push([clock.monotonic(), n])));
+  const timers = Array.from({ length: 10_000 }, (_, n) =>
+    clock.after(random.integer(0, 500), () => fired.push([clock.monotonic(), n])),
+  );
   for (const timer of timers) {
     if (random.next() < 0.33) {
       timer.cancel();
@@ -104,7 +106,10 @@ test('a view: skewed, drifting, jumping', () => {
   let firedAt = 0;
   view.after(11, () => (firedAt = clock.monotonic()));
   clock.advance(20);
-  assert.ok(Math.abs(firedAt - 110) < 0.01, `a fast clock waits 11 of its own ms in 10 true ones, not ${firedAt - 100}`);
+  assert.ok(
+    Math.abs(firedAt - 110) < 0.01,
+    `a fast clock waits 11 of its own ms in 10 true ones, not ${firedAt - 100}`,
+  );
 });
 
 test('a paused view holds back what comes due, and gives it in order on resume; a revoked one nothing', () => {

@@ -37,7 +37,12 @@ function App() {
           </For>
         </nav>
         <ConnectionBadge />
-        <button type="button" class="theme" onClick={toggleTheme} aria-label={`Switch to the ${theme() === 'dark' ? 'light' : 'dark'} theme`}>
+        <button
+          type="button"
+          class="theme"
+          onClick={toggleTheme}
+          aria-label={`Switch to the ${theme() === 'dark' ? 'light' : 'dark'} theme`}
+        >
           {theme() === 'dark' ? '☀' : '☾'}
         </button>
       </header>

@@ -104,7 +104,11 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     const other = ofTerm.get(index);
     if (other === undefined) ofTerm.set(index, { ...entry, previous });
     else {
-      rule('log matching', other.print === entry.print && other.previous === previous, () => `${who(member)} writes another entry ${index} of term ${entry.term} than was written before`);
+      rule(
+        'log matching',
+        other.print === entry.print && other.previous === previous,
+        () => `${who(member)} writes another entry ${index} of term ${entry.term} than was written before`,
+      );
     }
   }
 
@@ -115,8 +119,17 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     for (let index = known_.verified + 1; index <= through; index++) {
       const entry = entries[index - 1];
       const committed = history[index - 1];
-      rule(name, entry !== undefined, () => `${who(member)} lacks entry ${index}, which is committed; its log ends at ${entries.length}`);
-      rule(name, entry.term === committed?.term && entry.print === committed.print, () => `${who(member)} holds another entry ${index} (term ${entry.term}) than the committed one (term ${committed?.term})`);
+      rule(
+        name,
+        entry !== undefined,
+        () => `${who(member)} lacks entry ${index}, which is committed; its log ends at ${entries.length}`,
+      );
+      rule(
+        name,
+        entry.term === committed?.term && entry.print === committed.print,
+        () =>
+          `${who(member)} holds another entry ${index} (term ${entry.term}) than the committed one (term ${committed?.term})`,
+      );
     }
     known_.verified = Math.max(known_.verified, through);
   }
@@ -126,12 +139,24 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     if (commit > history.length) {
       const { entries } = at(member).shadow.written;
       verify(member, history.length, 'leader completeness');
-      rule('commit of the own term only', entries[commit - 1]?.term === term, () => `${who(member)} commits ${commit}, an entry of term ${entries[commit - 1]?.term}, in term ${term}`);
+      rule(
+        'commit of the own term only',
+        entries[commit - 1]?.term === term,
+        () => `${who(member)} commits ${commit}, an entry of term ${entries[commit - 1]?.term}, in term ${term}`,
+      );
       for (let index = history.length + 1; index <= commit; index++) {
         const entry = entries[index - 1];
-        rule('commit within the log', entry !== undefined, () => `${who(member)} commits ${index}, but its log ends at ${entries.length}`);
+        rule(
+          'commit within the log',
+          entry !== undefined,
+          () => `${who(member)} commits ${index}, but its log ends at ${entries.length}`,
+        );
         const holders = members.filter(({ shadow }) => sameEntry(shadow.durable.entries[index - 1], entry)).length;
-        rule('commit on a durable quorum', holders >= quorum, () => `${who(member)} commits ${index}, which is durable on ${holders} of ${names.length} members`);
+        rule(
+          'commit on a durable quorum',
+          holders >= quorum,
+          () => `${who(member)} commits ${index}, which is durable on ${holders} of ${names.length} members`,
+        );
         history.push(entry);
         place(entry, index);
       }
@@ -146,8 +171,16 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     const { proposal } = entry;
     if (proposal === null) return;
     const before = places.get(proposal);
-    rule('a proposal is applied once', before === undefined, () => `${group}: proposal ${proposal} is committed at ${index}, and at ${before} already`);
-    rule('notApplied is final', !refused.has(proposal), () => `${group}: proposal ${proposal} is committed at ${index}, but its client was told that it is not`);
+    rule(
+      'a proposal is applied once',
+      before === undefined,
+      () => `${group}: proposal ${proposal} is committed at ${index}, and at ${before} already`,
+    );
+    rule(
+      'notApplied is final',
+      !refused.has(proposal),
+      () => `${group}: proposal ${proposal} is committed at ${index}, but its client was told that it is not`,
+    );
     places.set(proposal, index);
   }
 
@@ -155,25 +188,47 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
 
   function led(member: number, term: Term): void {
     const other = leaders.get(term);
-    rule('one leader per term', other === undefined || other === member, () => `${names[other ?? 0]} and ${names[member]} both lead ${group} in term ${term}`);
+    rule(
+      'one leader per term',
+      other === undefined || other === member,
+      () => `${names[other ?? 0]} and ${names[member]} both lead ${group} in term ${term}`,
+    );
     leaders.set(term, member);
-    rule('leader completeness', at(member).shadow.written.entries.length >= history.length, () => `${who(member)} leads term ${term} with a log of ${at(member).shadow.written.entries.length} entries; ${history.length} are committed`);
+    rule(
+      'leader completeness',
+      at(member).shadow.written.entries.length >= history.length,
+      () =>
+        `${who(member)} leads term ${term} with a log of ${at(member).shadow.written.entries.length} entries; ${history.length} are committed`,
+    );
     verify(member, history.length, 'leader completeness');
   }
 
   function noteVote(member: number, term: Term, candidate: BrokerId): void {
     const before = votes[member]?.get(term);
-    rule('one vote per term', before === undefined || before === candidate, () => `${who(member)} votes for ${candidate} in term ${term}, and for ${before} before`);
+    rule(
+      'one vote per term',
+      before === undefined || before === candidate,
+      () => `${who(member)} votes for ${candidate} in term ${term}, and for ${before} before`,
+    );
     votes[member]?.set(term, candidate);
     if (!promises) return;
     const { hard } = at(member).shadow.durable;
-    rule('a vote is durable before it is said', hard.term >= term && (hard.term > term || hard.votedFor === candidate), () => `${who(member)} votes for ${candidate} in term ${term}, but durable is ${hard.votedFor} in term ${hard.term}`);
+    rule(
+      'a vote is durable before it is said',
+      hard.term >= term && (hard.term > term || hard.votedFor === candidate),
+      () =>
+        `${who(member)} votes for ${candidate} in term ${term}, but durable is ${hard.votedFor} in term ${hard.term}`,
+    );
   }
 
   function noteAcknowledgement(member: number, index: LogIndex): void {
     const { written, durable } = at(member).shadow;
     const holds = durable.entries.length >= index && sameEntry(durable.entries[index - 1], written.entries[index - 1]);
-    rule('an entry is durable before it is acknowledged', index === 0 || holds, () => `${who(member)} acknowledges entries up to ${index}, but durable are ${durable.entries.length}`);
+    rule(
+      'an entry is durable before it is acknowledged',
+      index === 0 || holds,
+      () => `${who(member)} acknowledges entries up to ${index}, but durable are ${durable.entries.length}`,
+    );
   }
 
   return {
@@ -187,7 +242,12 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
       const { pending } = known_.shadow;
       const { durable } = known_.shadow;
       const survived = known_.shadow.recovered(hard, terms);
-      rule('what was synced survives', survived !== null, () => `${who(member)} restarts with term ${hard.term}, vote ${hard.votedFor}, ${lastIndex} entries; durable were term ${durable.hard.term}, vote ${durable.hard.votedFor}, ${durable.entries.length} entries, and ${pending} writes pending`);
+      rule(
+        'what was synced survives',
+        survived !== null,
+        () =>
+          `${who(member)} restarts with term ${hard.term}, vote ${hard.votedFor}, ${lastIndex} entries; durable were term ${durable.hard.term}, vote ${durable.hard.votedFor}, ${durable.entries.length} entries, and ${pending} writes pending`,
+      );
       trace.note('start', member, number, ++known_.life, survived);
       Object.assign(known_, { verified: 0, term: 0, role: 'follower', serving: false, commit: 0, told: 0, applied: 0 });
     },
@@ -198,17 +258,37 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
       const { truncateAfter } = write;
       if (truncateAfter !== undefined) {
         const kept = Math.min(known_.verified, history.length);
-        rule('what is committed is never cut', truncateAfter >= kept, () => `${who(member)} cuts its log after ${truncateAfter}; it holds committed entries up to ${kept}`);
+        rule(
+          'what is committed is never cut',
+          truncateAfter >= kept,
+          () => `${who(member)} cuts its log after ${truncateAfter}; it holds committed entries up to ${kept}`,
+        );
         known_.verified = Math.min(known_.verified, truncateAfter);
       }
-      rule('terms do not fall', write.hard === undefined || write.hard.term >= written.hard.term, () => `${who(member)} writes term ${write.hard?.term} after ${written.hard.term}`);
+      rule(
+        'terms do not fall',
+        write.hard === undefined || write.hard.term >= written.hard.term,
+        () => `${who(member)} writes term ${write.hard?.term} after ${written.hard.term}`,
+      );
       const added = known_.shadow.write(write);
       const first = written.entries.length - added.length + 1;
       added.forEach((entry, n) => {
         noteEntry(member, first + n, entry, written.entries[first + n - 2]?.term ?? 0);
-        rule('terms do not fall along a log', entry.term >= (written.entries[first + n - 2]?.term ?? 0), () => `${who(member)} writes entry ${first + n} of term ${entry.term} behind a newer term`);
+        rule(
+          'terms do not fall along a log',
+          entry.term >= (written.entries[first + n - 2]?.term ?? 0),
+          () => `${who(member)} writes entry ${first + n} of term ${entry.term} behind a newer term`,
+        );
       });
-      trace.note('write', member, number, written.hard.term, truncateAfter, added.length === 0 ? -1 : first, written.entries.length);
+      trace.note(
+        'write',
+        member,
+        number,
+        written.hard.term,
+        truncateAfter,
+        added.length === 0 ? -1 : first,
+        written.entries.length,
+      );
     },
 
     synced(member) {
@@ -228,10 +308,19 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
       if (last === undefined) throw new Violation('apply', `${who(member)} applies nothing`);
       if (last.index > history.length) extend(member, status.commit, status.term);
       for (const entry of entries) {
-        rule('entries are applied in order, each once', entry.index === known_.applied + 1, () => `${who(member)} applies ${entry.index} after ${known_.applied}`);
+        rule(
+          'entries are applied in order, each once',
+          entry.index === known_.applied + 1,
+          () => `${who(member)} applies ${entry.index} after ${known_.applied}`,
+        );
         const committed = history[entry.index - 1];
         const same = committed !== undefined && committed.term === entry.term && committed.print === fingerprint(entry);
-        rule('state machine safety', same, () => `${who(member)} applies another entry ${entry.index} (term ${entry.term}) than the committed one (term ${committed?.term})`);
+        rule(
+          'state machine safety',
+          same,
+          () =>
+            `${who(member)} applies another entry ${entry.index} (term ${entry.term}) than the committed one (term ${committed?.term})`,
+        );
         known_.applied = entry.index;
       }
       trace.note('apply', member, number, entries[0]?.index, last.index);
@@ -241,12 +330,29 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
       const known_ = at(member);
       const { term, role, commit, applied, lastIndex, serving } = status;
       rule('terms never fall', term >= known_.term, () => `${who(member)}: term ${term} after ${known_.term}`);
-      rule('commit never falls', commit >= known_.commit, () => `${who(member)}: commit ${commit} after ${known_.commit}`);
-      rule('applied never falls', applied >= known_.told, () => `${who(member)}: applied ${applied} after ${known_.told}`);
-      rule('applied ≤ committed ≤ last', applied <= commit && commit <= lastIndex, () => `${who(member)}: applied ${applied}, committed ${commit}, last ${lastIndex}`);
+      rule(
+        'commit never falls',
+        commit >= known_.commit,
+        () => `${who(member)}: commit ${commit} after ${known_.commit}`,
+      );
+      rule(
+        'applied never falls',
+        applied >= known_.told,
+        () => `${who(member)}: applied ${applied} after ${known_.told}`,
+      );
+      rule(
+        'applied ≤ committed ≤ last',
+        applied <= commit && commit <= lastIndex,
+        () => `${who(member)}: applied ${applied}, committed ${commit}, last ${lastIndex}`,
+      );
       if (promises) {
         const { written } = known_.shadow;
-        rule('the log is written as the chart sees it', written.entries.length === lastIndex && written.hard.term === term, () => `${who(member)}: the chart is at term ${term} with ${lastIndex} entries, written are term ${written.hard.term} and ${written.entries.length} entries`);
+        rule(
+          'the log is written as the chart sees it',
+          written.entries.length === lastIndex && written.hard.term === term,
+          () =>
+            `${who(member)}: the chart is at term ${term} with ${lastIndex} entries, written are term ${written.hard.term} and ${written.entries.length} entries`,
+        );
       }
       if (role === 'leader' && (known_.role !== 'leader' || known_.term !== term)) led(member, term);
       if (commit > known_.commit) extend(member, commit, term);
@@ -265,21 +371,38 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     },
 
     settled(proposal, outcome) {
-      rule('one outcome', open.delete(proposal), () => `${group}: proposal ${proposal} has a second outcome, ${outcome.outcome}`);
+      rule(
+        'one outcome',
+        open.delete(proposal),
+        () => `${group}: proposal ${proposal} has a second outcome, ${outcome.outcome}`,
+      );
       const place_ = places.get(proposal);
       if (outcome.outcome === 'applied') {
-        rule('applied is true', place_ === outcome.index, () => `${group}: proposal ${proposal} was acknowledged as entry ${outcome.index}, but the history has it at ${place_}`);
+        rule(
+          'applied is true',
+          place_ === outcome.index,
+          () =>
+            `${group}: proposal ${proposal} was acknowledged as entry ${outcome.index}, but the history has it at ${place_}`,
+        );
         acknowledged++;
         readFloor = Math.max(readFloor, outcome.index);
       } else if (outcome.outcome === 'notApplied') {
-        rule('notApplied is true', place_ === undefined, () => `${group}: proposal ${proposal} was refused (${outcome.reason}), but is committed at ${place_}`);
+        rule(
+          'notApplied is true',
+          place_ === undefined,
+          () => `${group}: proposal ${proposal} was refused (${outcome.reason}), but is committed at ${place_}`,
+        );
         refused.add(proposal);
       }
     },
 
     answered(member, floor) {
       const { applied } = at(member);
-      rule('reads see what was acknowledged before', applied >= floor, () => `${who(member)} answers a read at ${applied}; when the read began, ${floor} was acknowledged or read`);
+      rule(
+        'reads see what was acknowledged before',
+        applied >= floor,
+        () => `${who(member)} answers a read at ${applied}; when the read began, ${floor} was acknowledged or read`,
+      );
       readFloor = Math.max(readFloor, applied);
     },
 

@@ -50,10 +50,18 @@ export function createClients({ group, clock, random, processes, checker, trace,
       let within = true;
       member.propose(payload, timeoutMs, (outcome) => {
         rule('outcomes come later', !within, () => `proposal ${proposal} was answered within the call`);
-        trace.note('outcome', at.number, group, proposal, RESULTS[outcome.outcome], outcome.outcome === 'applied' ? outcome.index : -1);
+        trace.note(
+          'outcome',
+          at.number,
+          group,
+          proposal,
+          RESULTS[outcome.outcome],
+          outcome.outcome === 'applied' ? outcome.index : -1,
+        );
         checker.settled(proposal, outcome);
         if (outcome.outcome === 'applied') leader = at.number;
-        else if (outcome.outcome === 'notApplied') leader = outcome.leader === null ? null : member.members.indexOf(outcome.leader);
+        else if (outcome.outcome === 'notApplied')
+          leader = outcome.leader === null ? null : member.members.indexOf(outcome.leader);
         done(outcome.outcome === 'applied' ? outcome.index : null);
       });
       within = false;

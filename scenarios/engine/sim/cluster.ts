@@ -32,17 +32,26 @@ export interface Cluster {
   leaderOf(group: number): number | undefined;
   /** Messages that arrived at a living process. */
   readonly delivered: number;
-  /** How long a process that crashed by itself stays down; none: it stays down. */
-  restartAfter: (() => Millis) | null;
+  /** How long a process that crashed by itself stays down; null: for good. Asked again when it is to start. */
+  restartAfter: (member: number) => Millis | null;
 }
 
 /** How soon a closed connection is noticed, and a new one made. */
 const NOTICE_MAX_MS = 5;
 
-export function createCluster(options: SimOptions, clock: VirtualClock, random: Random, trace: Trace, planted: Planted, promises: boolean): Cluster {
+export function createCluster(
+  options: SimOptions,
+  clock: VirtualClock,
+  random: Random,
+  trace: Trace,
+  planted: Planted,
+  promises: boolean,
+): Cluster {
   const { members: size, driftPpmMax } = options;
   const names: BrokerId[] = Array.from({ length: size }, (_, member) => parseBrokerId(`b${member + 1}`));
-  const groupIds: GroupId[] = Array.from({ length: options.groups }, (_, group) => (group === 0 ? 'control' : shardGroup(group - 1)));
+  const groupIds: GroupId[] = Array.from({ length: options.groups }, (_, group) =>
+    group === 0 ? 'control' : shardGroup(group - 1),
+  );
   const numbers = new Map(names.map((name, member) => [name, member]));
   const network = createNetwork(clock, random.fork('network'), size, options.network);
   const connections = random.fork('connections');
@@ -68,8 +77,11 @@ export function createCluster(options: SimOptions, clock: VirtualClock, random: 
       send,
       crashed(member) {
         crash(member);
-        const after = cluster.restartAfter;
-        if (after !== null) clock.after(after(), () => cluster.restartAfter === null || start(member));
+        const after = cluster.restartAfter(member);
+        if (after === null) return;
+        clock.after(after, () => {
+          if (cluster.restartAfter(member) !== null) start(member);
+        });
       },
     }),
   );
@@ -117,7 +129,8 @@ export function createCluster(options: SimOptions, clock: VirtualClock, random: 
     if (process(member).up) return;
     process(member).start();
     for (let other = 0; other < size; other++) {
-      if (other === member || !process(other).up || network.isCut(member, other) || network.isCut(other, member)) continue;
+      if (other === member || !process(other).up || network.isCut(member, other) || network.isCut(other, member))
+        continue;
       tellConnection(member, other, 'opened');
       tellConnection(other, member, 'opened');
     }
@@ -127,7 +140,8 @@ export function createCluster(options: SimOptions, clock: VirtualClock, random: 
     if (!process(member).up) return;
     process(member).crash();
     for (let other = 0; other < size; other++) {
-      if (other !== member && connections.next() < options.network.closeNoticedChance) tellConnection(member, other, 'closed');
+      if (other !== member && connections.next() < options.network.closeNoticedChance)
+        tellConnection(member, other, 'closed');
     }
   }
 
@@ -178,7 +192,7 @@ export function createCluster(options: SimOptions, clock: VirtualClock, random: 
     get delivered() {
       return delivered;
     },
-    restartAfter: null,
+    restartAfter: () => null,
   };
   return cluster;
 }

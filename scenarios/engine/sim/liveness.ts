@@ -37,11 +37,18 @@ function drawCore(random: Random, size: number): number[] {
 }
 
 /** @throws Violation `liveness` when the core does not get there in time. */
-export function runLiveness(options: SimOptions, clock: VirtualClock, random: Random, cluster: Cluster, clients: readonly Clients[]): void {
+export function runLiveness(
+  options: SimOptions,
+  clock: VirtualClock,
+  random: Random,
+  cluster: Cluster,
+  clients: readonly Clients[],
+): void {
   const core = drawCore(random, cluster.size);
-  cluster.restartAfter = () => options.electionMinMs;
+  cluster.restartAfter = (member) => (core.includes(member) ? options.electionMinMs : null);
   cluster.network.calm(options.electionMinMs / 10);
-  for (let member = 0; member < cluster.size; member++) if (!core.includes(member)) breakForGood(cluster, random, member, core);
+  for (let member = 0; member < cluster.size; member++)
+    if (!core.includes(member)) breakForGood(cluster, random, member, core);
   for (const member of core) {
     cluster.start(member);
     cluster.process(member).resume();
@@ -53,13 +60,24 @@ export function runLiveness(options: SimOptions, clock: VirtualClock, random: Ra
   while (goals.some((reached) => !reached())) {
     if (clock.monotonic() > deadline || !clock.step()) {
       const late = goals.flatMap((reached, group) => (reached() ? [] : [`group ${group}`]));
-      throw new Violation('liveness', `the core ${core.map((member) => `b${member + 1}`).join(' ')} did not write, read and agree in ${late.join(', ')} within ${BOUND_TIMEOUTS} election timeouts`);
+      throw new Violation(
+        'liveness',
+        `the core ${core.map((member) => `b${member + 1}`).join(' ')} did not write, read and agree in ${late.join(', ')} within ${BOUND_TIMEOUTS} election timeouts`,
+      );
     }
   }
 }
 
 /** Tries at one member of the core after another. Returns whether everything was reached. */
-function pursue(options: SimOptions, clock: VirtualClock, random: Random, cluster: Cluster, core: readonly number[], clients: Clients, group: number): () => boolean {
+function pursue(
+  options: SimOptions,
+  clock: VirtualClock,
+  random: Random,
+  cluster: Cluster,
+  core: readonly number[],
+  clients: Clients,
+  group: number,
+): () => boolean {
   const pause: Millis = options.heartbeatMs;
   let written = false;
   let read = false;

@@ -60,7 +60,11 @@ export function fingerprint({ kind, payload }: Pick<LogEntry, 'kind' | 'payload'
 }
 
 function shadowOf(entry: LogEntry): ShadowEntry {
-  return { term: entry.term, print: fingerprint(entry), proposal: entry.kind === 'data' ? proposalIn(entry.payload) : null };
+  return {
+    term: entry.term,
+    print: fingerprint(entry),
+    proposal: entry.kind === 'data' ? proposalIn(entry.payload) : null,
+  };
 }
 
 function change(image: LogImage, { hard, truncateAfter, entries }: Change): void {

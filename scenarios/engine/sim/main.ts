@@ -7,18 +7,27 @@ import { runSimulation } from './simulation.ts';
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { trace: { type: 'boolean', default: false }, bug: { type: 'string' }, outcomes: { type: 'boolean', default: false } },
+  options: {
+    trace: { type: 'boolean', default: false },
+    bug: { type: 'string' },
+    outcomes: { type: 'boolean', default: false },
+  },
 });
 const { first, last } = parseSeeds(positionals[0] ?? '1..500');
 const bug = values.bug;
-if (bug !== undefined && !Object.hasOwn(plantedBugs, bug)) throw new Error(`no planted bug ${bug}; there are ${Object.keys(plantedBugs).join(', ')}`);
+if (bug !== undefined && !Object.hasOwn(plantedBugs, bug))
+  throw new Error(`no planted bug ${bug}; there are ${Object.keys(plantedBugs).join(', ')}`);
 
 let delivered = 0;
 let failed = 0;
 const began = performance.now();
 for (let seed = first; seed <= last; seed++) {
   const planted = bug === undefined ? {} : plantedBugs[bug as PlantedBug]();
-  const result = runSimulation(drawOptions(seed), { planted, promises: !values.outcomes, ...(values.trace && { trace: (line: string) => console.log(line) }) });
+  const result = runSimulation(drawOptions(seed), {
+    planted,
+    promises: !values.outcomes,
+    ...(values.trace && { trace: (line: string) => console.log(line) }),
+  });
   delivered += result.delivered;
   if (result.failure !== null) {
     failed++;

@@ -36,7 +36,10 @@ function carryOut(groups: Groups, { group: id, hard, truncateAfter, entries = []
   if (hard !== undefined) group.hard = hard;
   if (truncateAfter !== undefined) group.entries.length = Math.min(group.entries.length, truncateAfter);
   for (const entry of entries) {
-    assert(entry.index === group.entries.length + 1, `${id}: entry ${group.entries.length + 1} comes next, not ${entry.index}`);
+    assert(
+      entry.index === group.entries.length + 1,
+      `${id}: entry ${group.entries.length + 1} comes next, not ${entry.index}`,
+    );
     group.entries.push(entry);
   }
 }
@@ -54,7 +57,9 @@ export function createMemoryStore(random: Random, { syncMinMs, syncMeanMs }: Dis
 
   return {
     open(clock: Clock): LogStore {
-      const live: Groups = new Map([...durable].map(([id, { hard, entries }]) => [id, { hard, entries: [...entries] }]));
+      const live: Groups = new Map(
+        [...durable].map(([id, { hard, entries }]) => [id, { hard, entries: [...entries] }]),
+      );
       const recovered = new Map([...durable].map(([id, group]) => [id, recoveredFrom(group)]));
       let waiting: Waiting[] = [];
       let syncing = false;
@@ -86,7 +91,10 @@ export function createMemoryStore(random: Random, { syncMinMs, syncMeanMs }: Dis
         },
         read(group, from, through, maxBytes, done) {
           const { entries } = groupOf(live, group);
-          assert(from >= 1 && from <= through && through <= entries.length, `${group}: ${from} … ${through} is not in the log (1 … ${entries.length})`);
+          assert(
+            from >= 1 && from <= through && through <= entries.length,
+            `${group}: ${from} … ${through} is not in the log (1 … ${entries.length})`,
+          );
           let end = from;
           for (let bytes = entries[from - 1]?.payload.length ?? 0; end < through; end++) {
             bytes += entries[end]?.payload.length ?? 0;

@@ -20,6 +20,7 @@ export function createNemesis(clock: VirtualClock, random: Random, cluster: Clus
 
   const exponential = (mean: Millis) => -Math.log(1 - random.next()) * mean;
   const anyone = () => random.integer(0, size - 1);
+  const leaderOfSome = () => cluster.leaderOf(random.integer(0, cluster.groups - 1));
   const later = (run: () => void) => clock.after(exponential(durationMeanMs), () => stopped || run());
 
   function draw(): FaultKind | undefined {
@@ -42,13 +43,20 @@ export function createNemesis(clock: VirtualClock, random: Random, cluster: Clus
     later(() => cluster.heal(from, to));
   }
 
+  function isolate(member: number): void {
+    for (let other = 0; other < size; other++) {
+      cut(member, other);
+      cut(other, member);
+    }
+  }
+
   function bring(kind: FaultKind): void {
     const member = anyone();
     switch (kind) {
       case 'crash':
         return crash(member);
       case 'crashLeader':
-        return crash(cluster.leaderOf(random.integer(0, cluster.groups - 1)) ?? member);
+        return crash(leaderOfSome() ?? member);
       case 'crashAtWrite':
         return cluster.process(member).crashAt('write');
       case 'crashAfterSync':
@@ -65,13 +73,10 @@ export function createNemesis(clock: VirtualClock, random: Random, cluster: Clus
         later(() => process.resume());
         return;
       }
-      case 'isolate': {
-        for (let other = 0; other < size; other++) {
-          cut(member, other);
-          cut(other, member);
-        }
-        return;
-      }
+      case 'isolate':
+        return isolate(member);
+      case 'isolateLeader':
+        return isolate(leaderOfSome() ?? member);
       case 'split': {
         const side = Array.from({ length: size }, () => random.next() < 0.5);
         for (let a = 0; a < size; a++) for (let b = 0; b < size; b++) if (side[a] !== side[b]) cut(a, b);

@@ -38,7 +38,12 @@ export function createNetwork(clock: VirtualClock, random: Random, members: numb
   let { lossChance, duplicateChance, straggleChance } = options;
   const { delayMinMs, delayMeanMs, ordered, linkMessagesMax } = options;
   let delayMaxMs = Number.POSITIVE_INFINITY;
-  const links: Link[] = Array.from({ length: members * members }, () => ({ cut: false, cloggedUntil: 0, lastArrival: 0, messages: [] }));
+  const links: Link[] = Array.from({ length: members * members }, () => ({
+    cut: false,
+    cloggedUntil: 0,
+    lastArrival: 0,
+    messages: [],
+  }));
 
   const link = (from: number, to: number): Link => {
     const found = links[from * members + to];

@@ -36,6 +36,7 @@ export const faultKinds = [
   'powerLoss',
   'pause',
   'isolate',
+  'isolateLeader',
   'split',
   'oneWay',
   'clog',
@@ -124,7 +125,9 @@ export function drawOptions(seed: number | string): SimOptions {
     faults: {
       intervalMeanMs: electionMaxMs * pick(random, [0.5, 1, 3, 8]),
       durationMeanMs: electionMaxMs * pick(random, [0.3, 1, 3]),
-      weights: Object.fromEntries(faultKinds.filter(() => random.next() < 0.5).map((kind) => [kind, random.integer(1, 10)])),
+      weights: Object.fromEntries(
+        faultKinds.filter(() => random.next() < 0.5).map((kind) => [kind, random.integer(1, 10)]),
+      ),
     },
     workload: {
       clientsPerGroup: random.integer(1, 4),

@@ -52,20 +52,23 @@ function groupWith(group: RaftGroup, change: Partial<RaftGroup>): RaftGroup {
   };
 }
 
-/** The largest prefix that a majority holds, whatever its terms: what a leader must not commit by. */
-function overCounted(): NonNullable<Planted['outgoing']> {
-  const matches = new Map<string, Map<string, number>>();
+/** The leader's commit index, by counting replicas of entries of whatever term: what it must not do (the dissertation's figure 3.7). */
+function countedReplicas(): NonNullable<Planted['outgoing']> {
+  /** By group, leader and term: what each follower has acknowledged. */
+  const known = new Map<string, Map<string, number>>();
   return (envelope) => {
     const { message, group } = envelope;
     if (message.type === 'appendReply' && !message.rejected) {
       const key = `${group}/${message.to}/${message.term}`;
-      const of = matches.get(key) ?? new Map<string, number>();
-      of.set(message.from, Math.max(of.get(message.from) ?? 0, message.index));
-      matches.set(key, of);
+      const matches = known.get(key) ?? new Map<string, number>();
+      matches.set(message.from, Math.max(matches.get(message.from) ?? 0, message.index));
+      known.set(key, matches);
     }
     if (message.type !== 'heartbeat') return envelope;
-    const of = matches.get(`${group}/${message.from}/${message.term}`);
-    const commit = Math.max(message.commit, of?.get(message.to) ?? 0);
+    const matches = known.get(`${group}/${message.from}/${message.term}`) ?? new Map<string, number>();
+    // As many followers as make a majority without the leader, whose own disk is not asked.
+    const counted = [...matches.values()].sort((a, b) => b - a)[matches.size > 2 ? 2 : 1] ?? 0;
+    const commit = Math.max(message.commit, Math.min(counted, matches.get(message.to) ?? 0));
     return { ...envelope, message: { ...message, commit } };
   };
 }
@@ -81,10 +84,13 @@ export const plantedBugs = {
   }),
   /** Remembers the term, but not for whom it voted in it. */
   voteNotPersisted: () => ({
-    log: (log) => logWith(log, (write, synced) => log.write(write.hard === undefined ? write : { ...write, hard: { ...write.hard, votedFor: null } }, synced)),
+    log: (log) =>
+      logWith(log, (write, synced) =>
+        log.write(write.hard === undefined ? write : { ...write, hard: { ...write.hard, votedFor: null } }, synced),
+      ),
   }),
-  /** Counts replicas of entries of older terms (the dissertation's figure 3.7), and tells its followers that they are committed. */
-  commitByCountOfOlderTerm: () => ({ outgoing: overCounted() }),
+  /** Counts replicas of entries of older terms, and tells its followers that they are committed. */
+  commitByCountOfOlderTerm: () => ({ outgoing: countedReplicas() }),
   /** Votes for whoever asks, however short its log. */
   voteForStaleLog: () => ({
     incoming: (envelope) => {
@@ -105,7 +111,11 @@ export const plantedBugs = {
     group: (group) =>
       groupWith(group, {
         propose: (payload, timeoutMs, done) =>
-          group.propose(payload, timeoutMs, (outcome) => done(outcome.outcome === 'unknown' ? { outcome: 'notApplied', reason: 'overwritten', leader: null } : outcome)),
+          group.propose(payload, timeoutMs, (outcome) =>
+            done(
+              outcome.outcome === 'unknown' ? { outcome: 'notApplied', reason: 'overwritten', leader: null } : outcome,
+            ),
+          ),
       }),
   }),
   /** A retry that the client did not ask for: the proposal is made twice. */

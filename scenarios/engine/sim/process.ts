@@ -69,7 +69,10 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       run();
     } catch (error) {
       if (error instanceof Violation) throw error;
-      throw new Violation('no member fails', `${self}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
+      throw new Violation(
+        'no member fails',
+        `${self}: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`,
+      );
     }
     const sent = leaving;
     leaving = [];
@@ -141,7 +144,13 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   }
 
   function die(): void {
-    trace.note('crash', number, -1, lives, checkers.reduce((sum, checker) => sum + checker.pendingWrites(number), 0));
+    trace.note(
+      'crash',
+      number,
+      -1,
+      lives,
+      checkers.reduce((sum, checker) => sum + checker.pendingWrites(number), 0),
+    );
     view?.revoke();
     view = null;
     running = [];

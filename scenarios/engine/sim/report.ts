@@ -6,12 +6,19 @@ export function parseSeeds(text: string): { readonly first: number; readonly las
   const match = /^(\d+)(?:\.\.(\d+))?$/.exec(text);
   const first = Number(match?.[1] ?? Number.NaN);
   const last = Number(match?.[2] ?? first);
-  if (!Number.isInteger(first) || !(last >= first)) throw new Error(`seeds are a number or a range such as 1..500, not ${JSON.stringify(text)}`);
+  if (!Number.isInteger(first) || !(last >= first))
+    throw new Error(`seeds are a number or a range such as 1..500, not ${JSON.stringify(text)}`);
   return { first, last };
 }
 
 /** The seed, what was broken, the options, and the last things that happened. */
 export function describeFailure({ options, failure, tail }: SimResult): string {
   const { seed, ...drawn } = options;
-  return [`seed ${seed}: ${failure?.message ?? 'passed'}`, `options ${JSON.stringify(drawn)}`, ...tail, `again: node --import tsx scenarios/engine/sim/main.ts ${seed} --trace`, ''].join('\n');
+  return [
+    `seed ${seed}: ${failure?.message ?? 'passed'}`,
+    `options ${JSON.stringify(drawn)}`,
+    ...tail,
+    `again: node --import tsx scenarios/engine/sim/main.ts ${seed} --trace`,
+    '',
+  ].join('\n');
 }

@@ -37,13 +37,24 @@ const TAIL_LINES = 60;
 /** A guard against time that does not move on. */
 const STEPS_MAX = 20_000_000;
 
-export function runSimulation(options: SimOptions, { planted = {}, promises = true, trace: each }: SimHooks = {}): SimResult {
+export function runSimulation(
+  options: SimOptions,
+  { planted = {}, promises = true, trace: each }: SimHooks = {},
+): SimResult {
   const clock = createVirtualClock();
   const random = createRandom(options.seed).fork('run');
   const trace = createTrace(clock, undefined, each);
   const cluster = createCluster(options, clock, random, trace, planted, promises);
   const clients = cluster.checkers.map((checker, group) =>
-    createClients({ group, clock, random: random.fork(`clients of ${group}`), processes: cluster.processes, checker, trace, options: options.workload }),
+    createClients({
+      group,
+      clock,
+      random: random.fork(`clients of ${group}`),
+      processes: cluster.processes,
+      checker,
+      trace,
+      options: options.workload,
+    }),
   );
   let failure: Violation | null = null;
   try {
@@ -60,7 +71,12 @@ export function runSimulation(options: SimOptions, { planted = {}, promises = tr
     cluster.restartAfter = () => -Math.log(1 - restarts.next()) * options.faults.durationMeanMs;
     for (let member = 0; member < cluster.size; member++) cluster.start(member);
     const nemesis = createNemesis(clock, random.fork('nemesis'), cluster, options.faults);
-    for (let steps = 0; clock.monotonic() < options.safetyMs && cluster.checkers.some(({ acknowledged }) => acknowledged < options.acknowledgedMax); steps++) {
+    for (
+      let steps = 0;
+      clock.monotonic() < options.safetyMs &&
+      cluster.checkers.some(({ acknowledged }) => acknowledged < options.acknowledgedMax);
+      steps++
+    ) {
       if (steps > STEPS_MAX) throw new Violation('time moves on', `${STEPS_MAX} steps within ${clock.monotonic()} ms`);
       clock.step();
     }

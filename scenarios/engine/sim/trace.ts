@@ -45,7 +45,16 @@ const NONE = -1;
 
 export interface Trace {
   /** @param member and group by their numbers; −1 for none. */
-  note(event: TraceEvent, member: number, group: number, a?: number, b?: number, c?: number, d?: number, e?: number): void;
+  note(
+    event: TraceEvent,
+    member: number,
+    group: number,
+    a?: number,
+    b?: number,
+    c?: number,
+    d?: number,
+    e?: number,
+  ): void;
   /** Of everything noted so far. */
   readonly hash: string;
   readonly count: number;
@@ -72,7 +81,9 @@ export function createTrace(clock: VirtualClock, kept = 512, each?: (line: strin
     const event = NAMES[code] ?? 'phase';
     const numbers = EVENTS[event].map((name, n) => {
       const value = ring[at + 4 + n] ?? 0;
-      return name === 'about' ? (value === NONE ? '' : `b${value + 1}`).padEnd(3) : `${name} ${value === NONE ? '-' : value}`;
+      return name === 'about'
+        ? (value === NONE ? '' : `b${value + 1}`).padEnd(3)
+        : `${name} ${value === NONE ? '-' : value}`;
     });
     const who = member === NONE ? '' : `b${member + 1}`;
     return `${time.toFixed(3).padStart(12)}  ${who.padEnd(3)} ${(group === NONE ? '' : `g${group}`).padEnd(3)} ${event.padEnd(15)} ${numbers.join('  ')}`;

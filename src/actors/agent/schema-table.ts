@@ -86,7 +86,9 @@ function decode(bytes: Uint8Array, path: string): vedette.v1.QueueSchemas {
     throw new VedetteError('FAILED_PRECONDITION', `${path} has format ${stored.version}; this version reads ${FORMAT}`);
   } catch (error) {
     if (error instanceof VedetteError) throw error;
-    throw new VedetteError('DATA_LOSS', `${path} is damaged; remove it together with the agent's queue`, { cause: error });
+    throw new VedetteError('DATA_LOSS', `${path} is damaged; remove it together with the agent's queue`, {
+      cause: error,
+    });
   }
 }
 

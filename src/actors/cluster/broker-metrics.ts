@@ -22,11 +22,23 @@ export function prometheusText(broker: Broker, process: ProcessFigures): string 
     ['vedette_hosts', 'gauge', 'Hosts known to the replicas here.', figures.hosts],
     ['vedette_rows_applied_total', 'counter', 'Rows applied to the replicas here.', figures.rowsApplied],
     ['vedette_samples_applied_total', 'counter', 'Samples applied to the replicas here.', figures.samplesApplied],
-    ['vedette_duplicate_rows_total', 'counter', 'Rows that were known when they were proposed here.', figures.duplicates],
-    ['vedette_conflicting_samples_total', 'counter', 'Samples proposed here with another value than the one known.', figures.conflicts],
+    [
+      'vedette_duplicate_rows_total',
+      'counter',
+      'Rows that were known when they were proposed here.',
+      figures.duplicates,
+    ],
+    [
+      'vedette_conflicting_samples_total',
+      'counter',
+      'Samples proposed here with another value than the one known.',
+      figures.conflicts,
+    ],
     ['vedette_sessions', 'gauge', 'Sessions of agents.', figures.sessions],
     ['vedette_subscriptions', 'gauge', 'Open subscriptions.', figures.subscriptions],
     ['vedette_acked_rows_total', 'counter', 'Rows acknowledged to agents.', figures.ackedRows],
   ];
-  return metrics.map(([name, type, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${value}\n`).join('');
+  return metrics
+    .map(([name, type, help, value]) => `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${name} ${value}\n`)
+    .join('');
 }

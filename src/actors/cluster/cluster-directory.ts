@@ -90,10 +90,14 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
       const requestId = nextRequest++;
       const view = peers.views.find(({ id }) => id === to);
       if (view === undefined || (view.state !== 'up' && view.state !== 'suspect')) {
-        clock.defer(() => done({ outcome: 'notApplied', code: 'UNAVAILABLE', message: `no link to ${to}`, leader: null }));
+        clock.defer(() =>
+          done({ outcome: 'notApplied', code: 'UNAVAILABLE', message: `no link to ${to}`, leader: null }),
+        );
         return;
       }
-      const timer = clock.after(timeoutMs, () => end(requestId, { outcome: 'unknown', message: `${to} did not answer within ${timeoutMs} ms` }));
+      const timer = clock.after(timeoutMs, () =>
+        end(requestId, { outcome: 'unknown', message: `${to} did not answer within ${timeoutMs} ms` }),
+      );
       asked.set(requestId, { to, shard, timer, done });
       peers.send(to, { kind: 'forward', requestId, shard, ringVersion: layout.version, proposal });
     },
@@ -101,7 +105,12 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
       const reply = (result: ForwardOutcome) => peers.send(from, { kind: 'forwardReply', requestId, result });
       const local = shards.get(shard);
       if (local === undefined) {
-        reply({ outcome: 'notApplied', code: 'FAILED_PRECONDITION', message: `${self} holds no replica of shard ${shard}`, leader: null });
+        reply({
+          outcome: 'notApplied',
+          code: 'FAILED_PRECONDITION',
+          message: `${self} holds no replica of shard ${shard}`,
+          leader: null,
+        });
         return;
       }
       local.propose(decodeProposal(proposal), reply);
@@ -115,9 +124,9 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     },
     stop() {
       for (const subscription of subscriptions) subscription.unsubscribe();
-      for (const requestId of [...asked.keys()]) end(requestId, { outcome: 'unknown', message: 'this broker is stopping' });
+      for (const requestId of [...asked.keys()])
+        end(requestId, { outcome: 'unknown', message: 'this broker is stopping' });
       changes.complete();
     },
   };
 }
-

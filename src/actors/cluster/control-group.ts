@@ -36,7 +36,10 @@ export function createControlGroup(ports: ControlGroupPorts): ControlGroup {
 
   function apply(entry: LogEntry): void {
     if (entry.kind !== 'data') return;
-    assert(entry.payload[0] === CONTROL_ENTRY_FORMAT, `a control entry of format ${entry.payload[0]}; this version reads ${CONTROL_ENTRY_FORMAT}`);
+    assert(
+      entry.payload[0] === CONTROL_ENTRY_FORMAT,
+      `a control entry of format ${entry.payload[0]}; this version reads ${CONTROL_ENTRY_FORMAT}`,
+    );
     const { founded } = vedette.v1.ControlEntry.decode(entry.payload.subarray(1));
     if (founded === null || founded === undefined || cluster.value !== null) return;
     cluster.next((founded.clusterId ?? '') as ClusterId);

@@ -13,14 +13,17 @@ export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: 
     get('/api/v1/cluster/nodes/{id}', ({ params }) => {
       const id = params['id'] ?? '';
       const node = broker.view.node(id);
-      if (node === undefined) throw new VedetteError('NOT_FOUND', `no broker ${JSON.stringify(id)} in this cluster`, { field: 'id' });
+      if (node === undefined)
+        throw new VedetteError('NOT_FOUND', `no broker ${JSON.stringify(id)} in this cluster`, { field: 'id' });
       return node;
     }),
     get('/api/v1/cluster/ring', () => broker.view.ring()),
     get('/api/v1/cluster/metrics', () => broker.figures()),
     get('/api/v1/cluster/health', () => broker.health()),
     ...machineRoutes(inspector),
-    get('/metrics', () => reply({ status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: metricsText() })),
+    get('/metrics', () =>
+      reply({ status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: metricsText() }),
+    ),
     get('/healthz', () => ({ status: 'alive' })),
     get('/readyz', () => {
       const health = broker.health();

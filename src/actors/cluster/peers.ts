@@ -85,7 +85,17 @@ export function createPeers(ports: PeersPorts): Peers {
   let ticking: Timer | null = null;
 
   for (const [id, grpcAddress] of ports.members) {
-    if (id !== self) links.set(id, { id, stream: null, incarnation: '', grpcAddress, httpAddress: '', heardAt: clock.monotonic(), outbox: [], retry: null });
+    if (id !== self)
+      links.set(id, {
+        id,
+        stream: null,
+        incarnation: '',
+        grpcAddress,
+        httpAddress: '',
+        heardAt: clock.monotonic(),
+        outbox: [],
+        retry: null,
+      });
   }
   const machines = new Map([...links.values()].map((link) => [link.id, runLink(link)]));
 
@@ -226,26 +236,34 @@ export function createPeers(ports: PeersPorts): Peers {
   /** Why the broker that says this hello is not wanted; null: it is. */
   function objectionTo(hello: PeerHello, expected: BrokerId): string | null {
     const mine = ports.hello();
-    if (hello.protocol !== PEER_PROTOCOL) return `${hello.broker} speaks peer protocol ${hello.protocol}, ${self} speaks ${PEER_PROTOCOL}`;
+    if (hello.protocol !== PEER_PROTOCOL)
+      return `${hello.broker} speaks peer protocol ${hello.protocol}, ${self} speaks ${PEER_PROTOCOL}`;
     if (hello.broker === self) return `two brokers have the id ${self}`;
     if (hello.broker !== expected) return `${expected} was expected here, not ${hello.broker}: check --peers`;
-    if (!links.has(hello.broker)) return `${hello.broker} is not among the peers ${[...ports.members.keys()].join(', ')}`;
-    if (differ(hello.cluster, mine.cluster)) return `${hello.broker} belongs to cluster ${hello.cluster}, ${self} to ${mine.cluster}`;
-    if (hello.founding !== mine.founding) return `${hello.broker} and ${self} were started with different --peers, --shards or --replicas`;
+    if (!links.has(hello.broker))
+      return `${hello.broker} is not among the peers ${[...ports.members.keys()].join(', ')}`;
+    if (differ(hello.cluster, mine.cluster))
+      return `${hello.broker} belongs to cluster ${hello.cluster}, ${self} to ${mine.cluster}`;
+    if (hello.founding !== mine.founding)
+      return `${hello.broker} and ${self} were started with different --peers, --shards or --replicas`;
     return null;
   }
 
   function duplicateOf(hello: PeerHello): string | null {
     const link = links.get(hello.broker);
     const other = link?.stream?.accepted === true && link.incarnation !== hello.incarnation;
-    return other ? `two brokers have the id ${hello.broker}: one is connected already, with another data directory` : null;
+    return other
+      ? `two brokers have the id ${hello.broker}: one is connected already, with another data directory`
+      : null;
   }
 
   function noteRefusal(peer: BrokerId, reason: string): void {
     if (refusals.get(peer) !== reason) warn(`${peer}: ${reason}`);
     refusals.set(peer, reason);
     if (refusals.size * 2 > links.size) {
-      ports.refused(new VedetteError('FAILED_PRECONDITION', [...new Set(refusals.values())].join('; '), { field: 'peers' }));
+      ports.refused(
+        new VedetteError('FAILED_PRECONDITION', [...new Set(refusals.values())].join('; '), { field: 'peers' }),
+      );
     }
   }
 
@@ -280,7 +298,12 @@ export function createPeers(ports: PeersPorts): Peers {
 
   return {
     get views() {
-      return [...links.values()].map(({ id, grpcAddress, httpAddress }) => ({ id, grpcAddress, httpAddress, state: statePaths(machines.get(id)?.snapshot.value) }));
+      return [...links.values()].map(({ id, grpcAddress, httpAddress }) => ({
+        id,
+        grpcAddress,
+        httpAddress,
+        state: statePaths(machines.get(id)?.snapshot.value),
+      }));
     },
     send(to, message) {
       const stream = links.get(to)?.stream;

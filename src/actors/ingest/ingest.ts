@@ -57,7 +57,13 @@ export function createIngest({ directory, clock, random, inspector }: IngestPort
     },
     takeBeats() {
       const now = clock.monotonic();
-      const beats = [...heard].map(([host, { agent, at, clockSkewMs }]) => ({ host, agent, ageMs: now - at, intervalMs: limits.ingest.heartbeatMs, clockSkewMs }));
+      const beats = [...heard].map(([host, { agent, at, clockSkewMs }]) => ({
+        host,
+        agent,
+        ageMs: now - at,
+        intervalMs: limits.ingest.heartbeatMs,
+        clockSkewMs,
+      }));
       heard.clear();
       return beats;
     },

@@ -73,7 +73,12 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
   const tell = (type: 'hello' | 'full' | 'drained' | 'closed') => machine.send({ type, at: clock.monotonic() });
 
   function answer(extra: vedette.v1.IReportResponse): void {
-    call.responses.send({ ackedSequence: acked, sendWindow: windowBatches, heartbeatIntervalMs: heartbeatMs, ...extra });
+    call.responses.send({
+      ackedSequence: acked,
+      sendWindow: windowBatches,
+      heartbeatIntervalMs: heartbeatMs,
+      ...extra,
+    });
   }
 
   function finish(error?: VedetteError): void {
@@ -106,7 +111,8 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
   }
 
   function keepEarly(batch: vedette.v1.IBatch): void {
-    if (early !== null) throw invalidArgument('hello', 'the session begins with a Hello; at most one batch may come before its answer');
+    if (early !== null)
+      throw invalidArgument('hello', 'the session begins with a Hello; at most one batch may come before its answer');
     early = batch;
   }
 
@@ -122,7 +128,8 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
 
   function take(batch: vedette.v1.IBatch): void {
     const sequence = batch.sequence ?? 0;
-    if (sequence !== nextSequence) throw invalidArgument('batch.sequence', `batch ${nextSequence} comes next, not ${sequence}`);
+    if (sequence !== nextSequence)
+      throw invalidArgument('batch.sequence', `batch ${nextSequence} comes next, not ${sequence}`);
     nextSequence++;
     const rejections: vedette.v1.IRejection[] = [];
     const unknownSchemas = new Set<number>();
@@ -131,7 +138,11 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
     let rows = 0;
     let size = 0;
     for (const frame of batch.frames ?? []) {
-      const checked = checkFrame(frame, { sessionHost: hello?.hostId ?? '', schema: (id) => schemas.get(id), now: clock.now() });
+      const checked = checkFrame(frame, {
+        sessionHost: hello?.hostId ?? '',
+        schema: (id) => schemas.get(id),
+        now: clock.now(),
+      });
       if (checked.verdict === 'rejected') {
         rejections.push(rejectionOf(checked, sequence));
         if (checked.code === 'unknown_schema') unknownSchemas.add(frame.schemaId ?? 0);
@@ -159,7 +170,8 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
   function learn(schema: vedette.v1.ISchema, sequence: number, rejections: vedette.v1.IRejection[]): void {
     const id = schema.schemaId ?? 0;
     if (id === 0) throw invalidArgument('batch.schemas.schema_id', 'schema ids begin at 1');
-    if (schemas.size >= schemasPerSessionMax) throw new VedetteError('RESOURCE_EXHAUSTED', `a session may announce at most ${schemasPerSessionMax} schemas`);
+    if (schemas.size >= schemasPerSessionMax)
+      throw new VedetteError('RESOURCE_EXHAUSTED', `a session may announce at most ${schemasPerSessionMax} schemas`);
     const checked = checkSchema(schema);
     if ('verdict' in checked) rejections.push(rejectionOf(checked, sequence));
     else schemas.set(id, checked);
@@ -194,18 +206,20 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
     if (bytes < sessionBytesMax / 2 && pending.length < windowBatches / 2) tell('drained');
   }
 
-  requests.add(call.requests.subscribe({
-    next(request) {
-      if (ended) return;
-      try {
-        receive(request);
-      } catch (error) {
-        finish(error instanceof VedetteError ? error : new VedetteError('INTERNAL', describeError(error)));
-      }
-    },
-    error: () => finish(),
-    complete: () => finish(),
-  }));
+  requests.add(
+    call.requests.subscribe({
+      next(request) {
+        if (ended) return;
+        try {
+          receive(request);
+        } catch (error) {
+          finish(error instanceof VedetteError ? error : new VedetteError('INTERNAL', describeError(error)));
+        }
+      },
+      error: () => finish(),
+      complete: () => finish(),
+    }),
+  );
 
   return { close: finish };
 }

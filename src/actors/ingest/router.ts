@@ -55,7 +55,10 @@ export function createRouter(directory: Directory, clock: Clock, random: Random)
         }
         attempt++;
         // A leader that appears meanwhile is worth trying at once.
-        timer = clock.after(retryBaseMs + backoffDelay(attempt, { baseMs: retryBaseMs, maxMs: retryMaxMs }, random), tryNow);
+        timer = clock.after(
+          retryBaseMs + backoffDelay(attempt, { baseMs: retryBaseMs, maxMs: retryMaxMs }, random),
+          tryNow,
+        );
         wake = directory.changes.pipe(take(1)).subscribe(() => clock.defer(tryNow));
       }
 

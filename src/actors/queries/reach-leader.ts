@@ -13,13 +13,19 @@ export interface ReachLeader {
    * @param forwarded the caller is a broker: answer here or not at all.
    * @throws VedetteError whatever the leader answered; UNAVAILABLE when none was found in time.
    */
-  <T>(shard: ShardId, forwarded: boolean, here: (shard: Shard) => T, there: (client: MonitorClient, deadlineMs: Millis) => Promise<T>): Promise<T>;
+  <T>(
+    shard: ShardId,
+    forwarded: boolean,
+    here: (shard: Shard) => T,
+    there: (client: MonitorClient, deadlineMs: Millis) => Promise<T>,
+  ): Promise<T>;
 }
 
 export function createReachLeader(directory: Directory, clock: Clock): ReachLeader {
   const { deadlineMs, retryMs } = limits.queries;
   const pause = () => new Promise<void>((resolve) => clock.after(retryMs, resolve));
-  const isTransient = (error: unknown) => error instanceof VedetteError && (error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED');
+  const isTransient = (error: unknown) =>
+    error instanceof VedetteError && (error.code === 'UNAVAILABLE' || error.code === 'DEADLINE_EXCEEDED');
 
   /** Through ReadIndex: what was acknowledged before the call is seen. */
   async function read<T>(shard: Shard, here: (shard: Shard) => T): Promise<T> {
@@ -48,7 +54,8 @@ export function createReachLeader(directory: Directory, clock: Clock): ReachLead
         return await there(client, Math.max(1, until - clock.monotonic()));
       } catch (error) {
         if (!isTransient(error)) throw error;
-        if (clock.monotonic() + retryMs >= until) throw unavailable(`shard ${shardId} could not be read: ${describeError(error)}`);
+        if (clock.monotonic() + retryMs >= until)
+          throw unavailable(`shard ${shardId} could not be read: ${describeError(error)}`);
       }
       await pause();
     }

@@ -48,7 +48,10 @@ export function createApplier(ports: ApplierPorts): Applier {
   }
 
   function take(entries: readonly LogEntry[]): void {
-    assert(entries[0]?.index === applied + 1, `${group}: the entry after ${applied} comes next, not ${entries[0]?.index}`);
+    assert(
+      entries[0]?.index === applied + 1,
+      `${group}: the entry after ${applied} comes next, not ${entries[0]?.index}`,
+    );
     machine.apply(entries);
     applied += entries.length;
     onApplied(entries);

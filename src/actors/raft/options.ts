@@ -16,7 +16,8 @@ const TIMEOUT_SPREAD_MIN = 1.2;
 
 /** @throws VedetteError INVALID_ARGUMENT naming the rule that the settings break. */
 export function checkRaftOptions({ heartbeatMs, electionMinMs, electionMaxMs }: RaftNodeOptions): void {
-  if (!(heartbeatMs > 0)) throw invalidArgument('heartbeat', `the heartbeat interval must be above 0, not ${heartbeatMs} ms`);
+  if (!(heartbeatMs > 0))
+    throw invalidArgument('heartbeat', `the heartbeat interval must be above 0, not ${heartbeatMs} ms`);
   if (!(electionMinMs >= HEARTBEATS_PER_TIMEOUT_MIN * heartbeatMs)) {
     throw invalidArgument(
       'election-min',

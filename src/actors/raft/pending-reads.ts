@@ -56,7 +56,9 @@ export function createPendingReads(clock: Clock, begin: (read: ReadId) => void):
   return {
     ask(done) {
       if (stopped || open >= limits.raft.readsMax) {
-        const why = stopped ? unavailable('this broker is stopping') : new VedetteError('RESOURCE_EXHAUSTED', `${open} reads wait already`);
+        const why = stopped
+          ? unavailable('this broker is stopping')
+          : new VedetteError('RESOURCE_EXHAUSTED', `${open} reads wait already`);
         clock.defer(() => done(why));
         return;
       }

@@ -46,7 +46,13 @@ export function createShard(ports: ShardPorts): Shard {
   const raft = ports.raft({ apply: (entries) => entries.forEach(apply) });
   const firstReadable = log.recovered(raft.id).firstIndex;
   const proposer = createProposer({ raft, window, schemas, hosts, clock, lastStamp: () => lastStamp });
-  const sessions = createHostSessions({ self, hosts, clock, inspector, announce: (record) => proposer.announce(record) });
+  const sessions = createHostSessions({
+    self,
+    hosts,
+    clock,
+    inspector,
+    announce: (record) => proposer.announce(record),
+  });
 
   let serving = false;
   const leading = raft.statusChanges.subscribe((status) => {
@@ -106,7 +112,13 @@ export function createShard(ports: ShardPorts): Shard {
       log.read(raft.id, from, appliedIndex, maxBytes, (error, entries) => {
         // No-ops have nothing to show, but they move a cursor on.
         if (error !== null) done(error, []);
-        else done(null, entries.map((entry) => (entry.kind === 'data' ? decode(entry, false) : { index: entry.index, stampMs: 0, rows: [], hosts: [] })));
+        else
+          done(
+            null,
+            entries.map((entry) =>
+              entry.kind === 'data' ? decode(entry, false) : { index: entry.index, stampMs: 0, rows: [], hosts: [] },
+            ),
+          );
       });
     },
     propose: (proposal, done) => proposer.propose(proposal, done),

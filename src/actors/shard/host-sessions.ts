@@ -37,7 +37,14 @@ export function createHostSessions(ports: HostSessionsPorts): HostSessions {
 
   function record(host: HostId): HostRecord {
     const now = clock.now();
-    const known = hosts.get(host) ?? { host, state: 'unseen' as const, labels: {}, firstSeenMs: now, lastSeenMs: now, clockSkewMs: 0 };
+    const known = hosts.get(host) ?? {
+      host,
+      state: 'unseen' as const,
+      labels: {},
+      firstSeenMs: now,
+      lastSeenMs: now,
+      clockSkewMs: 0,
+    };
     return { ...known, ...seen.get(host) };
   }
 

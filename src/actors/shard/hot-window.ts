@@ -81,7 +81,12 @@ export function createHotWindow(budget: WindowBudget): WritableWindow {
   }
 
   function begin(window: HostWindow, schema: HostSchema): Chunk {
-    const chunk: Chunk = { schema, times: new Float64Array(CHUNK_ROWS), values: new Float64Array(CHUNK_ROWS * schema.series.length), rows: 0 };
+    const chunk: Chunk = {
+      schema,
+      times: new Float64Array(CHUNK_ROWS),
+      values: new Float64Array(CHUNK_ROWS * schema.series.length),
+      rows: 0,
+    };
     const size = chunk.times.byteLength + chunk.values.byteLength;
     window.chunks.push(chunk);
     bytes += size;
@@ -102,7 +107,8 @@ export function createHotWindow(budget: WindowBudget): WritableWindow {
       for (let r = 0; r < timestamps.length; r++) {
         const time = timestamps[r] ?? Number.NaN;
         let chunk = window.chunks.at(-1);
-        const fits = chunk !== undefined && chunk.schema === schema && chunk.rows < CHUNK_ROWS && time > lastTime(chunk);
+        const fits =
+          chunk !== undefined && chunk.schema === schema && chunk.rows < CHUNK_ROWS && time > lastTime(chunk);
         if (!fits || chunk === undefined) chunk = begin(window, schema);
         chunk.times[chunk.rows] = time;
         for (let s = 0; s < schema.series.length; s++) {
@@ -130,7 +136,8 @@ export function createHotWindow(budget: WindowBudget): WritableWindow {
     },
     read(host, startMs, endMs, wanted, maxRows) {
       const window = hosts.get(host);
-      if (window === undefined) return { timestamps: new Float64Array(0), columns: [], more: false, missingThroughMs: null };
+      if (window === undefined)
+        return { timestamps: new Float64Array(0), columns: [], more: false, missingThroughMs: null };
       return readRows(window, startMs, endMs, wanted, maxRows);
     },
     newest(host) {
@@ -169,7 +176,13 @@ function rowAt(chunk: Chunk, time: Millis): number {
   return row < chunk.rows && chunk.times[row] === time ? row : -1;
 }
 
-function readRows(window: HostWindow, startMs: Millis, endMs: Millis, wanted: (series: SeriesDefinition) => boolean, maxRows: number): WindowRead {
+function readRows(
+  window: HostWindow,
+  startMs: Millis,
+  endMs: Millis,
+  wanted: (series: SeriesDefinition) => boolean,
+  maxRows: number,
+): WindowRead {
   const times = new Set<Millis>();
   const touched: { readonly chunk: Chunk; readonly from: number; readonly to: number }[] = [];
   for (const chunk of window.chunks) {
@@ -201,5 +214,10 @@ function readRows(window: HostWindow, startMs: Millis, endMs: Millis, wanted: (s
     });
   }
   const missing = window.floor !== null && startMs <= window.floor ? Math.min(window.floor, endMs) : null;
-  return { timestamps, columns: [...columns.values()], more: all.length > timestamps.length, missingThroughMs: missing };
+  return {
+    timestamps,
+    columns: [...columns.values()],
+    more: all.length > timestamps.length,
+    missingThroughMs: missing,
+  };
 }

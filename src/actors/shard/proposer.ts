@@ -93,7 +93,8 @@ export function createProposer(ports: ProposerPorts): Proposer {
       return;
     }
     const taken = takeBatch();
-    const entry: { schemas: vedette.v1.IHostSchema[]; rows: vedette.v1.IHostRows[]; hosts: vedette.v1.IHostChange[] } = { schemas: [], rows: [], hosts: [] };
+    const entry: { schemas: vedette.v1.IHostSchema[]; rows: vedette.v1.IHostRows[]; hosts: vedette.v1.IHostChange[] } =
+      { schemas: [], rows: [], hosts: [] };
     const flight: Flight = { outcome: null, waiters: [] };
     for (const record of announcements) entry.hosts.push(hostToProto(record));
     announcements = [];
@@ -137,7 +138,8 @@ export function createProposer(ports: ProposerPorts): Proposer {
       if (rows === null) continue;
       putHost(rows.host, null, flight, waitsFor, entry.hosts);
       const { schema, fresh } = schemas.propose(rows.host, rows.series);
-      if (fresh && !entry.schemas.some(({ schemaId }) => schemaId === schema.id)) entry.schemas.push({ schemaId: schema.id, hostId: rows.host, series: rows.series.map(seriesToProto) });
+      if (fresh && !entry.schemas.some(({ schemaId }) => schemaId === schema.id))
+        entry.schemas.push({ schemaId: schema.id, hostId: rows.host, series: rows.series.map(seriesToProto) });
       entry.rows.push({ schemaId: schema.id, timestampsMs: Array.from(rows.timestamps), packed: pack(rows.values) });
       inflight.add(flight, rows);
       waitsFor.add(flight);
@@ -146,7 +148,13 @@ export function createProposer(ports: ProposerPorts): Proposer {
   }
 
   /** A host that is new gets its record with its first rows; labels that changed are replicated. */
-  function putHost(host: HostId, labels: Readonly<Record<string, string>> | null, flight: Flight, waitsFor: Set<Flight>, changes: vedette.v1.IHostChange[]): void {
+  function putHost(
+    host: HostId,
+    labels: Readonly<Record<string, string>> | null,
+    flight: Flight,
+    waitsFor: Set<Flight>,
+    changes: vedette.v1.IHostChange[],
+  ): void {
     const known = hosts.get(host);
     const moving = announced.get(host);
     if (known === undefined && moving !== undefined) {
@@ -156,7 +164,14 @@ export function createProposer(ports: ProposerPorts): Proposer {
     const same = labels === null || (known !== undefined && JSON.stringify(known.labels) === JSON.stringify(labels));
     if (known !== undefined && same) return;
     const now = clock.now();
-    const record: HostRecord = known ?? { host, state: 'unseen', labels: {}, firstSeenMs: now, lastSeenMs: now, clockSkewMs: 0 };
+    const record: HostRecord = known ?? {
+      host,
+      state: 'unseen',
+      labels: {},
+      firstSeenMs: now,
+      lastSeenMs: now,
+      clockSkewMs: 0,
+    };
     changes.push(hostToProto({ ...record, labels: labels ?? record.labels }));
     announced.set(host, flight);
     waitsFor.add(flight);
@@ -211,7 +226,10 @@ export function createProposer(ports: ProposerPorts): Proposer {
         clock.defer(() => done(notLeading(leader)));
         return;
       }
-      const bytes = proposal.rows.reduce((total, { values, timestamps }) => total + values.byteLength + timestamps.byteLength, 0);
+      const bytes = proposal.rows.reduce(
+        (total, { values, timestamps }) => total + values.byteLength + timestamps.byteLength,
+        0,
+      );
       if (waitingBytes + bytes > waitingBytesMax) {
         const message = `${waitingBytes} bytes of rows wait for shard ${raft.id}; at most ${waitingBytesMax} may`;
         clock.defer(() => done({ outcome: 'notApplied', code: 'RESOURCE_EXHAUSTED', message, leader }));
@@ -253,7 +271,8 @@ function notLeading(leader: BrokerId | null): ForwardOutcome {
 function forwardOutcome(outcome: ProposalOutcome, entries: number): ForwardOutcome {
   if (outcome.outcome === 'applied') return { outcome: 'applied' };
   // Of several entries some may have been applied: only the whole is told, and to ask again is harmless.
-  if (outcome.outcome === 'unknown' || entries > 1) return { outcome: 'unknown', message: 'the proposal was not settled in time' };
+  if (outcome.outcome === 'unknown' || entries > 1)
+    return { outcome: 'unknown', message: 'the proposal was not settled in time' };
   const full = outcome.reason === 'logFull' || outcome.reason === 'uncommittedLimit';
   return {
     outcome: 'notApplied',

@@ -24,7 +24,8 @@ export function createInflightRows<Entry>(): InflightRows<Entry> {
   return {
     add(entry, { host, series, timestamps, values }) {
       const keys = series.map(seriesKey);
-      const times = byTime.get(host) ?? new Map<Millis, { readonly entry: Entry; readonly value: (key: string) => number }[]>();
+      const times =
+        byTime.get(host) ?? new Map<Millis, { readonly entry: Entry; readonly value: (key: string) => number }[]>();
       byTime.set(host, times);
       const places = placesOf.get(entry) ?? [];
       placesOf.set(entry, places);
@@ -66,7 +67,11 @@ export interface Filtered<Entry> {
   readonly conflicts: number;
 }
 
-export function filterRows<Entry>(proposed: ProposedRows, window: WritableWindow, inflight: InflightRows<Entry>): Filtered<Entry> {
+export function filterRows<Entry>(
+  proposed: ProposedRows,
+  window: WritableWindow,
+  inflight: InflightRows<Entry>,
+): Filtered<Entry> {
   const { host, series, timestamps, values } = proposed;
   const count = timestamps.length;
   const waitsFor = new Set<Entry>();
@@ -99,11 +104,25 @@ export function filterRows<Entry>(proposed: ProposedRows, window: WritableWindow
     else duplicates++;
   });
   const source = masked ?? values;
-  const rows = kept.length === 0 ? null : kept.length === count ? { ...proposed, values: source } : { host, series, timestamps: Float64Array.from(kept, (r) => timestamps[r] ?? 0), values: selectRows(source, series.length, count, kept) };
+  const rows =
+    kept.length === 0
+      ? null
+      : kept.length === count
+        ? { ...proposed, values: source }
+        : {
+            host,
+            series,
+            timestamps: Float64Array.from(kept, (r) => timestamps[r] ?? 0),
+            values: selectRows(source, series.length, count, kept),
+          };
   return { rows, waitsFor, duplicates, conflicts };
 }
 
-function newestKnown(key: string, stored: ((key: string) => number) | null, moving: readonly { readonly value: (key: string) => number }[]): number {
+function newestKnown(
+  key: string,
+  stored: ((key: string) => number) | null,
+  moving: readonly { readonly value: (key: string) => number }[],
+): number {
   for (const { value } of moving.toReversed()) {
     const found = value(key);
     if (!Number.isNaN(found)) return found;
@@ -113,6 +132,7 @@ function newestKnown(key: string, stored: ((key: string) => number) | null, movi
 
 function selectRows(values: Float64Array, series: number, count: number, kept: readonly number[]): Float64Array {
   const selected = new Float64Array(series * kept.length);
-  for (let s = 0; s < series; s++) kept.forEach((r, at) => (selected[s * kept.length + at] = values[s * count + r] ?? Number.NaN));
+  for (let s = 0; s < series; s++)
+    kept.forEach((r, at) => (selected[s * kept.length + at] = values[s * count + r] ?? Number.NaN));
   return selected;
 }

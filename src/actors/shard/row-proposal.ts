@@ -39,7 +39,11 @@ export function encodeProposal({ rows, hosts }: RowProposal): Uint8Array {
     return number;
   };
   return vedette.v1.ShardProposal.encode({
-    rows: rows.map(({ host, series, timestamps, values }) => ({ schemaId: numberOf(host, series), timestampsMs: Array.from(timestamps), packed: pack(values) })),
+    rows: rows.map(({ host, series, timestamps, values }) => ({
+      schemaId: numberOf(host, series),
+      timestampsMs: Array.from(timestamps),
+      packed: pack(values),
+    })),
     schemas,
     hosts: hosts.map(({ host, labels }) => ({ hostId: host, labels: { ...labels } })),
   }).finish();
@@ -48,11 +52,21 @@ export function encodeProposal({ rows, hosts }: RowProposal): Uint8Array {
 /** @throws Error on bytes that are no proposal: they come from a peer of the same version, so this is a bug or corruption. */
 export function decodeProposal(bytes: Uint8Array): RowProposal {
   const { rows, schemas, hosts } = vedette.v1.ShardProposal.decode(bytes);
-  const byId = new Map(schemas.map(({ schemaId, hostId, series }) => [schemaId ?? 0, { host: (hostId ?? '') as HostId, series: (series ?? []).map(seriesFromProto) }]));
+  const byId = new Map(
+    schemas.map(({ schemaId, hostId, series }) => [
+      schemaId ?? 0,
+      { host: (hostId ?? '') as HostId, series: (series ?? []).map(seriesFromProto) },
+    ]),
+  );
   return {
     rows: rows.map(({ schemaId, timestampsMs, packed }) => {
       const { host, series } = present(byId.get(schemaId ?? 0), 'rows come with their schema');
-      return { host, series, timestamps: Float64Array.from(timestampsMs ?? []), values: unpack(packed ?? new Uint8Array(0)) };
+      return {
+        host,
+        series,
+        timestamps: Float64Array.from(timestampsMs ?? []),
+        values: unpack(packed ?? new Uint8Array(0)),
+      };
     }),
     hosts: hosts.map(({ hostId, labels }) => ({ host: (hostId ?? '') as HostId, labels: labels ?? {} })),
   };

@@ -42,7 +42,13 @@ const stored = z.object({
 });
 
 /** @param mintIncarnation called once, for a new directory. @throws VedetteError FAILED_PRECONDITION naming what differs. */
-export function openIdentity(disk: Disk, directory: string, broker: BrokerId, founding: Founding, mintIncarnation: () => string): IdentityStore {
+export function openIdentity(
+  disk: Disk,
+  directory: string,
+  broker: BrokerId,
+  founding: Founding,
+  mintIncarnation: () => string,
+): IdentityStore {
   disk.makeDirectory(directory);
   const path = `${directory}/identity.json`;
   const members = Object.keys(founding.members).sort();
@@ -51,7 +57,11 @@ export function openIdentity(disk: Disk, directory: string, broker: BrokerId, fo
   function create(): Identity {
     const others = disk.list(directory).filter((name) => name.endsWith('.log'));
     if (others.length > 0) {
-      throw new VedetteError('FAILED_PRECONDITION', `${directory} holds a log (${others[0]}), but no identity.json: it is damaged, or not a broker's directory`, { field: 'data' });
+      throw new VedetteError(
+        'FAILED_PRECONDITION',
+        `${directory} holds a log (${others[0]}), but no identity.json: it is damaged, or not a broker's directory`,
+        { field: 'data' },
+      );
     }
     const fresh: Identity = { broker, incarnation: mintIncarnation(), cluster: '' };
     save(fresh);
@@ -64,11 +74,16 @@ export function openIdentity(disk: Disk, directory: string, broker: BrokerId, fo
     file.close();
     const found = parse(text, path);
     const differs = (what: string, theirs: string, ours: string) =>
-      new VedetteError('FAILED_PRECONDITION', `${directory} is the data directory of ${what} ${theirs}, not ${ours}`, { field: 'data' });
+      new VedetteError('FAILED_PRECONDITION', `${directory} is the data directory of ${what} ${theirs}, not ${ours}`, {
+        field: 'data',
+      });
     if (found.broker !== broker) throw differs('broker', found.broker, broker);
-    if (found.shards !== founding.shards) throw differs('a cluster with --shards', String(found.shards), String(founding.shards));
-    if (found.replicas !== founding.replicas) throw differs('a cluster with --replicas', String(found.replicas), String(founding.replicas));
-    if (found.members.join() !== members.join()) throw differs('a cluster of', found.members.join(', '), members.join(', '));
+    if (found.shards !== founding.shards)
+      throw differs('a cluster with --shards', String(found.shards), String(founding.shards));
+    if (found.replicas !== founding.replicas)
+      throw differs('a cluster with --replicas', String(found.replicas), String(founding.replicas));
+    if (found.members.join() !== members.join())
+      throw differs('a cluster of', found.members.join(', '), members.join(', '));
     return { broker, incarnation: found.incarnation, cluster: found.cluster as ClusterId | '' };
   }
 
@@ -92,7 +107,11 @@ export function openIdentity(disk: Disk, directory: string, broker: BrokerId, fo
     setCluster(cluster) {
       if (identity.cluster === cluster) return;
       if (identity.cluster !== '') {
-        throw new VedetteError('FAILED_PRECONDITION', `${directory} belongs to cluster ${identity.cluster}, and its peers to cluster ${cluster}`, { field: 'data' });
+        throw new VedetteError(
+          'FAILED_PRECONDITION',
+          `${directory} belongs to cluster ${identity.cluster}, and its peers to cluster ${cluster}`,
+          { field: 'data' },
+        );
       }
       const next = { ...identity, cluster };
       save(next);
@@ -109,7 +128,15 @@ function parse(text: string, path: string): z.infer<typeof stored> {
     throw new VedetteError('DATA_LOSS', `${path} is damaged: it is not JSON`, { cause: error });
   }
   const found = stored.safeParse(value);
-  if (!found.success) throw new VedetteError('DATA_LOSS', `${path} is damaged: ${found.error.issues[0]?.path.join('.')} is missing or wrong`);
-  if (found.data.format > FORMAT) throw new VedetteError('FAILED_PRECONDITION', `${path} was written by a newer version of vedette; start that version`);
+  if (!found.success)
+    throw new VedetteError(
+      'DATA_LOSS',
+      `${path} is damaged: ${found.error.issues[0]?.path.join('.')} is missing or wrong`,
+    );
+  if (found.data.format > FORMAT)
+    throw new VedetteError(
+      'FAILED_PRECONDITION',
+      `${path} was written by a newer version of vedette; start that version`,
+    );
   return found.data;
 }

@@ -120,7 +120,11 @@ export function openLog(ports: LogStorePorts): LogStore {
     const short = disk.free(directory) < options.reserveBytes;
     const atLimit = totalBytes >= options.bytesMax;
     if ((short || atLimit) && !full) {
-      warn(short ? `less than ${options.reserveBytes} bytes are free for ${directory}: writes are refused until there is room` : `the log in ${directory} has reached its limit of ${options.bytesMax} bytes: writes are refused`);
+      warn(
+        short
+          ? `less than ${options.reserveBytes} bytes are free for ${directory}: writes are refused until there is room`
+          : `the log in ${directory} has reached its limit of ${options.bytesMax} bytes: writes are refused`,
+      );
     }
     if (!short && !atLimit && full) warn(`there is room for ${directory} again: writes are taken`);
     full = short || atLimit;
@@ -138,7 +142,9 @@ export function openLog(ports: LogStorePorts): LogStore {
   function fail(error: Error, what: string): void {
     if (failed) return;
     failed = true;
-    ports.failed(new VedetteError('INTERNAL', `${what} ${current.path} failed: ${describeError(error)}`, { cause: error }));
+    ports.failed(
+      new VedetteError('INTERNAL', `${what} ${current.path} failed: ${describeError(error)}`, { cause: error }),
+    );
   }
 
   function flush(): void {
@@ -184,7 +190,12 @@ export function openLog(ports: LogStorePorts): LogStore {
     }
     waiting = waiting.slice(writes.length);
     batchNumber++;
-    const encoded = encodeBatch(records, { number: batchNumber, previousCrc: batchCrc, payloadBytes }, (group) => indexOf(group).chain, kernels.crc32c);
+    const encoded = encodeBatch(
+      records,
+      { number: batchNumber, previousCrc: batchCrc, payloadBytes },
+      (group) => indexOf(group).chain,
+      kernels.crc32c,
+    );
     batchCrc = encoded.crc;
     for (const [group, chain] of encoded.chains) indexOf(group).chain = chain;
     return { chunks: [encoded.head, ...payloads], writes, payloadsAt: end + encoded.head.length };
@@ -243,7 +254,10 @@ export function openLog(ports: LogStorePorts): LogStore {
       const places: EntryPlace[] = [];
       let bytes = 0;
       for (const entry of write.entries ?? []) {
-        assert(entry.index === index.view.lastIndex + 1, `${write.group}: entry ${index.view.lastIndex + 1} comes next, not ${entry.index}`);
+        assert(
+          entry.index === index.view.lastIndex + 1,
+          `${write.group}: entry ${index.view.lastIndex + 1} comes next, not ${entry.index}`,
+        );
         const { kind, payload } = entry;
         const entryPlace = { segment: 0, offset: 0, bytes: payload.length, crc: kernels.crc32c(payload), kind };
         index.append(entryPlace, entry);
@@ -258,7 +272,10 @@ export function openLog(ports: LogStorePorts): LogStore {
     },
     read(group, from, through, maxBytes, done) {
       const index = indexOf(groupNumber(group));
-      assert(from >= index.view.firstIndex && from <= through && through <= index.view.lastIndex, `${group}: ${from} … ${through} is not in the log (${index.view.firstIndex} … ${index.view.lastIndex})`);
+      assert(
+        from >= index.view.firstIndex && from <= through && through <= index.view.lastIndex,
+        `${group}: ${from} … ${through} is not in the log (${index.view.firstIndex} … ${index.view.lastIndex})`,
+      );
       const entries: LogEntry[] = [];
       let bytes = 0;
       for (let at = from; at <= through; at++) {
@@ -285,7 +302,13 @@ export function openLog(ports: LogStorePorts): LogStore {
     },
   };
 
-  function readFromDisk(index: GroupIndex, from: LogIndex, through: LogIndex, maxBytes: number, done: (error: Error | null, entries: readonly LogEntry[]) => void): void {
+  function readFromDisk(
+    index: GroupIndex,
+    from: LogIndex,
+    through: LogIndex,
+    maxBytes: number,
+    done: (error: Error | null, entries: readonly LogEntry[]) => void,
+  ): void {
     const first = index.place(from);
     const wanted = [{ place: first, at: from }];
     let length = first.bytes;
@@ -306,7 +329,13 @@ export function openLog(ports: LogStorePorts): LogStore {
         const start = place.offset - first.offset;
         const payload = bytes.slice(start, start + place.bytes);
         if (payload.length !== place.bytes || kernels.crc32c(payload) !== place.crc) {
-          return done(new VedetteError('DATA_LOSS', `${segment.path} is damaged at byte ${place.offset}: entry ${at} does not have its checksum`), []);
+          return done(
+            new VedetteError(
+              'DATA_LOSS',
+              `${segment.path} is damaged at byte ${place.offset}: entry ${at} does not have its checksum`,
+            ),
+            [],
+          );
         }
         entries.push({ index: at, term: present(terms[w], 'an entry has a term'), kind: place.kind, payload });
       }

@@ -44,8 +44,18 @@ function explained<T>(path: string, act: () => T): T {
     return act();
   } catch (error) {
     const code = error instanceof Error && 'code' in error ? error.code : '';
-    const advice = code === 'EACCES' || code === 'EPERM' ? ' (this user may not; change the owner or choose another --data)' : code === 'ENOSPC' ? ' (the disk is full)' : code === 'EROFS' ? ' (the file system is read-only)' : '';
-    throw new VedetteError('FAILED_PRECONDITION', `${path}: ${describeError(error)}${advice}`, { field: 'data', cause: error });
+    const advice =
+      code === 'EACCES' || code === 'EPERM'
+        ? ' (this user may not; change the owner or choose another --data)'
+        : code === 'ENOSPC'
+          ? ' (the disk is full)'
+          : code === 'EROFS'
+            ? ' (the file system is read-only)'
+            : '';
+    throw new VedetteError('FAILED_PRECONDITION', `${path}: ${describeError(error)}${advice}`, {
+      field: 'data',
+      cause: error,
+    });
   }
 }
 
@@ -85,7 +95,8 @@ function nodeFile(descriptor: number): DiskFile {
     },
     writeSync(bytes, position) {
       let written = 0;
-      while (written < bytes.length) written += fs.writeSync(descriptor, bytes, written, bytes.length - written, position + written);
+      while (written < bytes.length)
+        written += fs.writeSync(descriptor, bytes, written, bytes.length - written, position + written);
     },
     syncSync: () => fs.fdatasyncSync(descriptor),
     size: () => fs.fstatSync(descriptor).size,
@@ -116,16 +127,25 @@ function takeLock(path: string): { release(): void } {
       return { release: () => fs.rmSync(path, { force: true }) };
     } catch (error) {
       if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
-        throw new VedetteError('FAILED_PRECONDITION', `${path}: ${describeError(error)}`, { field: 'data', cause: error });
+        throw new VedetteError('FAILED_PRECONDITION', `${path}: ${describeError(error)}`, {
+          field: 'data',
+          cause: error,
+        });
       }
     }
     const holder = Number.parseInt(readText(path), 10);
     if (Number.isInteger(holder) && holder !== process.pid && isAlive(holder)) {
-      throw new VedetteError('FAILED_PRECONDITION', `${dirname(path)} is in use by process ${holder}; two processes may not share a data directory`, { field: 'data' });
+      throw new VedetteError(
+        'FAILED_PRECONDITION',
+        `${dirname(path)} is in use by process ${holder}; two processes may not share a data directory`,
+        { field: 'data' },
+      );
     }
     fs.rmSync(path, { force: true });
   }
-  throw new VedetteError('FAILED_PRECONDITION', `${path} could not be taken: other processes keep taking it`, { field: 'data' });
+  throw new VedetteError('FAILED_PRECONDITION', `${path} could not be taken: other processes keep taking it`, {
+    field: 'data',
+  });
 }
 
 function readText(path: string): string {

@@ -95,7 +95,12 @@ export function openQueue(ports: QueuePorts): SampleQueue {
       const length = view.getUint32(at, true);
       const record = bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length);
       if (record.length < length || crc32c(record) !== view.getUint32(at + 4, true)) break;
-      places.push({ offset: at + HEADER_BYTES, length, rows: view.getUint32(at + 8, true), newestMs: view.getFloat64(at + 12, true) });
+      places.push({
+        offset: at + HEADER_BYTES,
+        length,
+        rows: view.getUint32(at + 8, true),
+        newestMs: view.getFloat64(at + 12, true),
+      });
       at += HEADER_BYTES + length;
     }
     if (at < bytes.length) {
@@ -111,7 +116,11 @@ export function openQueue(ports: QueuePorts): SampleQueue {
   }
 
   function dropAcked(): void {
-    for (let oldest = segments[0]; oldest !== undefined && oldest.first + oldest.places.length - 1 <= acked; oldest = segments[0]) {
+    for (
+      let oldest = segments[0];
+      oldest !== undefined && oldest.first + oldest.places.length - 1 <= acked;
+      oldest = segments[0]
+    ) {
       segments.shift();
       remove(oldest);
     }
@@ -181,7 +190,8 @@ export function openQueue(ports: QueuePorts): SampleQueue {
           if (place === undefined || segment.first + at <= acked) continue;
           if (records.length > 0 && bytes + place.length > maxBytes) return records;
           const record = segment.file.readSync(place.offset, place.length);
-          if (record.length !== place.length) throw new VedetteError('DATA_LOSS', `${segment.path} is shorter than it was`);
+          if (record.length !== place.length)
+            throw new VedetteError('DATA_LOSS', `${segment.path} is shorter than it was`);
           records.push({ sequence: segment.first + at, record, rows: place.rows });
           bytes += place.length;
         }
@@ -195,7 +205,11 @@ export function openQueue(ports: QueuePorts): SampleQueue {
       new DataView(bytes.buffer).setFloat64(0, acked, true);
       ackedFile.writeSync(bytes, 0);
       // The file being written stays, so that an idle queue does not make a file every second.
-      for (let oldest = segments[0]; segments.length > 1 && oldest !== undefined && oldest.first + oldest.places.length - 1 <= acked; oldest = segments[0]) {
+      for (
+        let oldest = segments[0];
+        segments.length > 1 && oldest !== undefined && oldest.first + oldest.places.length - 1 <= acked;
+        oldest = segments[0]
+      ) {
         segments.shift();
         remove(oldest);
       }

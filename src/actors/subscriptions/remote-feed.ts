@@ -36,7 +36,8 @@ export interface RemoteFeedPorts {
 export function openRemoteFeed(ports: RemoteFeedPorts): RemoteFeed {
   const { directory, cluster, clock, random, shards, positions } = ports;
   const [anyShard = 0] = shards;
-  let stream: { readonly source: Source<vedette.v1.SubscribeResponse>; readonly subscription: Subscription } | null = null;
+  let stream: { readonly source: Source<vedette.v1.SubscribeResponse>; readonly subscription: Subscription } | null =
+    null;
   let retry: Timer | null = null;
   let turn = 0;
   let attempt = 0;

@@ -28,7 +28,11 @@ export function createRowEncoder(wanted: (series: SeriesDefinition) => boolean):
     }
     const stream = { id: ++lastId, columns: columns.length === schema.series.length ? null : columns };
     known.set(schema, stream);
-    announce.push({ schemaId: stream.id, hostId: schema.host, series: columns.flatMap((s) => schema.series[s] ?? []).map(seriesToProto) });
+    announce.push({
+      schemaId: stream.id,
+      hostId: schema.host,
+      series: columns.flatMap((s) => schema.series[s] ?? []).map(seriesToProto),
+    });
     return stream;
   }
 
@@ -58,5 +62,9 @@ function select(values: Float64Array, columns: readonly number[], rows: number):
 export function newestRow({ schema, timestamps, values }: RowBlock): RowBlock {
   const rows = timestamps.length;
   if (rows === 1) return { schema, timestamps, values };
-  return { schema, timestamps: timestamps.slice(rows - 1), values: Float64Array.from(schema.series, (_, s) => values[s * rows + rows - 1] ?? Number.NaN) };
+  return {
+    schema,
+    timestamps: timestamps.slice(rows - 1),
+    values: Float64Array.from(schema.series, (_, s) => values[s * rows + rows - 1] ?? Number.NaN),
+  };
 }

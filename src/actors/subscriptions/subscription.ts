@@ -42,14 +42,18 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   const { request, sink, directory, cluster, clock } = ports;
   if (request.hostIds.length > patternsMax) throw invalidArgument('host_ids', `at most ${patternsMax} names or globs`);
   if (request.metrics.length > patternsMax) throw invalidArgument('metrics', `at most ${patternsMax} names or globs`);
-  if (request.maxRateHz < 0 || Number.isNaN(request.maxRateHz)) throw invalidArgument('max_rate_hz', 'max_rate_hz must not be negative');
+  if (request.maxRateHz < 0 || Number.isNaN(request.maxRateHz))
+    throw invalidArgument('max_rate_hz', 'max_rate_hz must not be negative');
   const every = request.delivery === vedette.v1.Delivery.EVERY;
-  if (every && request.maxRateHz > 0) throw invalidArgument('max_rate_hz', 'EVERY delivers every row: max_rate_hz goes with LATEST');
+  if (every && request.maxRateHz > 0)
+    throw invalidArgument('max_rate_hz', 'EVERY delivers every row: max_rate_hz goes with LATEST');
   const wantsHost = matchNames(request.hostIds);
   const encoder = createRowEncoder(matchSeries(request.metrics));
-  const wantedShards = request.shards.length > 0 ? request.shards : Array.from({ length: directory.shardCount }, (_, shard) => shard);
+  const wantedShards =
+    request.shards.length > 0 ? request.shards : Array.from({ length: directory.shardCount }, (_, shard) => shard);
   const local = wantedShards.flatMap((shard) => directory.shards.get(shard) ?? []);
-  if (ports.forwarded && local.length < wantedShards.length) throw unavailable('this broker does not hold all of these shards');
+  if (ports.forwarded && local.length < wantedShards.length)
+    throw unavailable('this broker does not hold all of these shards');
   const remote = ports.forwarded ? [] : wantedShards.filter((shard) => !directory.shards.has(shard));
   const { positions, gaps, since } = begin();
   const feeds: RemoteFeed[] = [];
@@ -68,7 +72,8 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
     inspector: ports.inspector,
     onEffect: () => pump(),
   });
-  const tell = (type: 'opened' | 'caughtUp' | 'news' | 'full' | 'drained' | 'feedLost' | 'feedResumed' | 'ended') => machine.send({ type, at: clock.monotonic() });
+  const tell = (type: 'opened' | 'caughtUp' | 'news' | 'full' | 'drained' | 'feedLost' | 'feedResumed' | 'ended') =>
+    machine.send({ type, at: clock.monotonic() });
   const isLagging = () => statePaths(machine.snapshot.value) === 'lagging';
 
   /** Where each shard's delivery begins: positions hold the last entry that is not wanted any more. */
@@ -83,7 +88,11 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
       return request.backfillMs === 0 ? here.appliedIndex : here.indexAt(since) - 1;
     });
     if (given === null && request.backfillMs > horizonMs) {
-      gaps.push({ fromMs: clock.now() - request.backfillMs, toMs: since, reason: `at most ${horizonMs / 60_000} minutes are backfilled` });
+      gaps.push({
+        fromMs: clock.now() - request.backfillMs,
+        toMs: since,
+        reason: `at most ${horizonMs / 60_000} minutes are backfilled`,
+      });
     }
     for (const { id, firstReadable } of local) {
       if ((positions[id] ?? 0) + 1 >= firstReadable) continue;
@@ -134,7 +143,8 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
         // A time is found in the log only roughly: what is older than asked for is passed over.
         if (stampMs < since) continue;
         for (const block of rows) if (wantsHost(block.schema.host)) gathered.blocks.push(block);
-        if (request.events) for (const record of hosts) if (wantsHost(record.host)) gathered.events.push(eventOf(record, stampMs));
+        if (request.events)
+          for (const record of hosts) if (wantsHost(record.host)) gathered.events.push(eventOf(record, stampMs));
       }
     }
 
@@ -242,7 +252,14 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
         const frames = response.frames.map((frame) => ({ ...frame, schemaId: numbers.get(frame.schemaId ?? 0) ?? 0 }));
         const { events, conflatedRows, gap } = response;
         if (frames.length + events.length + conflatedRows === 0 && (gap === null || gap === undefined)) return;
-        put({ cursor: cursor(), frames, events, schemas, conflatedRows, ...(gap === null || gap === undefined ? {} : { gap }) });
+        put({
+          cursor: cursor(),
+          frames,
+          events,
+          schemas,
+          conflatedRows,
+          ...(gap === null || gap === undefined ? {} : { gap }),
+        });
       },
     });
   }

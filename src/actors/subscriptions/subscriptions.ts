@@ -29,7 +29,10 @@ export function createSubscriptions({ directory, clock, random, inspector }: Sub
         const cluster = directory.clusterId;
         if (cluster === null) throw unavailable('the cluster is still being founded');
         if (open.size >= limits.subscriptions.perBrokerMax) {
-          throw new VedetteError('RESOURCE_EXHAUSTED', `this broker serves ${open.size} subscriptions; that is the most it takes`);
+          throw new VedetteError(
+            'RESOURCE_EXHAUSTED',
+            `this broker serves ${open.size} subscriptions; that is the most it takes`,
+          );
         }
         const subscription = openSubscription({
           machineId: `${directory.self}/subscription/${++number}`,

@@ -14,11 +14,21 @@ export function createChildProcesses(program: string, logDirectory: string): Chi
     spawn({ name, args }, on) {
       const output = createWriteStream(join(logDirectory, `${name}.log`), { flags: 'a' });
       let lastWords: string[] = [];
-      const child = fork(program, [...args], { stdio: ['ignore', 'pipe', 'pipe', 'ipc'], execArgv: ['--enable-source-maps'], env: { ...process.env, VEDETTE_SUPERVISED: '1' } });
+      const child = fork(program, [...args], {
+        stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
+        execArgv: ['--enable-source-maps'],
+        env: { ...process.env, VEDETTE_SUPERVISED: '1' },
+      });
       child.stdout?.pipe(output, { end: false });
       child.stderr?.on('data', (chunk: Buffer) => {
         output.write(chunk);
-        lastWords = [...lastWords, ...chunk.toString('utf8').split('\n').filter((line) => line !== '')].slice(-LAST_WORDS_LINES);
+        lastWords = [
+          ...lastWords,
+          ...chunk
+            .toString('utf8')
+            .split('\n')
+            .filter((line) => line !== ''),
+        ].slice(-LAST_WORDS_LINES);
       });
       child.on('message', (message) => {
         if (typeof message === 'object' && message !== null && 'ready' in message) on.ready();

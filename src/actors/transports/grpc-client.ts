@@ -39,11 +39,19 @@ export function createMonitorClient(address: string): MonitorClient {
   ): Promise<FullResponse> {
     return new Promise((resolve, reject) => {
       const deadline = Date.now() + (options.deadlineMs ?? DEADLINE_MS);
-      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, request, metadataOf(options), { deadline }, (error: ServiceError | null, response?: FullResponse) => {
-        if (error !== null) reject(fromStatus(error));
-        else if (response === undefined) reject(new VedetteError('INTERNAL', `${address} answered nothing`));
-        else resolve(response);
-      });
+      client.makeUnaryRequest(
+        path,
+        requestSerialize,
+        responseDeserialize,
+        request,
+        metadataOf(options),
+        { deadline },
+        (error: ServiceError | null, response?: FullResponse) => {
+          if (error !== null) reject(fromStatus(error));
+          else if (response === undefined) reject(new VedetteError('INTERNAL', `${address} answered nothing`));
+          else resolve(response);
+        },
+      );
     });
   }
 
@@ -84,7 +92,9 @@ export function createMonitorClient(address: string): MonitorClient {
     listBrokers: (options) => unary(monitorDefinition.ListBrokers, {}, options),
     subscribe(request, options = {}) {
       const { path, requestSerialize, responseDeserialize } = monitorDefinition.Subscribe;
-      return sourceOf(client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadataOf(options)));
+      return sourceOf(
+        client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, request, metadataOf(options)),
+      );
     },
     close: () => client.close(),
   };

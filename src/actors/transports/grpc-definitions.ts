@@ -39,7 +39,10 @@ const { v1 } = vedette;
 const monitor = (name: string) => `/vedette.v1.MonitorService/${name}`;
 
 export const monitorDefinition = {
-  ReportMetrics: method(monitor('ReportMetrics'), v1.ReportRequest, v1.ReportResponse, { request: true, response: true }),
+  ReportMetrics: method(monitor('ReportMetrics'), v1.ReportRequest, v1.ReportResponse, {
+    request: true,
+    response: true,
+  }),
   GetMetrics: method(monitor('GetMetrics'), v1.MetricsRequest, v1.MetricsResponse),
   StreamMetrics: method(monitor('StreamMetrics'), v1.MetricsRequest, v1.MetricsResponse, { response: true }),
   BatchGetMetrics: method(monitor('BatchGetMetrics'), v1.BatchMetricsRequest, v1.BatchMetricsResponse),

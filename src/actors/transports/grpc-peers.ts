@@ -32,7 +32,10 @@ export function createGrpcPeers(self: BrokerId): GrpcPeers {
   const accepted = new Subject<AcceptedPeer>();
   let dropped = 0;
 
-  function wireOver(stream: ClientDuplexStream<Frame, FullFrame> | PeerServerStream, closed: () => void): Wire<PeerMessage> {
+  function wireOver(
+    stream: ClientDuplexStream<Frame, FullFrame> | PeerServerStream,
+    closed: () => void,
+  ): Wire<PeerMessage> {
     const inbox = new Subject<PeerMessage>();
     let peer: BrokerId | '' = '';
     let open = true;
@@ -86,7 +89,10 @@ export function createGrpcPeers(self: BrokerId): GrpcPeers {
     },
     dial(address) {
       // A channel of its own for each attempt: grpc-js's reconnection backoff must not stand before ours.
-      const client = new Client(address, credentials.createInsecure(), { ...channelOptions, 'grpc.use_local_subchannel_pool': 1 });
+      const client = new Client(address, credentials.createInsecure(), {
+        ...channelOptions,
+        'grpc.use_local_subchannel_pool': 1,
+      });
       const { path, requestSerialize, responseDeserialize } = raftDefinition.Peer;
       const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
       return wireOver(stream, () => {

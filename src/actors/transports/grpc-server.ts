@@ -2,7 +2,15 @@
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Server, ServerCredentials, type ServerDuplexStream, type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import {
+  Server,
+  ServerCredentials,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type ServerWritableStream,
+  type sendUnaryData,
+  type UntypedServiceImplementation,
+} from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
 import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
@@ -50,7 +58,14 @@ export async function startGrpcServer({ address, service, peers }: GrpcServerOpt
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {
       if (error === null) resolve();
-      else reject(new VedetteError('FAILED_PRECONDITION', `cannot listen on ${address}: ${portTaken(error) ? 'the port is in use' : describeError(error)}`, { field: 'grpc', cause: error }));
+      else
+        reject(
+          new VedetteError(
+            'FAILED_PRECONDITION',
+            `cannot listen on ${address}: ${portTaken(error) ? 'the port is in use' : describeError(error)}`,
+            { field: 'grpc', cause: error },
+          ),
+        );
     });
   });
   return {
@@ -86,11 +101,13 @@ function unary<Request, Response>(answer: (request: Request, context: CallContex
   };
 }
 
-const later = (name: string) => (): Promise<never> => Promise.reject(new VedetteError('UNIMPLEMENTED', `${name} is not in this release`));
+const later = (name: string) => (): Promise<never> =>
+  Promise.reject(new VedetteError('UNIMPLEMENTED', `${name} is not in this release`));
 
 function monitorHandlers(service: MonitorService): UntypedServiceImplementation {
   return {
-    ReportMetrics: (stream: ServerDuplexStream<vedette.v1.ReportRequest, vedette.v1.IReportResponse>) => reportMetrics(service, stream),
+    ReportMetrics: (stream: ServerDuplexStream<vedette.v1.ReportRequest, vedette.v1.IReportResponse>) =>
+      reportMetrics(service, stream),
     GetMetrics: unary((request: vedette.v1.MetricsRequest, context) => service.getMetrics(request, context)),
     ListHosts: unary((request: vedette.v1.ListHostsRequest, context) => service.listHosts(request, context)),
     ListBrokers: unary((_request: vedette.v1.ListBrokersRequest, context) => service.listBrokers(context)),
@@ -98,7 +115,10 @@ function monitorHandlers(service: MonitorService): UntypedServiceImplementation 
     Aggregate: unary(later('Aggregate')),
     TopK: unary(later('TopK')),
     StreamMetrics: (stream: ServerWritableStream<vedette.v1.MetricsRequest, vedette.v1.IMetricsResponse>) => {
-      stream.emit('error', toStatus(new VedetteError('UNIMPLEMENTED', 'StreamMetrics is not in this release: page GetMetrics')));
+      stream.emit(
+        'error',
+        toStatus(new VedetteError('UNIMPLEMENTED', 'StreamMetrics is not in this release: page GetMetrics')),
+      );
     },
     Subscribe: (stream: ServerWritableStream<vedette.v1.SubscribeRequest, vedette.v1.ISubscribeResponse>) => {
       service.subscribe(stream.request, sinkOf(stream), contextOf(stream));
@@ -106,7 +126,10 @@ function monitorHandlers(service: MonitorService): UntypedServiceImplementation 
   };
 }
 
-function reportMetrics(service: MonitorService, stream: ServerDuplexStream<vedette.v1.ReportRequest, vedette.v1.IReportResponse>): void {
+function reportMetrics(
+  service: MonitorService,
+  stream: ServerDuplexStream<vedette.v1.ReportRequest, vedette.v1.IReportResponse>,
+): void {
   const requests = new Subject<vedette.v1.ReportRequest>();
   let open = true;
   const broken = (error?: Error) => {
@@ -114,7 +137,10 @@ function reportMetrics(service: MonitorService, stream: ServerDuplexStream<vedet
     open = false;
   };
   // The session subscribes before the first request can come: 'data' begins the flow.
-  service.reportMetrics({ requests, responses: sinkOf(stream), pause: () => stream.pause(), resume: () => stream.resume() }, contextOf(stream));
+  service.reportMetrics(
+    { requests, responses: sinkOf(stream), pause: () => stream.pause(), resume: () => stream.resume() },
+    contextOf(stream),
+  );
   stream.on('data', (request: vedette.v1.ReportRequest) => open && requests.next(request));
   stream.on('end', () => {
     if (open) requests.complete();

@@ -60,11 +60,20 @@ export async function startHttpServer({ address, routes, files }: HttpServerOpti
     }
     if (matching.length > 0) {
       response.setHeader('Allow', matching.map(({ route }) => route.method).join(', '));
-      const error = new VedetteError('UNIMPLEMENTED', `${url.pathname} takes ${matching.map(({ route }) => route.method).join(', ')}, not ${method}`);
+      const error = new VedetteError(
+        'UNIMPLEMENTED',
+        `${url.pathname} takes ${matching.map(({ route }) => route.method).join(', ')}, not ${method}`,
+      );
       send(request, response, 405, errorBody(error));
       return;
     }
-    if (files !== undefined && method === 'GET' && !url.pathname.startsWith('/api/') && files.serve(url.pathname, request, response)) return;
+    if (
+      files !== undefined &&
+      method === 'GET' &&
+      !url.pathname.startsWith('/api/') &&
+      files.serve(url.pathname, request, response)
+    )
+      return;
     throw new VedetteError('NOT_FOUND', `there is nothing at ${url.pathname}`);
   }
 
@@ -72,7 +81,12 @@ export async function startHttpServer({ address, routes, files }: HttpServerOpti
   await new Promise<void>((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {
       const reason = error.code === 'EADDRINUSE' ? 'the port is in use' : describeError(error);
-      reject(new VedetteError('FAILED_PRECONDITION', `cannot listen on ${address}: ${reason}`, { field: 'http', cause: error }));
+      reject(
+        new VedetteError('FAILED_PRECONDITION', `cannot listen on ${address}: ${reason}`, {
+          field: 'http',
+          cause: error,
+        }),
+      );
     });
     server.listen(port, host, resolve);
   });
@@ -123,7 +137,8 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
   for await (const chunk of request) {
     if (!(chunk instanceof Buffer)) continue;
     bytes += chunk.length;
-    if (bytes > BODY_BYTES_MAX) throw new VedetteError('RESOURCE_EXHAUSTED', `a body has at most ${BODY_BYTES_MAX} bytes`);
+    if (bytes > BODY_BYTES_MAX)
+      throw new VedetteError('RESOURCE_EXHAUSTED', `a body has at most ${BODY_BYTES_MAX} bytes`);
     chunks.push(chunk);
   }
   if (bytes === 0) return undefined;
@@ -135,8 +150,15 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
 }
 
 /** NaN and infinities have no JSON: they are null, as JSON.stringify makes them. */
-function send(request: IncomingMessage, response: ServerResponse, status: number, body: unknown, contentType = 'application/json; charset=utf-8'): void {
-  const text = typeof body === 'string' && !contentType.startsWith('application/json') ? body : JSON.stringify(body ?? null);
+function send(
+  request: IncomingMessage,
+  response: ServerResponse,
+  status: number,
+  body: unknown,
+  contentType = 'application/json; charset=utf-8',
+): void {
+  const text =
+    typeof body === 'string' && !contentType.startsWith('application/json') ? body : JSON.stringify(body ?? null);
   let bytes: Buffer = Buffer.from(text, 'utf8');
   response.statusCode = status;
   response.setHeader('Content-Type', contentType);
@@ -150,7 +172,9 @@ function send(request: IncomingMessage, response: ServerResponse, status: number
 }
 
 function errorBody(error: VedetteError): object {
-  return { error: { code: error.code, message: error.message, ...(error.field === undefined ? {} : { field: error.field }) } };
+  return {
+    error: { code: error.code, message: error.message, ...(error.field === undefined ? {} : { field: error.field }) },
+  };
 }
 
 function sendError(request: IncomingMessage, response: ServerResponse, error: unknown): void {
@@ -159,6 +183,7 @@ function sendError(request: IncomingMessage, response: ServerResponse, error: un
     return;
   }
   const known = error instanceof VedetteError ? error : new VedetteError('INTERNAL', 'internal error');
-  if (known.retryAfterMs !== undefined) response.setHeader('Retry-After', Math.max(1, Math.ceil(known.retryAfterMs / 1000)));
+  if (known.retryAfterMs !== undefined)
+    response.setHeader('Retry-After', Math.max(1, Math.ceil(known.retryAfterMs / 1000)));
   send(request, response, STATUS[known.code], errorBody(known));
 }

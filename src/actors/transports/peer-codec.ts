@@ -16,7 +16,9 @@ export function encodePeerMessage(message: PeerMessage): Frame {
   switch (message.kind) {
     case 'hello': {
       const { protocol, broker, incarnation, cluster, founding, grpcAddress, httpAddress } = message;
-      return { hello: { protocol, brokerId: broker, incarnation, clusterId: cluster, founding, grpcAddress, httpAddress } };
+      return {
+        hello: { protocol, brokerId: broker, incarnation, clusterId: cluster, founding, grpcAddress, httpAddress },
+      };
     }
     case 'refusal':
       return { refusal: { code: message.code, reason: message.reason } };
@@ -49,9 +51,17 @@ export function encodePeerMessage(message: PeerMessage): Frame {
  * @param from who is at the other end, @param to this broker: frames do not repeat the ends of their stream. '' before the hello.
  * @returns undefined for a frame of a kind that this version does not know.
  */
-export function decodePeerMessage(frame: vedette.v1.PeerFrame, from: BrokerId | '', to: BrokerId | ''): PeerMessage | undefined {
+export function decodePeerMessage(
+  frame: vedette.v1.PeerFrame,
+  from: BrokerId | '',
+  to: BrokerId | '',
+): PeerMessage | undefined {
   const { hello, refusal, raft, forward, forwardReply, beats } = frame;
-  if (raft) return { kind: 'raft', envelopes: (raft.messages ?? []).flatMap((message) => decodeRaft(message, from || NOBODY, to || NOBODY) ?? []) };
+  if (raft)
+    return {
+      kind: 'raft',
+      envelopes: (raft.messages ?? []).flatMap((message) => decodeRaft(message, from || NOBODY, to || NOBODY) ?? []),
+    };
   if (hello) {
     return {
       kind: 'hello',
@@ -64,12 +74,20 @@ export function decodePeerMessage(frame: vedette.v1.PeerFrame, from: BrokerId | 
       httpAddress: hello.httpAddress ?? '',
     };
   }
-  if (refusal) return { kind: 'refusal', code: (refusal.code ?? 'INTERNAL') as ErrorCode, reason: refusal.reason ?? '' };
+  if (refusal)
+    return { kind: 'refusal', code: (refusal.code ?? 'INTERNAL') as ErrorCode, reason: refusal.reason ?? '' };
   if (forward) {
     const { requestId, shard, ringVersion, proposal } = forward;
-    return { kind: 'forward', requestId: requestId ?? 0, shard: shard ?? 0, ringVersion: ringVersion ?? 0, proposal: proposal ?? new Uint8Array(0) };
+    return {
+      kind: 'forward',
+      requestId: requestId ?? 0,
+      shard: shard ?? 0,
+      ringVersion: ringVersion ?? 0,
+      proposal: proposal ?? new Uint8Array(0),
+    };
   }
-  if (forwardReply) return { kind: 'forwardReply', requestId: forwardReply.requestId ?? 0, result: decodeOutcome(forwardReply) };
+  if (forwardReply)
+    return { kind: 'forwardReply', requestId: forwardReply.requestId ?? 0, result: decodeOutcome(forwardReply) };
   if (beats) {
     return {
       kind: 'beats',
@@ -94,7 +112,12 @@ function encodeOutcome(result: ForwardOutcome): Omit<vedette.v1.IForwardReply, '
 function decodeOutcome({ code, message, leader, notApplied }: vedette.v1.IForwardReply): ForwardOutcome {
   if ((code ?? '') === '') return { outcome: 'applied' };
   if (notApplied !== 1) return { outcome: 'unknown', message: message ?? '' };
-  return { outcome: 'notApplied', code: code as ErrorCode, message: message ?? '', leader: leader ? (leader as BrokerId) : null };
+  return {
+    outcome: 'notApplied',
+    code: code as ErrorCode,
+    message: message ?? '',
+    leader: leader ? (leader as BrokerId) : null,
+  };
 }
 
 function encodeRaft({ group, message, entries }: RaftEnvelope): Message {
@@ -102,14 +125,25 @@ function encodeRaft({ group, message, entries }: RaftEnvelope): Message {
   switch (message.type) {
     case 'preVote':
     case 'vote':
-      return { ...head, requestVote: { pre: message.type === 'preVote', lastIndex: message.lastIndex, lastTerm: message.lastTerm } };
+      return {
+        ...head,
+        requestVote: { pre: message.type === 'preVote', lastIndex: message.lastIndex, lastTerm: message.lastTerm },
+      };
     case 'preVoteReply':
     case 'voteReply':
       return { ...head, requestVoteReply: { pre: message.type === 'preVoteReply', granted: message.granted } };
     case 'append': {
       const { prevIndex, prevTerm, commit, runs } = message;
       assert(entries.length === message.lastIndex - prevIndex, 'an append carries the entries that it announces');
-      return { ...head, appendEntries: { prevIndex, prevTerm, commit, entries: entries.map((entry, at) => encodeEntry(entry, prevIndex + 1 + at, runs)) } };
+      return {
+        ...head,
+        appendEntries: {
+          prevIndex,
+          prevTerm,
+          commit,
+          entries: entries.map((entry, at) => encodeEntry(entry, prevIndex + 1 + at, runs)),
+        },
+      };
     }
     case 'appendReply': {
       const { rejected, index, hintIndex, hintTerm } = message;
@@ -133,22 +167,39 @@ function decodeRaft(message: Message, from: BrokerId, to: BrokerId): RaftEnvelop
   const head = { from, to, term: message.term ?? 0 };
   const plain = (decoded: RaftMessage): RaftEnvelope => ({ group, message: decoded, entries: [] });
   const { requestVote, requestVoteReply, appendEntries, appendEntriesReply, heartbeat, heartbeatReply } = message;
-  if (heartbeat) return plain({ type: 'heartbeat', ...head, commit: heartbeat.commit ?? 0, round: heartbeat.round ?? 0 });
+  if (heartbeat)
+    return plain({ type: 'heartbeat', ...head, commit: heartbeat.commit ?? 0, round: heartbeat.round ?? 0 });
   if (heartbeatReply) return plain({ type: 'heartbeatReply', ...head, round: heartbeatReply.round ?? 0 });
   if (appendEntries) return decodeAppend(appendEntries, group, head);
   if (appendEntriesReply) {
     const { rejected, index, hintIndex, hintTerm } = appendEntriesReply;
-    return plain({ type: 'appendReply', ...head, rejected: rejected ?? false, index: index ?? 0, hintIndex: hintIndex ?? 0, hintTerm: hintTerm ?? 0 });
+    return plain({
+      type: 'appendReply',
+      ...head,
+      rejected: rejected ?? false,
+      index: index ?? 0,
+      hintIndex: hintIndex ?? 0,
+      hintTerm: hintTerm ?? 0,
+    });
   }
   if (requestVote) {
     const { pre, lastIndex, lastTerm } = requestVote;
     return plain({ type: pre ? 'preVote' : 'vote', ...head, lastIndex: lastIndex ?? 0, lastTerm: lastTerm ?? 0 });
   }
-  if (requestVoteReply) return plain({ type: requestVoteReply.pre ? 'preVoteReply' : 'voteReply', ...head, granted: requestVoteReply.granted ?? false });
+  if (requestVoteReply)
+    return plain({
+      type: requestVoteReply.pre ? 'preVoteReply' : 'voteReply',
+      ...head,
+      granted: requestVoteReply.granted ?? false,
+    });
   return undefined;
 }
 
-function decodeAppend(append: vedette.v1.IAppendEntries, group: RaftEnvelope['group'], head: { from: BrokerId; to: BrokerId; term: number }): RaftEnvelope {
+function decodeAppend(
+  append: vedette.v1.IAppendEntries,
+  group: RaftEnvelope['group'],
+  head: { from: BrokerId; to: BrokerId; term: number },
+): RaftEnvelope {
   const prevIndex = append.prevIndex ?? 0;
   const runs: TermRun[] = [];
   const entries: CarriedEntry[] = [];
@@ -159,6 +210,15 @@ function decodeAppend(append: vedette.v1.IAppendEntries, group: RaftEnvelope['gr
     bytes += carried.length;
     entries.push({ kind: KINDS[kind ?? 0] ?? 'data', payload: carried });
   }
-  const message: RaftMessage = { type: 'append', ...head, prevIndex, prevTerm: append.prevTerm ?? 0, lastIndex: prevIndex + entries.length, runs, commit: append.commit ?? 0, bytes };
+  const message: RaftMessage = {
+    type: 'append',
+    ...head,
+    prevIndex,
+    prevTerm: append.prevTerm ?? 0,
+    lastIndex: prevIndex + entries.length,
+    runs,
+    commit: append.commit ?? 0,
+    bytes,
+  };
   return { group, message, entries };
 }

@@ -38,7 +38,12 @@ export interface BrokerPoolPorts {
 }
 
 /** Another broker may do better on these; on everything else it would say the same. */
-const WORTH_ANOTHER_BROKER: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED', 'INTERNAL']);
+const WORTH_ANOTHER_BROKER: ReadonlySet<ErrorCode> = new Set([
+  'UNAVAILABLE',
+  'DEADLINE_EXCEEDED',
+  'RESOURCE_EXHAUSTED',
+  'INTERNAL',
+]);
 
 export function createBrokerPool({ seeds, clients, clock, random }: BrokerPoolPorts): BrokerPool {
   const { membersIntervalMs, callDeadlineMs } = limits.dashboard;

@@ -62,7 +62,13 @@ function jsonWriter(id: string): FrameWriter {
         const schema = present(schemas.get(frame.schemaId ?? 0), 'a frame comes after its schema');
         return jsonFrame(frame, schema);
       });
-      const events = response.events.map(({ kind, subject, state, message, atMs }) => ({ kind, subject, state, message, atMs }));
+      const events = response.events.map(({ kind, subject, state, message, atMs }) => ({
+        kind,
+        subject,
+        state,
+        message,
+        atMs,
+      }));
       return JSON.stringify({ op: 'data', id, cursor, frames, events, conflatedRows });
     },
   };

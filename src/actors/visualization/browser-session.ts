@@ -7,7 +7,13 @@ import type { Inspector } from '../../streams/inspector.ts';
 import type { Random } from '../../streams/random.ts';
 import type { WsConnection } from '../transports/ws-server.ts';
 import type { BrokerPool } from './broker-pool.ts';
-import { type BrowserMessage, errorMessage, idOf, parseBrowserMessage, type SubscribeMessage } from './browser-messages.ts';
+import {
+  type BrowserMessage,
+  errorMessage,
+  idOf,
+  parseBrowserMessage,
+  type SubscribeMessage,
+} from './browser-messages.ts';
 import { openViewerSubscription, type ViewerSubscription } from './viewer-subscription.ts';
 
 export interface BrowserPorts {
@@ -31,12 +37,18 @@ export function serveBrowser(ports: BrowserPorts, ended: () => void): { close():
 
   function subscribe(request: SubscribeMessage): void {
     if (subscriptions.has(request.id)) {
-      throw new VedetteError('ALREADY_EXISTS', `subscription ${JSON.stringify(request.id)} is running; unsubscribe it first`, {
-        field: 'id',
-      });
+      throw new VedetteError(
+        'ALREADY_EXISTS',
+        `subscription ${JSON.stringify(request.id)} is running; unsubscribe it first`,
+        {
+          field: 'id',
+        },
+      );
     }
     if (request.kind !== 'rows') {
-      throw new VedetteError('UNIMPLEMENTED', `subscriptions of kind ${request.kind} are not in this release`, { field: 'kind' });
+      throw new VedetteError('UNIMPLEMENTED', `subscriptions of kind ${request.kind} are not in this release`, {
+        field: 'kind',
+      });
     }
     if (subscriptions.size >= limits.dashboard.subscriptionsPerConnectionMax) {
       const most = limits.dashboard.subscriptionsPerConnectionMax;
@@ -92,7 +104,10 @@ export function serveBrowser(ports: BrowserPorts, ended: () => void): { close():
       if (error instanceof VedetteError && error.code !== 'INVALID_ARGUMENT') return;
       malformed++;
       if (malformed >= limits.dashboard.malformedMessagesMax) {
-        connection.close(POLICY_VIOLATION, `${malformed} malformed messages in a row; the last: ${describeError(error)}`.slice(0, 120));
+        connection.close(
+          POLICY_VIOLATION,
+          `${malformed} malformed messages in a row; the last: ${describeError(error)}`.slice(0, 120),
+        );
       }
     }
   }

@@ -47,12 +47,15 @@ export function machineRoutes(pool: BrokerPool, inspector: Inspector, fetchJson:
     const filter = query.toString();
     const path = `/api/v1/machines${filter === '' ? '' : `?${filter}`}`;
     const answers = await Promise.allSettled(
-      pool.brokers.filter(({ httpAddress }) => httpAddress !== '').map(({ httpAddress }) => fetchJson(httpAddress, path)),
+      pool.brokers
+        .filter(({ httpAddress }) => httpAddress !== '')
+        .map(({ httpAddress }) => fetchJson(httpAddress, path)),
     );
     let complete = answers.length === pool.brokers.length;
     const machines: { readonly id: string }[] = [...inspector.machines(machineFilter(query))];
     for (const answer of answers) {
-      if (answer.status === 'fulfilled' && isMachinesAnswer(answer.value.body)) machines.push(...answer.value.body.machines);
+      if (answer.status === 'fulfilled' && isMachinesAnswer(answer.value.body))
+        machines.push(...answer.value.body.machines);
       else complete = false;
     }
     machines.sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));

@@ -41,7 +41,8 @@ export function hostRoutes(pool: BrokerPool, clock: Clock): Route[] {
     const { hosts, complete } = await listHosts([id]);
     const [host] = hosts;
     if (host !== undefined) return host;
-    if (!complete) throw new VedetteError('UNAVAILABLE', `the shard of host ${id} does not answer now`, { retryAfterMs: 500 });
+    if (!complete)
+      throw new VedetteError('UNAVAILABLE', `the shard of host ${id} does not answer now`, { retryAfterMs: 500 });
     throw new VedetteError('NOT_FOUND', `host ${JSON.stringify(id)} was never seen`, { field: 'id' });
   }
 
@@ -58,7 +59,8 @@ export function hostRoutes(pool: BrokerPool, clock: Clock): Route[] {
 
 async function hostMetrics(pool: BrokerPool, clock: Clock, hostId: string, query: URLSearchParams) {
   for (const name of ['step', 'fn']) {
-    if (query.has(name)) throw new VedetteError('UNIMPLEMENTED', `${name}: aggregation is not in this release`, { field: name });
+    if (query.has(name))
+      throw new VedetteError('UNIMPLEMENTED', `${name}: aggregation is not in this release`, { field: name });
   }
   const start = query.get('start');
   const end = query.get('end');

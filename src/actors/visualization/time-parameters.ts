@@ -9,7 +9,10 @@ import type { Millis } from '../../core/ids.ts';
 export function parseTime(text: string, field: string): Millis {
   const ms = /^-?\d+$/.test(text) ? Number(text) : Date.parse(text);
   if (!Number.isSafeInteger(ms)) {
-    throw invalidArgument(field, `${field} ${JSON.stringify(text)} is neither milliseconds since 1970 nor RFC 3339 (2026-01-31T12:00:00Z)`);
+    throw invalidArgument(
+      field,
+      `${field} ${JSON.stringify(text)} is neither milliseconds since 1970 nor RFC 3339 (2026-01-31T12:00:00Z)`,
+    );
   }
   return ms;
 }
@@ -19,7 +22,9 @@ export function toTimestamp(ms: Millis): { seconds: number; nanos: number } {
   return { seconds, nanos: (ms - seconds * 1000) * 1e6 };
 }
 
-export function fromTimestamp(timestamp: { seconds?: number | null; nanos?: number | null } | null | undefined): Millis | null {
+export function fromTimestamp(
+  timestamp: { seconds?: number | null; nanos?: number | null } | null | undefined,
+): Millis | null {
   if (timestamp === null || timestamp === undefined) return null;
   return (timestamp.seconds ?? 0) * 1000 + Math.floor((timestamp.nanos ?? 0) / 1e6);
 }

@@ -61,8 +61,16 @@ export function openViewerSubscription(ports: ViewerPorts): ViewerSubscription {
     inspector: ports.inspector,
     onEffect: carryOut,
   });
-  const tell = (type: 'upstream.answered' | 'upstream.lost' | 'refused' | 'viewer.full' | 'viewer.drained' | 'changed' | 'unsubscribed') =>
-    machine.send({ type, at: clock.monotonic() });
+  const tell = (
+    type:
+      | 'upstream.answered'
+      | 'upstream.lost'
+      | 'refused'
+      | 'viewer.full'
+      | 'viewer.drained'
+      | 'changed'
+      | 'unsubscribed',
+  ) => machine.send({ type, at: clock.monotonic() });
 
   function carryOut(effect: ViewerEffect): void {
     switch (effect.type) {
@@ -160,7 +168,12 @@ export function openViewerSubscription(ports: ViewerPorts): ViewerSubscription {
       if (!full()) tell('viewer.drained');
     },
     update(message) {
-      const { hosts = terms.hosts, metrics = terms.metrics, maxRateHz = terms.maxRateHz, events = terms.events } = message;
+      const {
+        hosts = terms.hosts,
+        metrics = terms.metrics,
+        maxRateHz = terms.maxRateHz,
+        events = terms.events,
+      } = message;
       terms = { ...terms, hosts, metrics, maxRateHz, events };
       tell('changed');
     },

@@ -56,8 +56,14 @@ export type RaftEffect =
     };
 
 /** The constructors of the most frequent ones. */
-export const send = (message: RaftMessage, when: 'now' | 'synced' = 'now'): RaftEffect => ({ type: 'send', params: { message, when } });
+export const send = (message: RaftMessage, when: 'now' | 'synced' = 'now'): RaftEffect => ({
+  type: 'send',
+  params: { message, when },
+});
 
-export const persist = ({ term, votedFor }: HardState): RaftEffect => ({ type: 'persist', params: { hard: { term, votedFor } } });
+export const persist = ({ term, votedFor }: HardState): RaftEffect => ({
+  type: 'persist',
+  params: { hard: { term, votedFor } },
+});
 
 export const apply = (through: LogIndex): RaftEffect => ({ type: 'apply', params: { through } });

@@ -47,7 +47,13 @@ export const adoptTerm: Decision = (context, event) => {
 
 export const askForPreVotes: Decision = (context, { at }) => {
   const { self, peers, term, log } = context;
-  const request = { type: 'preVote', from: self, term: term + 1, lastIndex: log.lastIndex, lastTerm: lastTerm(log) } as const;
+  const request = {
+    type: 'preVote',
+    from: self,
+    term: term + 1,
+    lastIndex: log.lastIndex,
+    lastTerm: lastTerm(log),
+  } as const;
   return {
     changes: { campaign: { since: at, votes: { [self]: true } }, leader: null, ...drawTimeout(context) },
     effects: peers.map((to) => send({ ...request, to })),
@@ -60,7 +66,14 @@ export const askForVotes: Decision = (context, { at }) => {
   const term = context.term + 1;
   const request = { type: 'vote', from: self, term, lastIndex: log.lastIndex, lastTerm: lastTerm(log) } as const;
   return {
-    changes: { term, votedFor: self, campaign: { since: at, votes: { [self]: true } }, leader: null, refused: null, ...drawTimeout(context) },
+    changes: {
+      term,
+      votedFor: self,
+      campaign: { since: at, votes: { [self]: true } },
+      leader: null,
+      refused: null,
+      ...drawTimeout(context),
+    },
     effects: [persist({ term, votedFor: self }), ...peers.map((to) => send({ ...request, to }, 'synced'))],
   };
 };
@@ -85,7 +98,13 @@ export function answersPreVote(context: RaftContext, event: RaftEvent): boolean 
 // ---------------------------------------------------------------- answering
 
 const answerPreVote = (context: RaftContext, request: PreVote, granted: boolean): RaftEffect =>
-  send({ type: 'preVoteReply', from: context.self, to: request.from, term: granted ? request.term : context.term, granted });
+  send({
+    type: 'preVoteReply',
+    from: context.self,
+    to: request.from,
+    term: granted ? request.term : context.term,
+    granted,
+  });
 
 function wouldVote(context: RaftContext, request: PreVote): boolean {
   return request.term > context.term && isUpToDate(context.log, request.lastIndex, request.lastTerm);
@@ -134,7 +153,8 @@ export const grantVote: Decision = (context, event) => {
   };
 };
 
-export const refuseVote: Decision = (context, event) => (event.type === 'vote' ? { effects: [answerVote(context, event, false)] } : {});
+export const refuseVote: Decision = (context, event) =>
+  event.type === 'vote' ? { effects: [answerVote(context, event, false)] } : {};
 
 // ---------------------------------------------------------------- the hint
 

@@ -13,8 +13,15 @@ import { cutAfter, extendWith, firstConflict, lastNotAbove, termAt } from './log
 import type { Append, AppendReply, Heartbeat } from './messages.ts';
 
 /** A message of this term's leader: it is well. */
-function hear(context: RaftContext, { from, term }: Append | Heartbeat, at: number): Pick<RaftContext, 'leader' | 'heardAt'> {
-  assert(context.leader === null || context.leader === from, `term ${term} has two leaders: ${context.leader} and ${from}`);
+function hear(
+  context: RaftContext,
+  { from, term }: Append | Heartbeat,
+  at: number,
+): Pick<RaftContext, 'leader' | 'heardAt'> {
+  assert(
+    context.leader === null || context.leader === from,
+    `term ${term} has two leaders: ${context.leader} and ${from}`,
+  );
   return { leader: from, heardAt: at };
 }
 
@@ -68,9 +75,13 @@ export const refuseEntries: Decision = (context, event) => {
 export const takeHeartbeat: Decision = (context, event) => {
   if (event.type !== 'heartbeat') return {};
   const { self, term, log, commit } = context;
-  assert(event.commit <= log.lastIndex, `told to commit ${event.commit}, but the log ends at ${log.lastIndex}: it has lost entries that it had acknowledged`);
+  assert(
+    event.commit <= log.lastIndex,
+    `told to commit ${event.commit}, but the log ends at ${log.lastIndex}: it has lost entries that it had acknowledged`,
+  );
   const heard = hear(context, event, event.at);
-  const effects: RaftEffect[] = event.round > 0 ? [send({ type: 'heartbeatReply', from: self, to: event.from, term, round: event.round })] : [];
+  const effects: RaftEffect[] =
+    event.round > 0 ? [send({ type: 'heartbeatReply', from: self, to: event.from, term, round: event.round })] : [];
   if (event.commit <= commit) return { changes: heard, effects };
   return { changes: { ...heard, commit: event.commit }, effects: [apply(event.commit), ...effects] };
 };
@@ -83,7 +94,8 @@ export const tellTerm: Decision = (context, event) =>
 
 /** What was synced may have been cut since, and replaced. */
 export const noteDurable: Decision = (context, event) => {
-  if (event.type !== 'log.synced' || event.index <= context.durable || termAt(context.log, event.index) !== event.term) return {};
+  if (event.type !== 'log.synced' || event.index <= context.durable || termAt(context.log, event.index) !== event.term)
+    return {};
   return { changes: { durable: event.index } };
 };
 
@@ -95,7 +107,9 @@ export const noteApplied: Decision = (context, event) => {
 
 /** Only a leader appends. */
 export const refuseUnled: Decision = (_context, event) =>
-  event.type === 'propose' ? { effects: [{ type: 'refuseProposal', params: { ticket: event.ticket, reason: 'notLeader' } }] } : {};
+  event.type === 'propose'
+    ? { effects: [{ type: 'refuseProposal', params: { ticket: event.ticket, reason: 'notLeader' } }] }
+    : {};
 
 /** Only a leader knows what is committed. */
 export const refuseRead: Decision = (_context, event) =>

@@ -48,7 +48,10 @@ export const beginTerm: Decision = (context, { at }) => {
 /** Leadership is over: reads that wait can no longer be proven here. */
 export const retire: Decision = (context) => {
   const reads = leadershipOf(context).reads.map(({ read }) => read);
-  return { changes: { leadership: null }, effects: reads.length === 0 ? [] : [{ type: 'refuseReads', params: { reads } }] };
+  return {
+    changes: { leadership: null },
+    effects: reads.length === 0 ? [] : [{ type: 'refuseReads', params: { reads } }],
+  };
 };
 
 export const appendProposal: Decision = (context, event) => {
@@ -59,7 +62,9 @@ export const appendProposal: Decision = (context, event) => {
   const leadership = leadershipOf(context);
   const log = extend(context.log, term, count);
   const last = log.lastIndex;
-  const effects: RaftEffect[] = [{ type: 'append', params: { first: context.log.lastIndex + 1, last, term, source: 'proposal' } }];
+  const effects: RaftEffect[] = [
+    { type: 'append', params: { first: context.log.lastIndex + 1, last, term, source: 'proposal' } },
+  ];
   const progress = replicate({ ...context, log }, leadership.progress, at, effects);
   const uncommitted = [...leadership.uncommitted, { last, bytes }];
   const uncommittedBytes = leadership.uncommittedBytes + bytes;
@@ -68,7 +73,9 @@ export const appendProposal: Decision = (context, event) => {
 
 /** The limit's answer, so that a leader cut off from its quorum does not grow without end. */
 export const refuseOverLimit: Decision = (_context, event) =>
-  event.type === 'propose' ? { effects: [{ type: 'refuseProposal', params: { ticket: event.ticket, reason: 'uncommittedLimit' } }] } : {};
+  event.type === 'propose'
+    ? { effects: [{ type: 'refuseProposal', params: { ticket: event.ticket, reason: 'uncommittedLimit' } }] }
+    : {};
 
 export const countOwnSync: Decision = (context, event) => {
   const { changes } = noteDurable(context, event);
@@ -80,7 +87,10 @@ export const takeAppendReply: Decision = (context, event) => {
   const { from, rejected, index, at } = event;
   const known = leadershipOf(context).progress[from];
   if (known === undefined) return {};
-  assert(rejected || index <= context.log.lastIndex, `${from} holds entry ${index} of this term, which ends at ${context.log.lastIndex}`);
+  assert(
+    rejected || index <= context.log.lastIndex,
+    `${from} holds entry ${index} of this term, which ends at ${context.log.lastIndex}`,
+  );
   const progress = rejected ? { ...afterRefusal(context, known, event), heardAt: at } : matched(known, index, at);
   return advanceWith(context, from, progress, at);
 };
@@ -105,7 +115,9 @@ export const beginAnewWith: Decision = (context, event) => {
 export const takeWeight: Decision = (context, event) => {
   if (event.type !== 'append.sent' || event.term !== context.term) return {};
   const known = leadershipOf(context).progress[event.peer];
-  return known === undefined ? {} : advanceWith(context, event.peer, weighed(known, event.lastIndex, event.bytes), event.at);
+  return known === undefined
+    ? {}
+    : advanceWith(context, event.peer, weighed(known, event.lastIndex, event.bytes), event.at);
 };
 
 /** All groups beat together. Each beat is a round: its answers prove leadership. */

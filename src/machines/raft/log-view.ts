@@ -70,7 +70,10 @@ export function cutAfter(log: LogView, index: LogIndex): LogView {
 /** The terms of the entries from … through, as a message carries them. */
 export function runsBetween(log: LogView, from: LogIndex, through: LogIndex): readonly TermRun[] {
   if (through < from) return [];
-  const begin = Math.max(0, log.runs.findLastIndex((run) => run.first <= from));
+  const begin = Math.max(
+    0,
+    log.runs.findLastIndex((run) => run.first <= from),
+  );
   const end = log.runs.findLastIndex((run) => run.first <= through);
   const runs = log.runs.slice(begin, end + 1);
   const first = runs[0];
@@ -108,7 +111,8 @@ export function lastNotAbove(log: LogView, index: LogIndex, term: Term): LogInde
   const within = Math.min(index, log.lastIndex);
   for (let position = log.runs.length - 1; position >= 0; position--) {
     const run = log.runs[position];
-    if (run !== undefined && run.term <= term && run.first <= within) return Math.min(within, endOf(log.runs, position, log.lastIndex));
+    if (run !== undefined && run.term <= term && run.first <= within)
+      return Math.min(within, endOf(log.runs, position, log.lastIndex));
   }
   return log.firstIndex - 1;
 }

@@ -72,12 +72,4 @@ export interface HeartbeatReply extends Addressed {
   readonly round: number;
 }
 
-export type RaftMessage =
-  | PreVote
-  | PreVoteReply
-  | Vote
-  | VoteReply
-  | Append
-  | AppendReply
-  | Heartbeat
-  | HeartbeatReply;
+export type RaftMessage = PreVote | PreVoteReply | Vote | VoteReply | Append | AppendReply | Heartbeat | HeartbeatReply;

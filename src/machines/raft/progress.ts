@@ -41,7 +41,17 @@ export interface Window {
 const NONE: readonly InFlight[] = [];
 
 export function newProgress(next: LogIndex, at: Millis): Progress {
-  return { state: 'probe', match: 0, next, inflight: NONE, probing: false, heardAt: at, movedAt: at, round: 0, toldCommit: 0 };
+  return {
+    state: 'probe',
+    match: 0,
+    next,
+    inflight: NONE,
+    probing: false,
+    heardAt: at,
+    movedAt: at,
+    round: 0,
+    toldCommit: 0,
+  };
 }
 
 /** May another message with entries go? */
@@ -49,7 +59,10 @@ export function hasRoom(progress: Progress, window: Window): boolean {
   if (progress.state === 'probe') return !progress.probing;
   const { inflight } = progress;
   if (inflight.length === 0) return true;
-  return inflight.length < window.inflightMax && inflight.reduce((sum, { bytes }) => sum + bytes, 0) < window.inflightBytesMax;
+  return (
+    inflight.length < window.inflightMax &&
+    inflight.reduce((sum, { bytes }) => sum + bytes, 0) < window.inflightBytesMax
+  );
 }
 
 /** Does it have messages to answer? */
@@ -80,7 +93,16 @@ export function weighed(progress: Progress, last: LogIndex, bytes: number): Prog
 export function matched(progress: Progress, index: LogIndex, at: Millis): Progress {
   const { state, match } = progress;
   if (state === 'probe' && index >= match) {
-    return { ...progress, state: 'replicate', match: index, next: index + 1, inflight: NONE, probing: false, heardAt: at, movedAt: at };
+    return {
+      ...progress,
+      state: 'replicate',
+      match: index,
+      next: index + 1,
+      inflight: NONE,
+      probing: false,
+      heardAt: at,
+      movedAt: at,
+    };
   }
   if (index <= match) return { ...progress, heardAt: at };
   const first = progress.inflight.findIndex(({ last }) => last > index);

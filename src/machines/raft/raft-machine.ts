@@ -53,19 +53,25 @@ const base = setup({
     leaderIsWell: ({ context, event }: Scope) => election.leaderIsWell(context, event.at),
     heardWithinTimeout: ({ context, event }: Scope) => election.heardWithinTimeout(context, event.at),
     mayVote: ({ context, event }: Scope) => election.mayVote(context, event),
-    refusedByNewerTerm: ({ context, event }: Scope) => event.type === 'preVoteReply' && !event.granted && event.term > context.term,
+    refusedByNewerTerm: ({ context, event }: Scope) =>
+      event.type === 'preVoteReply' && !event.granted && event.term > context.term,
     answersPreVote: ({ context, event }: Scope) => election.answersPreVote(context, event),
-    winsPreVote: ({ context, event }: Scope) => election.answersPreVote(context, event) && election.standing(context, event) === 'won',
-    losesPreVote: ({ context, event }: Scope) => election.answersPreVote(context, event) && election.standing(context, event) === 'lost',
-    winsVote: ({ context, event }: Scope) => termOf(event) === context.term && election.standing(context, event) === 'won',
-    losesVote: ({ context, event }: Scope) => termOf(event) === context.term && election.standing(context, event) === 'lost',
+    winsPreVote: ({ context, event }: Scope) =>
+      election.answersPreVote(context, event) && election.standing(context, event) === 'won',
+    losesPreVote: ({ context, event }: Scope) =>
+      election.answersPreVote(context, event) && election.standing(context, event) === 'lost',
+    winsVote: ({ context, event }: Scope) =>
+      termOf(event) === context.term && election.standing(context, event) === 'won',
+    losesVote: ({ context, event }: Scope) =>
+      termOf(event) === context.term && election.standing(context, event) === 'lost',
     goesFirst: ({ context, event }: Scope) => election.goesFirst(context, event),
     isAlone: ({ context }: Scope) => context.peers.length === 0,
     leaderClosed: ({ context, event }: Scope) =>
       event.type === 'peer.closed' && event.peer === context.leader && context.options.closedConnectionHint,
     fitsUncommitted: ({ context, event }: Scope) => event.type === 'propose' && hasRoomFor(context, event.bytes),
     quorumIsSilent: ({ context, event }: Scope) => quorumIsSilent(context, event.at),
-    ownNoopApplied: ({ context, event }: Scope) => event.type === 'applied' && event.index >= (context.leadership?.termStart ?? Number.POSITIVE_INFINITY),
+    ownNoopApplied: ({ context, event }: Scope) =>
+      event.type === 'applied' && event.index >= (context.leadership?.termStart ?? Number.POSITIVE_INFINITY),
   },
   delays: { electionTimeout: ({ context }: Scope) => context.timerDelay },
 });
@@ -145,7 +151,8 @@ export const raftMachine = raft.createMachine({
   },
   states: {
     follower: {
-      description: 'Takes entries from the leader of its term; silence for the election timeout makes it ask for pre-votes.',
+      description:
+        'Takes entries from the leader of its term; silence for the election timeout makes it ask for pre-votes.',
       after: {
         electionTimeout: [
           // Heartbeats do not start the timer anew, which costs three times as much as noting when they came.

@@ -21,7 +21,11 @@ export function beginRound(context: RaftContext, { progress }: Leadership, round
 }
 
 /** Answers what may be answered, and gives what still waits. */
-export function answerReads({ commit, peers }: RaftContext, leadership: Leadership, effects: RaftEffect[]): Leadership['reads'] {
+export function answerReads(
+  { commit, peers }: RaftContext,
+  leadership: Leadership,
+  effects: RaftEffect[],
+): Leadership['reads'] {
   const { reads, termStart, round, progress } = leadership;
   if (reads.length === 0 || commit < termStart) return reads;
   const proven = reachedByMajority([round, ...peers.map((peer) => progress[peer]?.round ?? 0)]);

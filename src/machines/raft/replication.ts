@@ -29,7 +29,12 @@ function appendMessage(context: RaftContext, to: BrokerId, prevIndex: LogIndex):
   return { type: 'append', from: self, to, term, prevIndex, prevTerm, lastIndex, runs, commit, bytes: 0 };
 }
 
-export function heartbeat({ self, term, commit }: RaftContext, to: BrokerId, progress: Progress, round: number): RaftEffect {
+export function heartbeat(
+  { self, term, commit }: RaftContext,
+  to: BrokerId,
+  progress: Progress,
+  round: number,
+): RaftEffect {
   return send({ type: 'heartbeat', from: self, to, term, commit: Math.min(commit, progress.match), round });
 }
 
@@ -57,7 +62,12 @@ function tellCommit(context: RaftContext, to: BrokerId, progress: Progress, effe
 }
 
 /** To every follower what it lacks and may have; else the news of what is committed. Gives what is known of them then. */
-export function replicate(context: RaftContext, start: Leadership['progress'], at: Millis, effects: RaftEffect[]): Leadership['progress'] {
+export function replicate(
+  context: RaftContext,
+  start: Leadership['progress'],
+  at: Millis,
+  effects: RaftEffect[],
+): Leadership['progress'] {
   let table = start;
   for (const peer of context.peers) {
     const known = table[peer];
@@ -69,7 +79,10 @@ export function replicate(context: RaftContext, start: Leadership['progress'], a
 }
 
 /** The highest index that may be committed now; the present commit index when there is none above it. */
-export function committable({ term, log, commit, durable, peers }: RaftContext, progress: Leadership['progress']): LogIndex {
+export function committable(
+  { term, log, commit, durable, peers }: RaftContext,
+  progress: Leadership['progress'],
+): LogIndex {
   const reached = reachedByMajority([durable, ...peers.map((peer) => progress[peer]?.match ?? 0)]);
   return reached > commit && termAt(log, reached) === term ? reached : commit;
 }

@@ -43,7 +43,8 @@ export function Chart(props: ChartProps) {
   let shape = '';
 
   /** Lines are part of a plot's construction: it is made anew when their set changes, and only then. */
-  const shapeOf = (data: ChartData) => `${theme()}|${data.lines.map(({ label, color }) => `${label}:${color}`).join('|')}`;
+  const shapeOf = (data: ChartData) =>
+    `${theme()}|${data.lines.map(({ label, color }) => `${label}:${color}`).join('|')}`;
   const values = (data: ChartData): uPlot.AlignedData => [data.times, ...data.lines.map(({ points }) => points)];
 
   function options(data: ChartData): uPlot.Options {
@@ -75,14 +76,22 @@ export function Chart(props: ChartProps) {
       legend: { live: true },
       scales: {
         x: { time: true, range: () => [props.range[0], props.range[1]] },
-        y: props.limits === undefined ? { range: (_plot, low, high) => span(low, high) } : { range: [...props.limits] as [number, number] },
+        y:
+          props.limits === undefined
+            ? { range: (_plot, low, high) => span(low, high) }
+            : { range: [...props.limits] as [number, number] },
       },
       axes: [
         { ...axis, grid: { show: false } },
         { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => props.format(tick < 0 ? -tick : tick)) },
       ],
-      series: [{ value: (_plot, time) => (time === null ? '' : new Date(time * 1000).toLocaleTimeString()) }, ...series],
-      ...(props.stacked === true ? { bands: data.lines.slice(1).map((_, at) => ({ series: [at + 2, at + 1] as [number, number] })) } : {}),
+      series: [
+        { value: (_plot, time) => (time === null ? '' : new Date(time * 1000).toLocaleTimeString()) },
+        ...series,
+      ],
+      ...(props.stacked === true
+        ? { bands: data.lines.slice(1).map((_, at) => ({ series: [at + 2, at + 1] as [number, number] })) }
+        : {}),
       hooks: {
         setSelect: [
           (chart) => {

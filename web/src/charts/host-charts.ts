@@ -15,18 +15,31 @@ export interface ChartDefinition {
 
 const PALETTE = ['--series-1', '--series-2', '--series-3', '--series-4', '--series-5', '--series-6'];
 const color = (at: number) => PALETTE[at % PALETTE.length] ?? '--series-1';
-const rates = (data: HostData, columns: readonly Column[]): Points => sum(columns.map(({ values }) => rate(data.times, values)));
+const rates = (data: HostData, columns: readonly Column[]): Points =>
+  sum(columns.map(({ values }) => rate(data.times, values)));
 
 /** A stack: drawn on one another, each named with its own share. */
 function stacked(parts: readonly { label: string; points: Points }[]): Line[] {
   const tops = stack(parts.map(({ points }) => points));
-  return parts.map(({ label, points }, at) => ({ label, color: color(at), points: tops[at] ?? [], shown: points, fill: true }));
+  return parts.map(({ label, points }, at) => ({
+    label,
+    color: color(at),
+    points: tops[at] ?? [],
+    shown: points,
+    fill: true,
+  }));
 }
 
 function cpu(data: HostData): Line[] {
   const count = data.newest('system.cpu.logical.count') || 1;
   const share = (...modes: string[]): Points =>
-    scale(rates(data, columnsOf(data, 'system.cpu.time', (labels) => modes.includes(labels['cpu.mode'] ?? ''))), 1 / count);
+    scale(
+      rates(
+        data,
+        columnsOf(data, 'system.cpu.time', (labels) => modes.includes(labels['cpu.mode'] ?? '')),
+      ),
+      1 / count,
+    );
   return stacked([
     { label: 'user', points: share('user', 'nice') },
     { label: 'system', points: share('system') },
@@ -37,13 +50,27 @@ function cpu(data: HostData): Line[] {
 }
 
 function memory(data: HostData): Line[] {
-  const state = (name: string) => sum(columnsOf(data, 'system.memory.usage', (labels) => labels['system.memory.state'] === name).map(({ values }) => plain(values)));
+  const state = (name: string) =>
+    sum(
+      columnsOf(data, 'system.memory.usage', (labels) => labels['system.memory.state'] === name).map(({ values }) =>
+        plain(values),
+      ),
+    );
   return stacked(['used', 'buffers', 'cached'].map((name) => ({ label: name, points: state(name) })));
 }
 
 /** In above zero, out below. */
-function mirrored(data: HostData, metric: string, label: string, up: string, down: string, names: readonly [string, string], skip?: (labels: Readonly<Record<string, string>>) => boolean): Line[] {
-  const of = (direction: string) => columnsOf(data, metric, (labels) => labels[label] === direction && skip?.(labels) !== true);
+function mirrored(
+  data: HostData,
+  metric: string,
+  label: string,
+  up: string,
+  down: string,
+  names: readonly [string, string],
+  skip?: (labels: Readonly<Record<string, string>>) => boolean,
+): Line[] {
+  const of = (direction: string) =>
+    columnsOf(data, metric, (labels) => labels[label] === direction && skip?.(labels) !== true);
   const rising = of(up);
   const falling = of(down);
   if (rising.length + falling.length === 0) return [];
@@ -54,7 +81,11 @@ function mirrored(data: HostData, metric: string, label: string, up: string, dow
 }
 
 function lines(data: HostData, metric: string, label: (column: Column) => string): Line[] {
-  return columnsOf(data, metric).map((column, at) => ({ label: label(column), color: color(at), points: plain(column.values) }));
+  return columnsOf(data, metric).map((column, at) => ({
+    label: label(column),
+    color: color(at),
+    points: plain(column.values),
+  }));
 }
 
 export const hostCharts: readonly ChartDefinition[] = [
@@ -64,7 +95,16 @@ export const hostCharts: readonly ChartDefinition[] = [
     id: 'network',
     title: 'Network: in above, out below',
     format: bytesPerSecond,
-    build: (data) => mirrored(data, 'system.network.io', 'network.io.direction', 'receive', 'transmit', ['in', 'out'], (labels) => labels['network.interface.name'] === 'lo'),
+    build: (data) =>
+      mirrored(
+        data,
+        'system.network.io',
+        'network.io.direction',
+        'receive',
+        'transmit',
+        ['in', 'out'],
+        (labels) => labels['network.interface.name'] === 'lo',
+      ),
   },
   {
     id: 'disk',
@@ -76,23 +116,32 @@ export const hostCharts: readonly ChartDefinition[] = [
     id: 'load',
     title: 'Load',
     format: plainNumber,
-    build: (data) => ['1m', '5m', '15m'].flatMap((window, at) => {
-      const column = data.columns.get(`system.cpu.load_average.${window}`);
-      return column === undefined ? [] : [{ label: window, color: color(at), points: plain(column.values) }];
-    }),
+    build: (data) =>
+      ['1m', '5m', '15m'].flatMap((window, at) => {
+        const column = data.columns.get(`system.cpu.load_average.${window}`);
+        return column === undefined ? [] : [{ label: window, color: color(at), points: plain(column.values) }];
+      }),
   },
   {
     id: 'filesystem',
     title: 'File systems',
     format: percent,
     limits: [0, 1],
-    build: (data) => lines(data, 'system.filesystem.utilization', ({ series }) => series.labels['system.filesystem.mountpoint'] ?? '?'),
+    build: (data) =>
+      lines(
+        data,
+        'system.filesystem.utilization',
+        ({ series }) => series.labels['system.filesystem.mountpoint'] ?? '?',
+      ),
   },
   {
     id: 'swap',
     title: 'Swap',
     format: bytes,
-    build: (data) => columnsOf(data, 'system.paging.usage', (labels) => labels['system.paging.state'] === 'used').map(({ values }) => ({ label: 'used', color: color(0), points: plain(values), fill: true })),
+    build: (data) =>
+      columnsOf(data, 'system.paging.usage', (labels) => labels['system.paging.state'] === 'used').map(
+        ({ values }) => ({ label: 'used', color: color(0), points: plain(values), fill: true }),
+      ),
   },
   {
     id: 'processes',
@@ -102,7 +151,11 @@ export const hostCharts: readonly ChartDefinition[] = [
   },
 ];
 
-export function chartData(definition: ChartDefinition, data: HostData, broken: (times: readonly number[], lines: readonly Points[]) => { times: number[]; lines: Points[] }): ChartData {
+export function chartData(
+  definition: ChartDefinition,
+  data: HostData,
+  broken: (times: readonly number[], lines: readonly Points[]) => { times: number[]; lines: Points[] },
+): ChartData {
   const built = definition.build(data);
   const all = built.flatMap(({ points, shown }) => (shown === undefined ? [points] : [points, shown]));
   const { times, lines: drawn } = broken(data.times, all);

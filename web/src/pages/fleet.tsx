@@ -45,9 +45,17 @@ export function FleetPage() {
           {fleet.hosts.length} {fleet.hosts.length === 1 ? 'host' : 'hosts'}, {online()} online
         </p>
       </header>
-      <Show when={fleet.problem()}>{(problem) => <p class="notice" role="alert">The hosts could not be listed: {problem()}</p>}</Show>
+      <Show when={fleet.problem()}>
+        {(problem) => (
+          <p class="notice" role="alert">
+            The hosts could not be listed: {problem()}
+          </p>
+        )}
+      </Show>
       <Show when={!fleet.complete()}>
-        <p class="notice" role="status">Part of the cluster does not answer: this list may miss hosts.</p>
+        <p class="notice" role="status">
+          Part of the cluster does not answer: this list may miss hosts.
+        </p>
       </Show>
       <Show when={fleet.hosts.length > 0} fallback={<Empty />}>
         <div class="table-scroll">
@@ -91,7 +99,9 @@ export function FleetPage() {
                       <td class="number">{percent(fullest(data(host.hostId)))}</td>
                       <td class="number">{bytesPerSecond(lastOf(traffic(data(host.hostId), 'receive')))}</td>
                       <td class="number">{bytesPerSecond(lastOf(traffic(data(host.hostId), 'transmit')))}</td>
-                      <td class="number">{plainNumber(lastOf(single(data(host.hostId), 'system.cpu.load_average.1m')))}</td>
+                      <td class="number">
+                        {plainNumber(lastOf(single(data(host.hostId), 'system.cpu.load_average.1m')))}
+                      </td>
                       <td class="number muted">{seen(data(host.hostId), host.lastSeen)}</td>
                     </tr>
                   );

@@ -62,7 +62,10 @@ export function HostPage(props: { hostId: string }) {
           if (message.events.length > 0) void loadHost();
           setVersion((count) => count + 1);
         },
-        gap: (from, to, reason) => setGap(`rows between ${new Date(from).toLocaleTimeString()} and ${new Date(to).toLocaleTimeString()} are not kept any more (${reason})`),
+        gap: (from, to, reason) =>
+          setGap(
+            `rows between ${new Date(from).toLocaleTimeString()} and ${new Date(to).toLocaleTimeString()} are not kept any more (${reason})`,
+          ),
         error: (_code, message) => setProblem(message),
       },
     );
@@ -120,15 +123,37 @@ export function HostPage(props: { hostId: string }) {
               )}
             </For>
           </fieldset>
-          <button type="button" class="hold" aria-pressed={!live()} onClick={toggle} title="Space holds and resumes; drag on a chart zooms; Escape goes back to live">
+          <button
+            type="button"
+            class="hold"
+            aria-pressed={!live()}
+            onClick={toggle}
+            title="Space holds and resumes; drag on a chart zooms; Escape goes back to live"
+          >
             {live() ? 'Hold' : `Resume (as of ${asOf()})`}
           </button>
         </div>
       </header>
-      <Show when={problem()}>{(message) => <p class="notice" role="alert">{message()}</p>}</Show>
-      <Show when={gap()}>{(message) => <p class="notice" role="status">{message()}</p>}</Show>
+      <Show when={problem()}>
+        {(message) => (
+          <p class="notice" role="alert">
+            {message()}
+          </p>
+        )}
+      </Show>
+      <Show when={gap()}>
+        {(message) => (
+          <p class="notice" role="status">
+            {message()}
+          </p>
+        )}
+      </Show>
       <Show when={version() > 0} fallback={<p class="muted">Waiting for the first rows …</p>}>
-        <div class="charts" data-rows={data.times.length + 0 * version()} data-newest={(data.times.at(-1) ?? 0) + 0 * version()}>
+        <div
+          class="charts"
+          data-rows={data.times.length + 0 * version()}
+          data-newest={(data.times.at(-1) ?? 0) + 0 * version()}
+        >
           <For each={hostCharts}>
             {(definition) => {
               const drawn = createMemo(() => {

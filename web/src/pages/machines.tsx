@@ -47,7 +47,11 @@ export function MachinesPage() {
     for (const { kind: name } of machines) counts.set(name, (counts.get(name) ?? 0) + 1);
     return [...counts].sort(([a], [b]) => a.localeCompare(b));
   });
-  const shown = createMemo(() => machines.filter((machine) => (kind() === '' || machine.kind === kind()) && `${machine.id} ${machine.state}`.includes(query())));
+  const shown = createMemo(() =>
+    machines.filter(
+      (machine) => (kind() === '' || machine.kind === kind()) && `${machine.id} ${machine.state}`.includes(query()),
+    ),
+  );
 
   return (
     <main>
@@ -55,7 +59,13 @@ export function MachinesPage() {
         <h1>Machines</h1>
         <p class="muted">Every live statechart of the brokers and of this dashboard: {machines.length}</p>
         <div class="controls">
-          <input type="search" placeholder="filter by id or state" aria-label="Filter" value={query()} onInput={(event) => setQuery(event.currentTarget.value)} />
+          <input
+            type="search"
+            placeholder="filter by id or state"
+            aria-label="Filter"
+            value={query()}
+            onInput={(event) => setQuery(event.currentTarget.value)}
+          />
         </div>
       </header>
       <nav class="kinds" aria-label="Kinds">
@@ -70,9 +80,17 @@ export function MachinesPage() {
           )}
         </For>
       </nav>
-      <Show when={problem()}>{(message) => <p class="notice" role="alert">The machines could not be listed: {message()}</p>}</Show>
+      <Show when={problem()}>
+        {(message) => (
+          <p class="notice" role="alert">
+            The machines could not be listed: {message()}
+          </p>
+        )}
+      </Show>
       <Show when={!complete()}>
-        <p class="notice" role="status">A broker does not answer: its machines are missing here.</p>
+        <p class="notice" role="status">
+          A broker does not answer: its machines are missing here.
+        </p>
       </Show>
       <div class="table-scroll">
         <table class="machines">

@@ -19,7 +19,12 @@ export function ConnectionBadge() {
     return latency === null ? 'live' : `live · ${latency} ms`;
   };
   return (
-    <output class="badge" data-state={state()} data-last-row={lastRowAt()} title="How the page is fed; the time from a host's sample to this page">
+    <output
+      class="badge"
+      data-state={state()}
+      data-last-row={lastRowAt()}
+      title="How the page is fed; the time from a host's sample to this page"
+    >
       <span class="dot" aria-hidden="true" />
       {text()}
       <Show when={conflatedRows() > 0}> · {conflatedRows()} rows merged</Show>

@@ -45,7 +45,11 @@ export function stack(parts: readonly Points[]): Points[] {
 }
 
 /** The columns of one metric, in order of their labels. */
-export function columnsOf(data: HostData, metric: string, wanted: (labels: Readonly<Record<string, string>>) => boolean = () => true): Column[] {
+export function columnsOf(
+  data: HostData,
+  metric: string,
+  wanted: (labels: Readonly<Record<string, string>>) => boolean = () => true,
+): Column[] {
   return [...data.columns.values()].filter(({ series }) => series.metric === metric && wanted(series.labels));
 }
 
@@ -72,7 +76,8 @@ export function breakAtGaps(times: readonly number[], lines: readonly Points[]):
 /** The median distance of the last rows, at least a tenth of a second. */
 function usualStep(times: readonly number[]): number {
   const steps: number[] = [];
-  for (let at = Math.max(1, times.length - 60); at < times.length; at++) steps.push((times[at] ?? 0) - (times[at - 1] ?? 0));
+  for (let at = Math.max(1, times.length - 60); at < times.length; at++)
+    steps.push((times[at] ?? 0) - (times[at - 1] ?? 0));
   steps.sort((a, b) => a - b);
   return Math.max(0.1, steps[steps.length >> 1] ?? 1);
 }

@@ -11,7 +11,15 @@
 // An unfinished write can only be the last batch: nothing was acknowledged from it, and the next one began only after its sync.
 import { VedetteError } from '../../../core/errors.ts';
 import { groupFromNumber } from '../../../core/ids.ts';
-import { BATCH_HEADER_BYTES, type BatchHeader, type Crc32c, decodeBatchHeader, decodeMeta, type LogRecord, SEGMENT_HEADER_BYTES } from '../../../core/log-format.ts';
+import {
+  BATCH_HEADER_BYTES,
+  type BatchHeader,
+  type Crc32c,
+  decodeBatchHeader,
+  decodeMeta,
+  type LogRecord,
+  SEGMENT_HEADER_BYTES,
+} from '../../../core/log-format.ts';
 import type { EntryKind, LogEntry } from '../log.ts';
 import type { GroupIndex } from './group-index.ts';
 import type { SegmentFile } from './segment-files.ts';
@@ -70,9 +78,14 @@ function recoverSegment(
     const batch = readBatch(read, at, crc32c);
     if (batch === null) {
       if (!last || followedByBatch(read, at, size, crc32c)) {
-        throw new VedetteError('DATA_LOSS', `${path} is damaged at byte ${at}, and whole records lie behind it. Remove the data directory: the broker fetches everything from its peers`);
+        throw new VedetteError(
+          'DATA_LOSS',
+          `${path} is damaged at byte ${at}, and whole records lie behind it. Remove the data directory: the broker fetches everything from its peers`,
+        );
       }
-      warn(`${path}: an unfinished write of ${size - at} bytes at byte ${at} was cut off; nothing in it was acknowledged`);
+      warn(
+        `${path}: an unfinished write of ${size - at} bytes at byte ${at} was cut off; nothing in it was acknowledged`,
+      );
       file.truncateSync(at);
       file.syncSync();
       return at;
@@ -116,7 +129,8 @@ function readBatch(read: Reader, at: number, crc32c: Crc32c): Batch | null {
 function followedByBatch(read: Reader, from: number, size: number, crc32c: Crc32c): boolean {
   for (let at = from + 1; at + BATCH_HEADER_BYTES <= size; at++) {
     const head = read(at, BATCH_HEADER_BYTES);
-    if (head[0] === 0x56 && decodeBatchHeader(head, crc32c) !== undefined && readBatch(read, at, crc32c) !== null) return true;
+    if (head[0] === 0x56 && decodeBatchHeader(head, crc32c) !== undefined && readBatch(read, at, crc32c) !== null)
+      return true;
   }
   return false;
 }
@@ -134,34 +148,63 @@ function windowedReader({ file }: SegmentFile, size: number): Reader {
   };
 }
 
-function take({ header, meta, payloads }: Batch, segment: SegmentFile, at: number, position: Position, groupOf: (group: number) => GroupIndex): void {
+function take(
+  { header, meta, payloads }: Batch,
+  segment: SegmentFile,
+  at: number,
+  position: Position,
+  groupOf: (group: number) => GroupIndex,
+): void {
   const { groups, records } = decodeMeta(meta);
   const names = groups.map(({ group }) => groupFromNumber(group)).join(', ');
-  if (position.batchNumber !== 0 && (header.number !== position.batchNumber + 1 || header.previousCrc !== position.batchCrc)) {
-    throw new VedetteError('DATA_LOSS', `${segment.path}: at byte ${at} batch ${position.batchNumber + 1} should come, not ${header.number} (groups ${names})`);
+  if (
+    position.batchNumber !== 0 &&
+    (header.number !== position.batchNumber + 1 || header.previousCrc !== position.batchCrc)
+  ) {
+    throw new VedetteError(
+      'DATA_LOSS',
+      `${segment.path}: at byte ${at} batch ${position.batchNumber + 1} should come, not ${header.number} (groups ${names})`,
+    );
   }
   for (const { group, before, after } of groups) {
     const index = groupOf(group);
     if (index.chain !== before) {
-      throw new VedetteError('DATA_LOSS', `${segment.path}: at byte ${at} records of ${groupFromNumber(group)} are missing`);
+      throw new VedetteError(
+        'DATA_LOSS',
+        `${segment.path}: at byte ${at} records of ${groupFromNumber(group)} are missing`,
+      );
     }
     index.chain = after;
   }
   let offset = 0;
   const payloadsAt = at + BATCH_HEADER_BYTES + header.metaBytes;
-  for (const record of records) offset = replay(record, groupOf(record.group), payloads, offset, payloadsAt, segment.number);
+  for (const record of records)
+    offset = replay(record, groupOf(record.group), payloads, offset, payloadsAt, segment.number);
   position.batchNumber = header.number;
   position.batchCrc = header.crc;
 }
 
-function replay(record: LogRecord, index: GroupIndex, payloads: Uint8Array, start: number, payloadsAt: number, segment: number): number {
-  if (record.type === 'hard') index.hard = { term: record.term, votedFor: record.votedFor as GroupIndex['hard']['votedFor'] };
+function replay(
+  record: LogRecord,
+  index: GroupIndex,
+  payloads: Uint8Array,
+  start: number,
+  payloadsAt: number,
+  segment: number,
+): number {
+  if (record.type === 'hard')
+    index.hard = { term: record.term, votedFor: record.votedFor as GroupIndex['hard']['votedFor'] };
   if (record.type === 'truncate') index.truncateAfter(record.after);
   if (record.type !== 'entries') return start;
   let offset = start;
   record.entries.forEach(({ term, kind, bytes, crc }, e) => {
     const name = KINDS[kind] ?? 'data';
-    const entry: LogEntry = { index: record.first + e, term, kind: name, payload: payloads.slice(offset, offset + bytes) };
+    const entry: LogEntry = {
+      index: record.first + e,
+      term,
+      kind: name,
+      payload: payloads.slice(offset, offset + bytes),
+    };
     index.append({ segment, offset: payloadsAt + offset, bytes, crc, kind: name }, entry);
     offset += bytes;
   });

@@ -3,7 +3,8 @@ import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '
 import { VedetteError } from '../../../core/errors.ts';
 import type { Disk, DiskFile } from '../disk.ts';
 
-export const segmentPath = (directory: string, number: number): string => `${directory}/${String(number).padStart(8, '0')}.log`;
+export const segmentPath = (directory: string, number: number): string =>
+  `${directory}/${String(number).padStart(8, '0')}.log`;
 
 export interface SegmentFile {
   readonly number: number;
@@ -57,7 +58,10 @@ export function openSegments(disk: Disk, directory: string, warn: (message: stri
     const { header } = verdict;
     const expected = segments.at(-1) === undefined ? header.number : (segments.at(-1)?.number ?? 0) + 1;
     if (header.number !== number || number !== expected) {
-      throw new VedetteError('DATA_LOSS', `${path}: segment ${expected} of the log should come here, not ${header.number}; a file is missing or was renamed`);
+      throw new VedetteError(
+        'DATA_LOSS',
+        `${path}: segment ${expected} of the log should come here, not ${header.number}; a file is missing or was renamed`,
+      );
     }
     if (storeId !== null && !sameBytes(storeId, header.storeId)) {
       throw new VedetteError('DATA_LOSS', `${path} belongs to another log than the segments before it`);
@@ -71,15 +75,23 @@ export function openSegments(disk: Disk, directory: string, warn: (message: stri
 function refusal(path: string, verdict: 'short' | 'damaged' | 'foreign' | 'newer'): VedetteError {
   switch (verdict) {
     case 'foreign':
-      return new VedetteError('FAILED_PRECONDITION', `${path} is not a segment of a vedette log; move it out of the data directory`);
+      return new VedetteError(
+        'FAILED_PRECONDITION',
+        `${path} is not a segment of a vedette log; move it out of the data directory`,
+      );
     case 'newer':
-      return new VedetteError('FAILED_PRECONDITION', `${path} was written by a newer version of vedette; start that version`);
+      return new VedetteError(
+        'FAILED_PRECONDITION',
+        `${path} was written by a newer version of vedette; start that version`,
+      );
     default:
-      return new VedetteError('DATA_LOSS', `${path}: the header is damaged. Restore the directory, or remove it and let the broker fetch its data from its peers`);
+      return new VedetteError(
+        'DATA_LOSS',
+        `${path}: the header is damaged. Restore the directory, or remove it and let the broker fetch its data from its peers`,
+      );
   }
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {
   return a.length === b.length && a.every((byte, at) => byte === b[at]);
 }
-
