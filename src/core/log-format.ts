@@ -20,7 +20,7 @@ import { assert } from './assert.ts';
 import { crc32c as portableCrc32c } from './crc32c.ts';
 import type { LogIndex, Term } from './ids.ts';
 
-export const LOG_FORMAT = 1;
+const LOG_FORMAT = 1;
 export const SEGMENT_HEADER_BYTES = 36;
 export const BATCH_HEADER_BYTES = 28;
 const SEGMENT_MAGIC = 'VEDLOG\r\n';

@@ -3,8 +3,8 @@
 import { invalidArgument } from './errors.ts';
 import type { SeriesDefinition } from './frame.ts';
 
-const METRIC_NAME = /^[A-Za-z_:][A-Za-z0-9_.:/\-]{0,199}$/;
-const LABEL_NAME = /^[A-Za-z_][A-Za-z0-9_.:/\-]{0,199}$/;
+const METRIC_NAME = /^[A-Za-z_:][A-Za-z0-9_.:/-]{0,199}$/;
+const LABEL_NAME = /^[A-Za-z_][A-Za-z0-9_.:/-]{0,199}$/;
 
 /** OpenTelemetry's and Prometheus's characters together, 1 to 200. */
 export const isMetricName = (name: string): boolean => METRIC_NAME.test(name);
@@ -21,7 +21,7 @@ export function seriesKey({ metric, labels }: Pick<SeriesDefinition, 'metric' | 
 }
 
 /** A test for a glob. Linear in the text: a hostile pattern cannot make it slow. */
-export function compileGlob(pattern: string): (text: string) => boolean {
+function compileGlob(pattern: string): (text: string) => boolean {
   if (pattern === '*') return () => true;
   if (!/[*?]/.test(pattern)) return (text) => text === pattern;
   return (text) => globMatches(pattern, text);

@@ -4,7 +4,7 @@ import type { HostRecord, HostState } from './frame.ts';
 import type { HostId } from './ids.ts';
 import { vedette } from './proto.ts';
 
-export const SHARD_ENTRY_FORMAT = 1;
+const SHARD_ENTRY_FORMAT = 1;
 
 export function encodeShardEntry(entry: vedette.v1.IShardEntry): Uint8Array {
   const message = vedette.v1.ShardEntry.encode(entry).finish();

@@ -10,7 +10,7 @@ import type { RaftGroup, StateMachine } from '../raft-group.ts';
 import type { Founding } from '../stores/identity.ts';
 import type { LogEntry } from '../stores/log.ts';
 
-export const CONTROL_ENTRY_FORMAT = 1;
+const CONTROL_ENTRY_FORMAT = 1;
 const FOUND_TIMEOUT_MS = 2_000;
 
 export interface ControlGroup {

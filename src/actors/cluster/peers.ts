@@ -22,7 +22,7 @@ import { runMachine } from '../../streams/run-machine.ts';
 import type { Wire } from '../../streams/wire.ts';
 import type { AcceptedPeer, PeerTransport } from '../peer-transport.ts';
 
-export const PEER_PROTOCOL = 1;
+const PEER_PROTOCOL = 1;
 
 export interface PeerView {
   readonly id: BrokerId;

@@ -29,7 +29,7 @@ function metadataOf(options: CallOptions): Metadata {
   return metadata;
 }
 
-export function createMonitorClient(address: string): MonitorClient {
+function createMonitorClient(address: string): MonitorClient {
   const client = new Client(address, credentials.createInsecure(), channelOptions);
 
   function unary<Request, FullRequest extends Request, Response, FullResponse extends Response>(

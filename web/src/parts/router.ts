@@ -4,7 +4,7 @@ import { createSignal } from 'solid-js';
 const [path, setPath] = createSignal(location.pathname);
 export { path };
 
-export function go(to: string): void {
+function go(to: string): void {
   history.pushState(null, '', to);
   setPath(to);
   scrollTo(0, 0);

@@ -17,7 +17,7 @@ export interface HostData {
 }
 
 /** `name` or `name{key=value,…}`. */
-export function seriesKey({ metric, labels }: Series): string {
+function seriesKey({ metric, labels }: Series): string {
   const pairs = Object.entries(labels);
   return pairs.length === 0 ? metric : `${metric}{${pairs.map(([key, value]) => `${key}=${value}`).join(',')}}`;
 }

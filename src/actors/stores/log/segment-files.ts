@@ -3,7 +3,7 @@ import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '
 import { VedetteError } from '../../../core/errors.ts';
 import type { Disk, DiskFile } from '../disk.ts';
 
-export const segmentPath = (directory: string, number: number): string =>
+const segmentPath = (directory: string, number: number): string =>
   `${directory}/${String(number).padStart(8, '0')}.log`;
 
 export interface SegmentFile {
