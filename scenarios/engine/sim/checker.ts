@@ -73,8 +73,9 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     applied: 0,
   }));
   const quorum = Math.floor(names.length / 2) + 1;
-  /** The committed entries. */
+  /** The committed entries, each with the term in which it was committed. */
   const history: ShadowEntry[] = [];
+  const committedIn: Term[] = [];
   const leaders = new Map<Term, number>();
   /** Who a member voted for, by term. */
   const votes = names.map(() => new Map<Term, BrokerId>());
@@ -158,6 +159,7 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
           () => `${who(member)} commits ${index}, which is durable on ${holders} of ${names.length} members`,
         );
         history.push(entry);
+        committedIn.push(term);
         place(entry, index);
       }
       at(member).verified = commit;
@@ -221,8 +223,10 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     );
   }
 
-  function noteAcknowledgement(member: number, index: LogIndex): void {
+  function noteAcknowledgement(member: number, index: LogIndex, term: Term): void {
     const { written, durable } = at(member).shadow;
+    // An answer of an older term says what was so in that term; a leader since then may have cut it.
+    if (term < written.hard.term) return;
     const holds = durable.entries.length >= index && sameEntry(durable.entries[index - 1], written.entries[index - 1]);
     rule(
       'an entry is durable before it is acknowledged',
@@ -299,7 +303,7 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     sent(member, message) {
       if (message.type === 'vote') noteVote(member, message.term, message.from);
       if (message.type === 'voteReply' && message.granted) noteVote(member, message.term, message.to);
-      if (message.type === 'appendReply' && !message.rejected && promises) noteAcknowledgement(member, message.index);
+      if (message.type === 'appendReply' && !message.rejected && promises) noteAcknowledgement(member, message.index, message.term);
     },
 
     applied(member, entries, status) {

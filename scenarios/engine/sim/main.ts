@@ -22,8 +22,9 @@ let delivered = 0;
 let failed = 0;
 const began = performance.now();
 for (let seed = first; seed <= last; seed++) {
-  const planted = bug === undefined ? {} : plantedBugs[bug as PlantedBug]();
-  const result = runSimulation(drawOptions(seed), {
+  const options = drawOptions(seed);
+  const planted = bug === undefined ? {} : plantedBugs[bug as PlantedBug](options);
+  const result = runSimulation(options, {
     planted,
     promises: !values.outcomes,
     ...(values.trace && { trace: (line: string) => console.log(line) }),

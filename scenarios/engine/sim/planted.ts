@@ -5,6 +5,8 @@ import type { LogStore } from '../../../src/actors/stores/log.ts';
 import type { BrokerId } from '../../../src/core/ids.ts';
 import type { Clock } from '../../../src/streams/clock.ts';
 import type { RaftEnvelope } from '../../../src/streams/envelope.ts';
+import type { Append } from '../../../src/machines/raft/messages.ts';
+import type { SimOptions } from './options.ts';
 
 /** What a planted bug changes. Nothing, when it is empty. */
 export interface Planted {
@@ -53,7 +55,7 @@ function groupWith(group: RaftGroup, change: Partial<RaftGroup>): RaftGroup {
 }
 
 /** The leader's commit index, by counting replicas of entries of whatever term: what it must not do (the dissertation's figure 3.7). */
-function countedReplicas(): NonNullable<Planted['outgoing']> {
+function countedReplicas(members: number): NonNullable<Planted['outgoing']> {
   /** By group, leader and term: what each follower has acknowledged. */
   const known = new Map<string, Map<string, number>>();
   return (envelope) => {
@@ -64,13 +66,19 @@ function countedReplicas(): NonNullable<Planted['outgoing']> {
       matches.set(message.from, Math.max(matches.get(message.from) ?? 0, message.index));
       known.set(key, matches);
     }
+    // Entries go one at a time, so that those of an older term are acknowledged before the first of this one.
+    if (message.type === 'append' && message.lastIndex > message.prevIndex + 1) return firstEntryOnly(envelope, message);
     if (message.type !== 'heartbeat') return envelope;
     const matches = known.get(`${group}/${message.from}/${message.term}`) ?? new Map<string, number>();
     // As many followers as make a majority without the leader, whose own disk is not asked.
-    const counted = [...matches.values()].sort((a, b) => b - a)[matches.size > 2 ? 2 : 1] ?? 0;
+    const counted = [...matches.values()].sort((a, b) => b - a)[Math.floor(members / 2)] ?? 0;
     const commit = Math.max(message.commit, Math.min(counted, matches.get(message.to) ?? 0));
     return { ...envelope, message: { ...message, commit } };
   };
+}
+
+function firstEntryOnly(envelope: RaftEnvelope, message: Append): RaftEnvelope {
+  return { ...envelope, message: { ...message, lastIndex: message.prevIndex + 1, runs: message.runs.slice(0, 1) }, entries: envelope.entries.slice(0, 1) };
 }
 
 export const plantedBugs = {
@@ -90,7 +98,7 @@ export const plantedBugs = {
       ),
   }),
   /** Counts replicas of entries of older terms, and tells its followers that they are committed. */
-  commitByCountOfOlderTerm: () => ({ outgoing: countedReplicas() }),
+  commitByCountOfOlderTerm: ({ members }) => ({ outgoing: countedReplicas(members) }),
   /** Votes for whoever asks, however short its log. */
   voteForStaleLog: () => ({
     incoming: (envelope) => {
@@ -128,6 +136,6 @@ export const plantedBugs = {
         },
       }),
   }),
-} as const satisfies Record<string, () => Planted>;
+} as const satisfies Record<string, (options: SimOptions) => Planted>;
 
 export type PlantedBug = keyof typeof plantedBugs;
