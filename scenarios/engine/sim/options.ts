@@ -138,6 +138,6 @@ export function drawOptions(seed: number | string): SimOptions {
       burstMax: pick(random, [1, 1, 4, 40]),
     },
     safetyMs: 20 * electionMaxMs,
-    acknowledgedMax: 400,
+    acknowledgedMax: 250,
   };
 }

@@ -66,8 +66,8 @@ function countedReplicas(members: number): NonNullable<Planted['outgoing']> {
       matches.set(message.from, Math.max(matches.get(message.from) ?? 0, message.index));
       known.set(key, matches);
     }
-    // Entries go one at a time, so that those of an older term are acknowledged before the first of this one.
-    if (message.type === 'append' && message.lastIndex > message.prevIndex + 1) return firstEntryOnly(envelope, message);
+    // What is of an older term goes by itself, and is acknowledged before the first entry of this one.
+    if (message.type === 'append' && message.runs.length > 1) return withoutLastRun(envelope, message);
     if (message.type !== 'heartbeat') return envelope;
     const matches = known.get(`${group}/${message.from}/${message.term}`) ?? new Map<string, number>();
     // As many followers as make a majority without the leader, whose own disk is not asked.
@@ -77,8 +77,9 @@ function countedReplicas(members: number): NonNullable<Planted['outgoing']> {
   };
 }
 
-function firstEntryOnly(envelope: RaftEnvelope, message: Append): RaftEnvelope {
-  return { ...envelope, message: { ...message, lastIndex: message.prevIndex + 1, runs: message.runs.slice(0, 1) }, entries: envelope.entries.slice(0, 1) };
+function withoutLastRun(envelope: RaftEnvelope, message: Append): RaftEnvelope {
+  const lastIndex = (message.runs.at(-1)?.first ?? 1) - 1;
+  return { ...envelope, message: { ...message, lastIndex, runs: message.runs.slice(0, -1) }, entries: envelope.entries.slice(0, lastIndex - message.prevIndex) };
 }
 
 export const plantedBugs = {
