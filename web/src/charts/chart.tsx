@@ -108,6 +108,9 @@ export function Chart(props: ChartProps) {
     const wanted = shapeOf(data);
     if (plot !== null && wanted === shape) {
       plot.setData(values(data));
+      // Without a cursor the legend tells the newest values.
+      if (plot.cursor.idx === null || plot.cursor.idx === undefined)
+        plot.setLegend({ idx: data.times.length - 1 }, false);
       return;
     }
     plot?.destroy();

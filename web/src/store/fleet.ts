@@ -58,7 +58,7 @@ export function createFleet() {
   }
 
   const unsubscribe = subscribe(
-    { hosts: ['*'], metrics: METRICS, delivery: 'latest', maxRateHz: 1, backfillMs: 60_000, events: true },
+    { hosts: ['*'], metrics: METRICS, delivery: 'latest', backfillMs: 60_000, events: true },
     {
       data(message) {
         for (const rows of message.rows) of(rows.hostId).add(rows);

@@ -1,8 +1,7 @@
 // Binary data messages: | n | subscription id (n bytes) | SubscribeResponse |. Schemas are announced once per subscription.
-import { vedette } from 'virtual:monitor-proto';
-import protobuf from 'protobufjs/minimal.js';
+import './proto-numbers.ts';
 
-protobuf.configure();
+import { vedette } from 'virtual:monitor-proto';
 
 export interface Series {
   readonly metric: string;
