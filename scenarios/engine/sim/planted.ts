@@ -79,7 +79,11 @@ function countedReplicas(members: number): NonNullable<Planted['outgoing']> {
 
 function withoutLastRun(envelope: RaftEnvelope, message: Append): RaftEnvelope {
   const lastIndex = (message.runs.at(-1)?.first ?? 1) - 1;
-  return { ...envelope, message: { ...message, lastIndex, runs: message.runs.slice(0, -1) }, entries: envelope.entries.slice(0, lastIndex - message.prevIndex) };
+  return {
+    ...envelope,
+    message: { ...message, lastIndex, runs: message.runs.slice(0, -1) },
+    entries: envelope.entries.slice(0, lastIndex - message.prevIndex),
+  };
 }
 
 export const plantedBugs = {

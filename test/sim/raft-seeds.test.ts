@@ -1,0 +1,44 @@
+// The simulator over many seeds. VEDETTE_SEEDS=A..B runs others; a failing one prints its seed, options and last events.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { drawOptions } from '../../scenarios/engine/sim/options.ts';
+import { describeFailure, parseSeeds } from '../../scenarios/engine/sim/report.ts';
+import { runSimulation } from '../../scenarios/engine/sim/simulation.ts';
+
+const { first, last } = parseSeeds(process.env['VEDETTE_SEEDS'] ?? '1..500');
+
+test(`seeds ${first}..${last}: whole Raft groups keep every invariant under faults, and recover`, () => {
+  const began = performance.now();
+  let delivered = 0;
+  let acknowledged = 0;
+  for (let seed = first; seed <= last; seed++) {
+    const result = runSimulation(drawOptions(seed));
+    if (result.failure !== null) throw new Error(describeFailure(result));
+    delivered += result.delivered;
+    acknowledged += result.acknowledged;
+  }
+  const seconds = (performance.now() - began) / 1000;
+  console.log(
+    `\n  simulated seeds ${first}..${last} in ${seconds.toFixed(1)} s: ${delivered} messages delivered, ${Math.round(delivered / seconds)}/s; ${acknowledged} proposals acknowledged`,
+  );
+  assert.ok(delivered > 0 && acknowledged > 0, 'the seeds did something');
+});
+
+test('the same seed twice: equal traces; another seed: another trace', () => {
+  for (let seed = first; seed < first + 5; seed++) {
+    const once = runSimulation(drawOptions(seed));
+    const again = runSimulation(drawOptions(seed));
+    assert.is(again.hash, once.hash, `seed ${seed}`);
+    assert.is(again.delivered, once.delivered);
+    assert.is.not(runSimulation(drawOptions(`${seed} in other words`)).hash, once.hash);
+  }
+});
+
+test('watching a run does not change it', () => {
+  const lines: string[] = [];
+  const watched = runSimulation(drawOptions(first), { trace: (line) => lines.push(line) });
+  assert.is(watched.hash, runSimulation(drawOptions(first)).hash);
+  assert.ok(lines.length > watched.delivered, 'every delivery is a line, and more');
+});
+
+test.run();
