@@ -15,6 +15,7 @@ import { parseAddress, parseCount, parseDuration, parsePeers, parseSize } from '
 import { createInspector } from '../streams/inspector.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
+import { checkFree } from './check-free.ts';
 import type { Command, Values } from './flags.ts';
 import { announce, fail, randomName, say, stopSignal } from './process.ts';
 
@@ -58,6 +59,9 @@ async function runBroker(values: Values): Promise<number> {
     throw invalidArgument('grpc', `--grpc is ${grpcAddress}, but --peers gives ${id} the address ${members[id]}`);
   if (values.text('storage') !== 'embedded:')
     throw invalidArgument('storage', `--storage ${values.text('storage')}: only embedded: is in this release`);
+
+  await checkFree(grpcAddress, 'grpc');
+  await checkFree(httpAddress, 'http');
 
   const clock = createRealClock();
   const random = createRandom(randomName());

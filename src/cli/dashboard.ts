@@ -9,6 +9,7 @@ import { createInspector } from '../streams/inspector.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
 import { Subject } from 'rxjs';
+import { checkFree } from './check-free.ts';
 import type { Command, Values } from './flags.ts';
 import { announce, randomName, say, stopSignal } from './process.ts';
 
@@ -28,6 +29,7 @@ const FETCH_TIMEOUT_MS = 2_000;
 async function runDashboard(values: Values): Promise<number> {
   const seeds = parseAddresses(values.text('brokers'), 'brokers');
   const address = parseAddress(values.text('listen'), 'listen');
+  await checkFree(address, 'listen');
   const clock = createRealClock();
   const clients = createMonitorClients();
   const connections = new Subject<WsConnection>();

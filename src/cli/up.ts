@@ -1,17 +1,16 @@
 // A whole cluster on this machine: brokers, an agent, the dashboard, each a process of its own.
-import { createServer } from 'node:net';
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { createNodeDisk } from '../actors/stores/node-disk.ts';
 import { type ChildSpec, createSupervisor, type Supervisor } from '../actors/supervisor.ts';
 import { createChildProcesses } from '../actors/transports/child-processes.ts';
-import { splitAddress } from '../actors/transports/http-server.ts';
-import { invalidArgument, VedetteError } from '../core/errors.ts';
+import { invalidArgument } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 import { parseAddress, parseCount } from '../core/units.ts';
 import { createInspector } from '../streams/inspector.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
+import { checkFree } from './check-free.ts';
 import type { Command, Values } from './flags.ts';
 import { announce, randomName, stopSignal } from './process.ts';
 import { type Screen, openScreen } from './up-screen.ts';
@@ -76,9 +75,9 @@ function planOf(values: Values, data: string): Plan {
       { name: 'dashboard', args: ['dashboard', '--brokers', seeds, '--listen', dashboard] },
     ],
     addresses: [
-      ...brokers.map(({ grpc }) => ({ address: grpc, flag: '--grpc-base' })),
-      ...brokers.map(({ http }) => ({ address: http, flag: '--http-base' })),
-      { address: dashboard, flag: '--dashboard' },
+      ...brokers.map(({ grpc }) => ({ address: grpc, flag: 'grpc-base' })),
+      ...brokers.map(({ http }) => ({ address: http, flag: 'http-base' })),
+      { address: dashboard, flag: 'dashboard' },
     ],
     dashboard,
     brokerHttp: brokers.map(({ http }) => http),
@@ -144,21 +143,4 @@ async function untilReady(supervisor: Supervisor, { dashboard }: Plan, screen: S
   while (!supervisor.allReady) await new Promise((resolve) => setTimeout(resolve, 50));
   screen.ready();
   announce(`vedette ready: http://${dashboard}/`);
-}
-
-/** @throws VedetteError FAILED_PRECONDITION naming the address and the flag that moves it. */
-function checkFree(address: string, flag: string): Promise<void> {
-  const { host, port } = splitAddress(address);
-  return new Promise((resolve, reject) => {
-    const probe = createServer();
-    probe.once('error', (error: NodeJS.ErrnoException) => {
-      const reason = error.code === 'EADDRINUSE' ? 'is in use' : `cannot be used (${error.message})`;
-      reject(
-        new VedetteError('FAILED_PRECONDITION', `port ${port} (${address}) ${reason}; choose another with ${flag}`, {
-          field: flag.slice(2),
-        }),
-      );
-    });
-    probe.listen(port, host, () => probe.close(() => resolve()));
-  });
 }

@@ -74,16 +74,37 @@ export const limits = {
   subscriptions: {
     /** Open at once; one more is refused with RESOURCE_EXHAUSTED. */
     perBrokerMax: 5_000,
-    /** Names or globs in one request, of hosts and of metrics each. */
+    /** Names or globs in one request, of hosts and of metrics each; more are refused with INVALID_ARGUMENT. */
     patternsMax: 200,
     /** Rows that come within this time go in one message. */
-    gatherMs: 5,
-    /** Bytes of rows read from the log at once, and about as many in one message. */
-    readBytes: 1 * MIB,
+    gatherMs: 10,
+    /** About as many bytes in one message; a single larger entry of the log goes alone, undivided: a cursor covers whole entries. */
+    responseBytes: 256 * KIB,
+    /** Bytes that one subscription takes in one turn of the loop; then others have theirs. */
+    turnBytes: 1 * MIB,
+    /** Of a shard's newest entries, kept for all subscribers that keep up; who falls behind them reads the log. */
+    tailBytes: 1 * MIB,
+    /** Bytes read from the log at once, per shard, and shards that one subscription reads at once. */
+    readBytes: 256 * KIB,
+    readsMax: 4,
+    /** Bytes that wait for one subscriber: newest rows under LATEST, other brokers' answers. At the limit it ends with RESOURCE_EXHAUSTED. */
+    bufferedBytesMax: 16 * MIB,
+    /** Answers of another broker that wait before it is held back. */
+    remoteBytes: 256 * KIB,
     /** A stream with nothing to say tells its cursor this often. */
     signOfLifeMs: 5_000,
+    /** Brokers asked for a part have this long to answer before the rest begins without them. */
+    openPatienceMs: 1_000,
+    /** A LATEST subscriber that is held back this long after it began gets the newest rows instead of those in between. */
+    catchUpPatienceMs: 10_000,
     /** How far back `backfill_ms` reaches; beyond it a gap is told. */
     horizonMs: 15 * 60 * 1000,
+    /** How far brokers' clocks may be apart where "now" has to be found by time: at a replica that is catching up. */
+    skewMs: 2_000,
+    rateHzMax: 1_000,
+    /** Reads of the log that may fail in a row before the stream ends with UNAVAILABLE: another broker can serve it. */
+    readFailuresMax: 5,
+    readRetryMs: 100,
     /** Between attempts to go on at another replica. */
     retryBaseMs: 20,
     retryMaxMs: 1_000,
@@ -92,12 +113,20 @@ export const limits = {
   queries: {
     /** Rows in one answer; what is more comes with the next page. */
     rowsMax: 10_000,
+    /** Values in one answer (2 MB: within the 4 MB that gRPC clients take unless told otherwise); the page ends early. */
+    valuesMax: 250_000,
     /** Hosts in one answer. */
     hostsMax: 1_000,
-    /** A call without a deadline of its own is given up after this. */
-    deadlineMs: 5_000,
+    /** Names or globs in one request, of hosts and of metrics each. */
+    patternsMax: 1_000,
+    /** A call is given up after this; just below what dashboards wait. */
+    deadlineMs: 1_800,
+    /** One attempt at one broker: a leader that hangs must not take all the time there is. */
+    attemptMs: 700,
     /** Between attempts to reach a shard's leader. */
     retryMs: 50,
+    /** Shards whose leadership is confirmed at once for one call. */
+    readsMax: 16,
   },
   /** The processes of `vedette up`. */
   supervisor: {

@@ -23,8 +23,7 @@ export interface PeerLinkContext extends PeerLinkInput {
   readonly attempt: number;
 }
 
-export type PeerLinkEvent = { readonly at: Millis } & /** Both hellos were exchanged and accepted. */
-(
+export type PeerLinkEvent = { readonly at: Millis } /** Both hellos were exchanged and accepted. */ & (
   | { readonly type: 'established' }
   /** The stream ended, or could not be had. */
   | { readonly type: 'lost' }

@@ -15,8 +15,7 @@
 import { assign, setup } from 'xstate';
 import type { Millis } from '../core/ids.ts';
 
-export type ViewerEvent = { readonly at: Millis } & /** The broker answered on the stream opened last. */
-(
+export type ViewerEvent = { readonly at: Millis } /** The broker answered on the stream opened last. */ & (
   | { readonly type: 'upstream.answered' }
   | { readonly type: 'upstream.lost' }
   /** The request itself is wrong: no other broker would take it. */

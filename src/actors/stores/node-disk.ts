@@ -10,7 +10,7 @@ const CHUNKS_MAX = 1024;
 export function createNodeDisk(): Disk {
   return {
     makeDirectory(path) {
-      explained(path, () => fs.mkdirSync(path, { recursive: true }));
+      explained(path, () => makeWithParents(path));
     },
     list: (path) => explained(path, () => fs.readdirSync(path).sort()),
     exists: (path) => fs.existsSync(path),
@@ -36,6 +36,18 @@ export function createNodeDisk(): Disk {
       return bavail * bsize;
     },
   };
+}
+
+/** Not mkdir's own `recursive`: where a parent can never be made (/proc), it tries for ever. */
+function makeWithParents(path: string): void {
+  if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const parent = dirname(path);
+  if (parent !== path) makeWithParents(parent);
+  try {
+    fs.mkdirSync(path);
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
+  }
 }
 
 /** System errors name a call and a path; people also want to know what to do. */

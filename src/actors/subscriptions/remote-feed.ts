@@ -1,112 +1,158 @@
-// Rows of shards that have no replica on this broker: the stream of one that has, gone on at another when it breaks.
+// Shards that have no replica on this broker: the stream of a broker that has one. When it breaks, the subscription opens another,
+// from its positions.
 import type { Subscription } from 'rxjs';
-import { decodeCursor, encodeCursor } from '../../core/cursor.ts';
-import type { ClusterId, LogIndex, ShardId } from '../../core/ids.ts';
+import { decodeCursor, NOT_BEGUN } from '../../core/cursor.ts';
+import { describeError, VedetteError } from '../../core/errors.ts';
+import type { BrokerId, ClusterId, HostId, LogIndex, Millis, ShardId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { vedette } from '../../core/proto.ts';
-import type { Clock, Timer } from '../../streams/clock.ts';
-import type { Random } from '../../streams/random.ts';
-import { backoffDelay } from '../../streams/retry.ts';
 import type { Source } from '../../streams/sink.ts';
-import type { Directory } from '../directory.ts';
-
-export interface RemoteFeed {
-  pause(): void;
-  resume(): void;
-  close(): void;
-}
+import type { MonitorClient } from '../monitor-client.ts';
+import type { Feed, Parcel, Positions } from './feed.ts';
+import { bytesOf, pieceOfFrame, type PickedSchema } from './selection.ts';
 
 export interface RemoteFeedPorts {
-  readonly directory: Directory;
+  readonly broker: BrokerId;
+  readonly client: MonitorClient;
   readonly cluster: ClusterId;
-  readonly clock: Clock;
-  readonly random: Random;
-  /** All with the same replicas. */
   readonly shards: readonly ShardId[];
   readonly request: vedette.v1.ISubscribeRequest;
-  /** How far the subscription has come, by shard; moved on here. */
-  readonly positions: LogIndex[];
-  /** Begin here although nothing was delivered yet; false: from now on, or the request's backfill. */
-  readonly fromPositions: boolean;
-  readonly began: () => void;
-  readonly data: (response: vedette.v1.SubscribeResponse) => void;
-  readonly lost: () => void;
+  readonly positions: Positions;
+  /** Something came. */
+  readonly ready: () => void;
+  /** Called once, never while it is being opened. */
+  readonly broken: (error: VedetteError) => void;
 }
 
-export function openRemoteFeed(ports: RemoteFeedPorts): RemoteFeed {
-  const { directory, cluster, clock, random, shards, positions } = ports;
-  const [anyShard = 0] = shards;
-  let stream: { readonly source: Source<vedette.v1.SubscribeResponse>; readonly subscription: Subscription } | null =
-    null;
-  let retry: Timer | null = null;
-  let turn = 0;
-  let attempt = 0;
-  let delivered = ports.fromPositions;
-  let paused = false;
-  let closed = false;
+interface Answer {
+  readonly parcel: Parcel;
+  /** By shard of this feed, in their order; null: the answer did not say. */
+  readonly reached: { readonly indexes: readonly LogIndex[]; readonly coveredMs: Millis } | null;
+}
 
-  function open(): void {
-    const replicas = directory.replicasOf(anyShard);
-    const broker = replicas[turn++ % replicas.length];
-    const client = broker === undefined ? null : directory.client(broker);
-    if (client === null) return later();
-    const cursor = delivered ? encodeCursor(cluster, { control: 0, shards: positions }) : '';
-    const source = client.subscribe({ ...ports.request, cursor, shards: [...shards] }, { forwarded: true });
-    ports.began();
-    const mine = () => stream?.source === source;
-    const subscription = source.inbox.subscribe({
-      next: (response) => mine() && receive(response),
-      error: () => mine() && lose(),
-      complete: () => mine() && lose(),
+const { remoteBytes } = limits.subscriptions;
+
+export class RemoteFeed implements Feed {
+  readonly shards: readonly ShardId[];
+  readonly broker: BrokerId;
+  readonly behind = false;
+  readonly reading = false;
+  readonly #ports: RemoteFeedPorts;
+  readonly #source: Source<vedette.v1.SubscribeResponse>;
+  readonly #subscription: Subscription;
+  readonly #schemas = new Map<number, PickedSchema>();
+  #answers: Answer[] = [];
+  #head = 0;
+  #bytes = 0;
+  #answered = false;
+  #paused = false;
+  #closed = false;
+
+  constructor(ports: RemoteFeedPorts) {
+    this.#ports = ports;
+    this.shards = ports.shards;
+    this.broker = ports.broker;
+    this.#source = ports.client.subscribe({ ...ports.request, shards: [...ports.shards] }, { forwarded: true });
+    this.#subscription = this.#source.inbox.subscribe({
+      next: (response) => this.#receive(response),
+      error: (error: unknown) => this.#break(error),
+      complete: () => this.#break(new VedetteError('UNAVAILABLE', `${ports.broker} ended its stream`)),
     });
-    stream = { source, subscription };
-    if (paused) source.pause();
   }
 
-  function receive(response: vedette.v1.SubscribeResponse): void {
-    attempt = 0;
-    if (response.cursor !== '') {
-      const reached = decodeCursor(response.cursor, cluster, positions.length);
-      for (const shard of shards) positions[shard] = reached.shards[shard] ?? 0;
-      delivered = true;
+  get answered(): boolean {
+    return this.#answered;
+  }
+
+  get caughtUp(): boolean {
+    return this.#answered && this.peek() === null;
+  }
+
+  get waitingBytes(): number {
+    return this.#bytes;
+  }
+
+  peek(): Parcel | null {
+    return this.#answers[this.#head]?.parcel ?? null;
+  }
+
+  take(): void {
+    const answer = this.#answers[this.#head];
+    if (answer === undefined) return;
+    this.#head++;
+    this.#bytes -= answer.parcel.bytes;
+    if (answer.reached !== null) this.#moveTo(answer.reached);
+    if (this.#head === this.#answers.length) {
+      this.#answers = [];
+      this.#head = 0;
     }
-    ports.data(response);
+    if (!this.#paused || this.#bytes > remoteBytes / 2) return;
+    this.#paused = false;
+    this.#source.resume();
   }
 
-  function lose(): void {
-    end();
-    ports.lost();
-    later();
+  readOn(): void {}
+
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#subscription.unsubscribe();
+    this.#source.close();
   }
 
-  function later(): void {
-    if (closed) return;
-    attempt++;
-    const { retryBaseMs: baseMs, retryMaxMs: maxMs } = limits.subscriptions;
-    retry = clock.after(backoffDelay(attempt, { baseMs, maxMs }, random), open);
+  #moveTo({ indexes, coveredMs }: NonNullable<Answer['reached']>): void {
+    const { positions } = this.#ports;
+    this.shards.forEach((shard, at) => {
+      positions.indexes[shard] = indexes[at] ?? NOT_BEGUN;
+      positions.stamps[shard] = Math.max(positions.stamps[shard] ?? 0, coveredMs);
+    });
   }
 
-  function end(): void {
-    const ending = stream;
-    stream = null;
-    ending?.subscription.unsubscribe();
-    ending?.source.close();
+  #receive(response: vedette.v1.SubscribeResponse): void {
+    if (this.#closed) return;
+    try {
+      this.#keep(response);
+    } catch (error) {
+      this.#break(error);
+      return;
+    }
+    this.#ports.ready();
   }
 
-  open();
-  return {
-    pause() {
-      paused = true;
-      stream?.source.pause();
-    },
-    resume() {
-      paused = false;
-      stream?.source.resume();
-    },
-    close() {
-      closed = true;
-      retry?.cancel();
-      end();
-    },
-  };
+  /** @throws VedetteError when the answer cannot be understood. */
+  #keep(response: vedette.v1.SubscribeResponse): void {
+    for (const { schemaId, hostId, series } of response.schemas) {
+      this.#schemas.set(schemaId ?? 0, { host: (hostId ?? '') as HostId, series: series ?? [] });
+    }
+    const pieces = response.frames.map((frame) => {
+      const schema = this.#schemas.get(frame.schemaId ?? 0);
+      if (schema !== undefined) return pieceOfFrame(frame, schema);
+      throw new VedetteError('INTERNAL', `${this.broker} sent a frame under schema ${frame.schemaId}, not announced`);
+    });
+    const { events, conflatedRows, cursor } = response;
+    const bytes = pieces.reduce((sum, piece) => sum + bytesOf(piece), 64 * (1 + events.length));
+    this.#answers.push({
+      parcel: { pieces, events, bytes, gap: response.gap ?? null, conflatedRows },
+      reached: cursor === '' ? null : this.#reached(cursor),
+    });
+    this.#bytes += bytes;
+    if (cursor !== '') this.#answered = true;
+    if (this.#paused || this.#bytes <= remoteBytes) return;
+    this.#paused = true;
+    this.#source.pause();
+  }
+
+  #reached(cursor: string): NonNullable<Answer['reached']> {
+    const { cluster, positions } = this.#ports;
+    const { shards, coveredMs } = decodeCursor(cursor, cluster, positions.indexes.length);
+    return { indexes: this.shards.map((shard) => shards[shard] ?? NOT_BEGUN), coveredMs };
+  }
+
+  #break(error: unknown): void {
+    if (this.#closed) return;
+    this.close();
+    this.#ports.broken(
+      error instanceof VedetteError ? error : new VedetteError('INTERNAL', describeError(error), { cause: error }),
+    );
+  }
 }

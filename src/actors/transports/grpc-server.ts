@@ -3,12 +3,14 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
+  logVerbosity,
   Server,
   ServerCredentials,
   type ServerDuplexStream,
   type ServerUnaryCall,
   type ServerWritableStream,
   type sendUnaryData,
+  setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
@@ -36,6 +38,9 @@ export interface GrpcServerOptions {
   readonly service: MonitorService;
   readonly peers: GrpcPeers;
 }
+
+// What grpc-js would print by itself comes as an error, too.
+setLogVerbosity(logVerbosity.NONE);
 
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 const SERVICE_NAME = 'vedette.v1.MonitorService';
