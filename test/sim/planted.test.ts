@@ -1,5 +1,6 @@
 // The simulator must be able to fail: each planted bug is found within a few seeds, by what comes of it where that is possible, and
 // by the broken promise itself at once.
+// watchdog: 200s
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { drawOptions } from '../../scenarios/engine/sim/options.ts';

@@ -1,4 +1,5 @@
 // The simulator over many seeds. VEDETTE_SEEDS=A..B runs others; a failing one prints its seed, options and last events.
+// watchdog: 400s
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { drawOptions } from '../../scenarios/engine/sim/options.ts';
