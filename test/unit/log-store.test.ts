@@ -1,0 +1,303 @@
+// The log store over a disk in memory: what was synced survives, nothing torn appears, damage is never taken for an unfinished write.
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openLog } from '../../src/actors/stores/log-store.ts';
+import type { LogEntry, LogStore, LogWrite } from '../../src/actors/stores/log.ts';
+import { VedetteError } from '../../src/core/errors.ts';
+import type { BrokerId, GroupId } from '../../src/core/ids.ts';
+import { crc32c } from '../../src/core/crc32c.ts';
+import { createRandom } from '../../src/streams/random.ts';
+import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
+import { createMemoryDisk, type MemoryDisk } from '../support/memory-disk.ts';
+
+const test = suite('log store');
+const SEGMENT = '/log/00000001.log';
+const bytes = (text: string) => new TextEncoder().encode(text);
+const text = (payload: Uint8Array) => new TextDecoder().decode(payload);
+const entry = (index: number, term: number, payload: string): LogEntry => ({
+  index,
+  term,
+  kind: 'data',
+  payload: bytes(payload),
+});
+
+function setUp(disk?: MemoryDisk, segmentBytes = 1 << 20) {
+  const clock = createVirtualClock();
+  const memory = disk ?? createMemoryDisk(clock);
+  return { clock, disk: memory, open: () => reopen(memory, clock, segmentBytes) };
+}
+
+function reopen(disk: MemoryDisk, clock = createVirtualClock(), segmentBytes = 1 << 20) {
+  const warnings: string[] = [];
+  const failures: VedetteError[] = [];
+  const log = openLog({
+    disk,
+    directory: '/log',
+    clock,
+    random: createRandom('log'),
+    kernels: { crc32c, native: false },
+    warn: (message) => warnings.push(message),
+    failed: (error) => failures.push(error),
+    options: { segmentBytes },
+  });
+  return { log, warnings, failures };
+}
+
+function settle(clock: ReturnType<typeof createVirtualClock>): void {
+  for (let steps = 0; clock.step(); steps++) if (steps > 100_000) throw new Error('the clock never rests');
+}
+
+function read(log: LogStore, clock: ReturnType<typeof createVirtualClock>, group: GroupId): string[] {
+  const { firstIndex, lastIndex } = log.recovered(group);
+  const found: string[] = [];
+  for (let at = firstIndex; at <= lastIndex; ) {
+    let got: readonly LogEntry[] = [];
+    log.read(group, at, lastIndex, 1 << 20, (error, entries) => {
+      if (error !== null) throw error;
+      got = entries;
+    });
+    settle(clock);
+    for (const { index, term, payload } of got) found.push(`${index}/${term}:${text(payload)}`);
+    at += got.length;
+  }
+  return found;
+}
+
+test('entries, truncations and hard state of several groups come back as they were', () => {
+  const { clock, disk, open } = setUp();
+  const { log } = open();
+  let synced = 0;
+  log.write(
+    { group: 'control', hard: { term: 3, votedFor: 'b-1' as BrokerId }, entries: [entry(1, 1, 'a'), entry(2, 3, 'b')] },
+    () => synced++,
+  );
+  log.write({ group: 'shard-4', entries: [entry(1, 2, 'x')] }, () => synced++);
+  log.write({ group: 'control', truncateAfter: 1, entries: [entry(2, 4, 'c')] }, () => synced++);
+  assert.is(synced, 0, 'never synchronously');
+  settle(clock);
+  assert.is(synced, 3);
+  disk.crash();
+  const again = reopen(disk, clock);
+  assert.equal(again.log.recovered('control').hard, { term: 3, votedFor: 'b-1' });
+  assert.equal(read(again.log, clock, 'control'), ['1/1:a', '2/4:c']);
+  assert.equal(read(again.log, clock, 'shard-4'), ['1/2:x']);
+  assert.is(again.log.recovered('shard-9').lastIndex, 0);
+  assert.equal(again.warnings, []);
+});
+
+test('writes of one turn share one sync', () => {
+  const { clock, disk, open } = setUp();
+  const { log } = open();
+  settle(clock);
+  const before = disk.size(SEGMENT);
+  for (let at = 1; at <= 64; at++) log.write({ group: 'shard-0', entries: [entry(at, 1, 'x'.repeat(100))] }, () => {});
+  settle(clock);
+  assert.is(
+    disk.size(SEGMENT) - before,
+    28 + 4 + 12 + 64 * (9 + 12 + 17) + 64 * 100,
+    'one header, one table of groups',
+  );
+});
+
+test('a torn last batch is cut off at every byte, and said; what was synced before it stays', () => {
+  const whole = setUp();
+  const first = whole.open();
+  first.log.write({ group: 'control', entries: [entry(1, 1, 'kept')] }, () => {});
+  settle(whole.clock);
+  const start = whole.disk.size(SEGMENT);
+  first.log.write({ group: 'control', entries: [entry(2, 1, 'torn'), entry(3, 1, 'torn too')] }, () =>
+    assert.unreachable('not synced'),
+  );
+  // The write is under way, not its sync.
+  whole.clock.step();
+  const length = whole.disk.size(SEGMENT) - start;
+  assert.ok(length > 50);
+  for (let kept = 0; kept <= length; kept++) {
+    const { clock, disk } = setUp(whole.disk.copy());
+    const image = disk.copy();
+    const file = image.open(SEGMENT, 'readWrite');
+    file.truncateSync(start + kept);
+    const { log, warnings } = reopen(image, clock);
+    assert.equal(read(log, clock, 'control').slice(0, 1), ['1/1:kept']);
+    assert.is(log.recovered('control').lastIndex, kept === length ? 3 : 1);
+    assert.is(warnings.length, kept === 0 || kept === length ? 0 : 1);
+    // It can be written on, and read back.
+    const next = log.recovered('control').lastIndex + 1;
+    log.write({ group: 'control', entries: [entry(next, 2, 'after')] }, () => {});
+    settle(clock);
+    const again = reopen(image, clock);
+    assert.is(read(again.log, clock, 'control').at(-1), `${next}/2:after`);
+  }
+});
+
+test('damage before the tail is never cut off: the file, the place and what to do are named', () => {
+  const { clock, disk, open } = setUp();
+  const { log } = open();
+  for (const [at, word] of ['one', 'two', 'three'].entries()) {
+    log.write({ group: 'control', entries: [entry(at + 1, 1, word)] }, () => {});
+    settle(clock);
+  }
+  for (let at = 36; at < 36 + 28 + 50; at += 7) {
+    const image = disk.copy();
+    image.damage(SEGMENT, at, (byte) => byte ^ 0x40);
+    assert.throws(
+      () => reopen(image),
+      (error: unknown) =>
+        error instanceof VedetteError && error.code === 'DATA_LOSS' && error.message.includes(SEGMENT),
+    );
+  }
+});
+
+test('opening: foreign, newer and missing segments, and an unfinished creation', () => {
+  const refused = (spoil: (disk: MemoryDisk) => void, code: string, words: RegExp) => {
+    const { clock, disk, open } = setUp(undefined, 200);
+    const { log } = open();
+    for (let at = 1; at <= 6; at++) {
+      log.write({ group: 'control', entries: [entry(at, 1, 'x'.repeat(80))] }, () => {});
+      settle(clock);
+    }
+    spoil(disk);
+    assert.throws(
+      () => reopen(disk),
+      (error: unknown) => error instanceof VedetteError && error.code === code && words.test(error.message),
+    );
+  };
+  refused((disk) => disk.damage(SEGMENT, 0, () => 0x58), 'FAILED_PRECONDITION', /not a segment of a vedette log/);
+  refused((disk) => disk.damage(SEGMENT, 20, (byte) => byte ^ 1), 'DATA_LOSS', /header is damaged/);
+  refused((disk) => disk.remove('/log/00000002.log'), 'DATA_LOSS', /segment 2 of the log should come here/);
+  refused((disk) => disk.open('/log/00000002.log', 'readWrite').truncateSync(10), 'DATA_LOSS', /header is damaged/);
+
+  const { clock, disk, open } = setUp();
+  const { log } = open();
+  log.write({ group: 'control', entries: [entry(1, 1, 'a')] }, () => {});
+  settle(clock);
+  disk.open('/log/00000002.log', 'create').writeSync(bytes('VEDLO'), 0);
+  const again = reopen(disk, clock);
+  assert.is(again.warnings.length, 1);
+  assert.equal(read(again.log, clock, 'control'), ['1/1:a']);
+});
+
+test('a failed sync is told once, and nothing is called back after it', () => {
+  const { clock, disk, open } = setUp();
+  const { log, failures } = open();
+  disk.failSync = true;
+  log.write({ group: 'control', entries: [entry(1, 1, 'a')] }, () => assert.unreachable('not durable'));
+  settle(clock);
+  log.write({ group: 'control', entries: [entry(2, 1, 'b')] }, () => assert.unreachable('not durable'));
+  settle(clock);
+  assert.is(failures.length, 1);
+});
+
+test('a disk below the reserve is full until there is room', () => {
+  const { clock, disk, open } = setUp();
+  const { log } = open();
+  assert.not(log.full);
+  disk.freeBytes = 1024;
+  clock.advance(2_000);
+  assert.ok(log.full);
+  disk.freeBytes = 2 ** 40;
+  clock.advance(2_000);
+  assert.not(log.full);
+});
+
+test('entries that left the memory are read from disk, checked', () => {
+  const { clock, disk } = setUp();
+  const log = openLog({
+    disk,
+    directory: '/log',
+    clock,
+    random: createRandom('cache'),
+    kernels: { crc32c, native: false },
+    warn: () => {},
+    failed: assert.unreachable,
+    options: { cacheBytes: 1_000 },
+  });
+  for (let at = 1; at <= 50; at++) {
+    log.write({ group: 'shard-1', entries: [entry(at, 1, `${at} `.repeat(40))] }, () => {});
+    settle(clock);
+  }
+  let got: readonly LogEntry[] = [];
+  let synchronous = true;
+  log.read('shard-1', 2, 50, 100_000, (error, entries) => {
+    assert.is(error, null);
+    got = entries;
+    assert.not(synchronous);
+  });
+  synchronous = false;
+  settle(clock);
+  assert.is(got[0]?.index, 2);
+  assert.is(text(got[0]?.payload ?? bytes('')), '2 '.repeat(40));
+  disk.damage(SEGMENT, 36 + 28 + 4 + 12 + 9 + 12 + 17 + 5, (byte) => byte ^ 1);
+  let failure: Error | null = null;
+  log.read('shard-1', 1, 1, 100_000, (error) => {
+    failure = error;
+  });
+  settle(clock);
+  assert.match(String(failure), /does not have its checksum/);
+});
+
+interface Model {
+  entries: Map<GroupId, string[]>;
+}
+
+test('random writes, truncations, crashes: what was called synced survives, in order, and nothing else but a prefix of the rest', () => {
+  const operation = fc.record({
+    group: fc.constantFrom<GroupId>('control', 'shard-0', 'shard-1'),
+    append: fc.integer({ min: 0, max: 3 }),
+    cut: fc.integer({ min: 0, max: 2 }),
+    settle: fc.boolean(),
+    crashKeeping: fc.option(fc.integer({ min: 0, max: 400 }), { nil: null, freq: 6 }),
+  });
+  const seed = Date.now() & 0x7fffffff;
+  process.stdout.write(`seed ${seed}\n`);
+  fc.assert(
+    fc.property(fc.array(operation, { maxLength: 40 }), (operations) => {
+      const clock = createVirtualClock();
+      const disk = createMemoryDisk(clock);
+      let { log } = reopen(disk, clock, 400);
+      // States after each write, oldest first; the first is durable for sure.
+      let states: Model[] = [{ entries: new Map() }];
+      let durable = 0;
+      let term = 1;
+      for (const { group, append, cut, settle: wait, crashKeeping } of operations) {
+        term++;
+        const now = new Map(states.at(-1)?.entries);
+        const before = now.get(group) ?? [];
+        const kept = before.slice(0, Math.max(0, before.length - cut));
+        const added = Array.from({ length: append }, (_, at) => entry(kept.length + at + 1, term, `${term}.${at}`));
+        const write: LogWrite = {
+          group,
+          ...(kept.length < before.length ? { truncateAfter: kept.length } : {}),
+          entries: added,
+        };
+        now.set(group, [...kept, ...added.map(({ index, term: of, payload }) => `${index}/${of}:${text(payload)}`)]);
+        const number = states.length;
+        states.push({ entries: now });
+        log.write(write, () => {
+          durable = Math.max(durable, number);
+        });
+        if (wait) settle(clock);
+        else clock.step();
+        if (crashKeeping === null) continue;
+        disk.crash(crashKeeping);
+        ({ log } = reopen(disk, clock, 400));
+        const found = JSON.stringify(
+          (['control', 'shard-0', 'shard-1'] as const).map((name) => read(log, clock, name)),
+        );
+        const at = states.findIndex(
+          ({ entries }, index) =>
+            index >= durable &&
+            JSON.stringify((['control', 'shard-0', 'shard-1'] as const).map((name) => entries.get(name) ?? [])) ===
+              found,
+        );
+        assert.ok(at >= durable, `after a crash the log is none of the states from ${durable} on: ${found}`);
+        states = [states[at] ?? { entries: new Map() }];
+        durable = 0;
+      }
+    }),
+    { numRuns: 150, seed },
+  );
+});
+
+test.run();
