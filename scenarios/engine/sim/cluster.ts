@@ -6,6 +6,7 @@ import { createInspector } from '../../../src/streams/inspector.ts';
 import type { Random } from '../../../src/streams/random.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import { createGroupChecker, type GroupChecker } from './checker.ts';
+import { createLogOverDisk } from './log-over-disk.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { createNetwork, type Network } from './network.ts';
 import type { SimOptions } from './options.ts';
@@ -59,6 +60,8 @@ export function createCluster(
   const checkers = groupIds.map((group, number) => createGroupChecker({ group, number, names, trace, promises }));
   let delivered = 0;
 
+  const createStore = (chance: Random) =>
+    (options.disk.store === 'log' ? createLogOverDisk : createMemoryStore)(chance, options.disk);
   const { heartbeatMs, electionMinMs, electionMaxMs, closedConnectionHint } = options;
   const processes = names.map((name, number) =>
     createProcess({
@@ -69,7 +72,7 @@ export function createCluster(
       random: random.fork(name),
       driftPpm: driftPpmMax === 0 ? 0 : (2 * random.fork(`${name}'s clock`).next() - 1) * driftPpmMax,
       inspector,
-      store: createMemoryStore(random.fork(`${name}'s disk`), options.disk),
+      store: createStore(random.fork(`${name}'s disk`)),
       checkers,
       raft: { heartbeatMs, electionMinMs, electionMaxMs, closedConnectionHint },
       trace,

@@ -52,7 +52,7 @@ export function runLiveness(
   for (const member of core) {
     cluster.start(member);
     cluster.process(member).resume();
-    cluster.process(member).slowDisk(1);
+    cluster.process(member).calmDisk(options.electionMinMs / 20);
     for (const other of core) if (other !== member) cluster.heal(member, other);
   }
   const deadline = clock.monotonic() + BOUND_TIMEOUTS * options.electionMaxMs;

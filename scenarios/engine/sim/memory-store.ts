@@ -7,6 +7,7 @@ import type { HardState } from '../../../src/machines/raft/effects.ts';
 import type { TermRun } from '../../../src/machines/raft/messages.ts';
 import type { Clock } from '../../../src/streams/clock.ts';
 import type { Random } from '../../../src/streams/random.ts';
+import { createLatency } from './latency.ts';
 import type { DiskOptions } from './options.ts';
 import type { SimStore } from './store.ts';
 
@@ -50,10 +51,10 @@ function recoveredFrom({ hard, entries }: Group): RecoveredGroup {
   return { hard, firstIndex: 1, previousTerm: 0, lastIndex: entries.length, runs };
 }
 
-export function createMemoryStore(random: Random, { syncMinMs, syncMeanMs }: DiskOptions): SimStore {
+export function createMemoryStore(random: Random, options: DiskOptions): SimStore {
   const durable: Groups = new Map();
   let underWay: readonly Waiting[] = [];
-  let factor = 1;
+  const latency = createLatency(random.fork('latency'), options);
 
   return {
     open(clock: Clock): LogStore {
@@ -71,7 +72,7 @@ export function createMemoryStore(random: Random, { syncMinMs, syncMeanMs }: Dis
         const batch = waiting;
         waiting = [];
         underWay = batch;
-        clock.after((syncMinMs - Math.log(1 - random.next()) * syncMeanMs) * factor, () => {
+        latency.wait(clock, () => {
           for (const { write } of batch) carryOut(durable, write);
           underWay = [];
           syncing = false;
@@ -110,13 +111,13 @@ export function createMemoryStore(random: Random, { syncMinMs, syncMeanMs }: Dis
       };
     },
     crash() {
+      latency.forget();
       const survivors = random.integer(0, underWay.length);
       for (const { write } of underWay.slice(0, survivors)) carryOut(durable, write);
       underWay = [];
     },
-    slow(next) {
-      factor = next;
-    },
+    slow: latency.slow,
+    calm: latency.calm,
   };
 }
 

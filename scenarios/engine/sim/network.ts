@@ -36,7 +36,8 @@ const STRAGGLE_MAX_MS = 5_000;
 
 export function createNetwork(clock: VirtualClock, random: Random, members: number, options: NetworkOptions): Network {
   let { lossChance, duplicateChance, straggleChance } = options;
-  const { delayMinMs, delayMeanMs, ordered, linkMessagesMax } = options;
+  let { linkMessagesMax } = options;
+  const { delayMinMs, delayMeanMs, ordered } = options;
   let delayMaxMs = Number.POSITIVE_INFINITY;
   const links: Link[] = Array.from({ length: members * members }, () => ({
     cut: false,
@@ -118,8 +119,14 @@ export function createNetwork(clock: VirtualClock, random: Random, members: numb
       lossChance = 0;
       duplicateChance = 0;
       straggleChance = 0;
+      linkMessagesMax = Number.POSITIVE_INFINITY;
       delayMaxMs = max;
-      for (const on of links) on.cloggedUntil = 0;
+      for (const on of links) {
+        on.cloggedUntil = 0;
+        // Behind a straggler everything of an ordered link would wait.
+        if (ordered) while (on.messages.length > 0) drop(on, on.messages[0]);
+        on.lastArrival = 0;
+      }
     },
   };
 }

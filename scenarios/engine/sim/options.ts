@@ -24,6 +24,9 @@ export interface NetworkOptions {
 export interface DiskOptions {
   /** `memory`: a log store of the simulator's own, fast; `log`: the real one on a simulated disk. */
   readonly store: 'memory' | 'log';
+  /** Of the real one: when it begins another segment, and what it keeps in memory. */
+  readonly segmentBytes: number;
+  readonly cacheBytes: number;
   readonly syncMinMs: Millis;
   readonly syncMeanMs: Millis;
 }
@@ -118,7 +121,9 @@ export function drawOptions(seed: number | string): SimOptions {
       closeNoticedChance: pick(random, [0, 0.5, 1]),
     },
     disk: {
-      store: 'memory',
+      store: pick(random, ['memory', 'log']),
+      segmentBytes: pick(random, [4_000, 100_000, 64_000_000]),
+      cacheBytes: pick(random, [1_000, 50_000, 64_000_000]),
       syncMinMs: 0.2,
       syncMeanMs: pick(random, [0.2, 1, 5, 30]),
     },

@@ -33,6 +33,8 @@ export interface SimProcess {
   /** From outside: now, when it is resumed, or never. */
   enter(run: () => void): void;
   slowDisk(factor: number): void;
+  /** The disk is well from now on. */
+  calmDisk(syncMaxMs: Millis): void;
 }
 
 export interface ProcessPorts {
@@ -204,5 +206,6 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       trace.note('slow', number, -1, factor);
       store.slow(factor);
     },
+    calmDisk: store.calm,
   };
 }

@@ -1,4 +1,5 @@
 // What a simulated process keeps its logs in. The store outlives the process; `open` is what a start of the process does.
+import type { Millis } from '../../../src/core/ids.ts';
 import type { Clock } from '../../../src/streams/clock.ts';
 import type { LogStore } from '../../../src/actors/stores/log.ts';
 
@@ -7,6 +8,8 @@ export interface SimStore {
   open(clock: Clock, failed: (error: Error) => void): LogStore;
   /** The process died: what was not synced is lost, in whole or in part. */
   crash(): void;
-  /** Writes and syncs take this many times as long. */
+  /** Writes and syncs take this many times as long, what is under way among them. */
   slow(factor: number): void;
+  /** From now on no sync takes longer. */
+  calm(syncMaxMs: Millis): void;
 }
