@@ -196,6 +196,13 @@ test('one vote in a term: to the first who asks, again to the same, to nobody el
   }
 });
 
+test('a vote gives its candidate a full timeout', () => {
+  const charts = createCharts(THREE, { hard: { a: { term: 4, votedFor: null } } });
+  charts.skip(charts.timerLeft('a') - 1);
+  charts.step('a', vote('b', 'a', 4));
+  assert.ok(charts.timerLeft('a') >= DEFAULTS.electionMinMs);
+});
+
 test('who knows the leader of the term has no vote left for another', () => {
   const charts = createCharts(THREE);
   charts.step('a', heartbeat('b', 'a', 4));
@@ -246,9 +253,9 @@ test('candidates follow a leader of their term or a newer one [CandidateFallback
   for (const message of [append, heartbeat]) {
     for (const role of ['preCandidate', 'candidate']) {
       for (const ahead of [0, 1]) {
-        const charts = createCharts(THREE);
+        const charts = createCharts(THREE, { hard: { a: { term: 3, votedFor: null } } });
         inRole(charts, role);
-        const term = Math.max(1, charts.context('a').term + ahead);
+        const term = charts.context('a').term + ahead;
         charts.step('a', message('b', 'a', term));
         assert.equal(charts.role('a'), 'follower');
         assert.deepEqual({ term: charts.context('a').term, leader: charts.context('a').leader }, { term, leader: 'b' });
@@ -533,6 +540,10 @@ test('two leaders in one term end the process: everything rests on there being o
   const follower = createCharts(THREE);
   follower.step('c', append('a', 'c', 1));
   assert.throws(() => follower.step('c', append('b', 'c', 1)), /two leaders/);
+  const leader = createCharts(THREE);
+  leader.elect('a');
+  assert.throws(() => leader.step('a', append('b', 'a', 1)), /two leaders: a, and who sent append/);
+  assert.throws(() => leader.step('a', heartbeat('b', 'a', 1)), /two leaders: a, and who sent heartbeat/);
 });
 
 test('two members that ask each other at the same moment do not split the vote: the smaller id goes first', () => {

@@ -79,7 +79,10 @@ test('a proposal goes to all at once, beside the own write, and commits with a m
   assert.equal(charts.context('a').commit, 1);
   charts.settle();
   assert.equal(charts.context('a').commit, 2);
-  for (const name of THREE) assert.deepEqual(charts.applied(name), ['x'], name);
+  for (const name of THREE) {
+    assert.deepEqual(charts.applied(name), ['x'], name);
+    assert.equal(charts.context(name).applied, 2);
+  }
 });
 
 test('a follower answers only what is durable', () => {

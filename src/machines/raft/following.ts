@@ -6,7 +6,6 @@
 //   3. One leader per term: two that speak in the same term end the process.
 //   4. The commit index never falls, and never passes what is known to equal the leader's log.
 import { assert } from '../../core/assert.ts';
-import { drawTimeout } from './chance.ts';
 import type { Decision, RaftContext } from './context.ts';
 import { apply, type RaftEffect, send } from './effects.ts';
 import { cutAfter, extendWith, firstConflict, lastNotAbove, termAt } from './log-view.ts';
@@ -114,6 +113,3 @@ export const refuseUnled: Decision = (_context, event) =>
 /** Only a leader knows what is committed. */
 export const refuseRead: Decision = (_context, event) =>
   event.type === 'read' ? { effects: [{ type: 'refuseReads', params: { reads: [event.read] } }] } : {};
-
-/** Somebody else leads this term, or a quorum is silent: follow, with a full timeout. */
-export const follow: Decision = (context) => ({ changes: { leader: null, ...drawTimeout(context) } });

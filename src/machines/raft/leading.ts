@@ -1,6 +1,7 @@
 // A leader's decisions: each takes what happened, then `advance` draws the consequences in one order, whatever it was.
 import { assert, present } from '../../core/assert.ts';
 import type { Millis } from '../../core/ids.ts';
+import { drawTimeout } from './chance.ts';
 import type { Decision, Leadership, Outcome, RaftContext } from './context.ts';
 import { apply, type RaftEffect } from './effects.ts';
 import { noteDurable } from './following.ts';
@@ -52,6 +53,14 @@ export const retire: Decision = (context) => {
     changes: { leadership: null },
     effects: reads.length === 0 ? [] : [{ type: 'refuseReads', params: { reads } }],
   };
+};
+
+/** A quorum is silent: nobody leads this term any more, as far as is known. */
+export const stepDown: Decision = (context) => ({ changes: { leader: null, ...drawTimeout(context) } });
+
+/** One leader per term: everything rests on it. */
+export const refuseRival: Decision = ({ self, term }, event) => {
+  assert(false, `term ${term} has two leaders: ${self}, and who sent ${event.type}`);
 };
 
 export const appendProposal: Decision = (context, event) => {

@@ -47,7 +47,6 @@ const base = setup({
   guards: {
     ofThisTerm: ({ context, event }: Scope) => termOf(event) === context.term,
     ofNewerTerm: ({ context, event }: Scope) => termOf(event) > context.term,
-    ofOlderTerm: ({ context, event }: Scope) => termOf(event) < context.term,
     continuesLog: ({ context, event }: Scope) =>
       event.type === 'append' && event.term === context.term && following.holdsPrevious(context, event),
     leaderIsWell: ({ context, event }: Scope) => election.leaderIsWell(context, event.at),
@@ -96,7 +95,6 @@ const raft = base.extend({
     grantVote: decide(election.grantVote),
     refuseVote: decide(election.refuseVote),
     followHint: decide(election.followHint),
-    follow: decide(following.follow),
     takeEntries: decide(following.takeEntries),
     refuseEntries: decide(following.refuseEntries),
     takeHeartbeat: decide(following.takeHeartbeat),
@@ -107,6 +105,8 @@ const raft = base.extend({
     refuseRead: decide(following.refuseRead),
     beginTerm: decide(leading.beginTerm),
     retire: decide(leading.retire),
+    stepDown: decide(leading.stepDown),
+    refuseRival: decide(leading.refuseRival),
     appendProposal: decide(leading.appendProposal),
     refuseOverLimit: decide(leading.refuseOverLimit),
     countOwnSync: decide(leading.countOwnSync),
@@ -120,10 +120,12 @@ const raft = base.extend({
   },
 });
 
-/** A message of a newer term: join it as a follower, then handle the message as one. */
+/** A request of a newer term: join it as a follower, then handle the request as one. */
 const joinNewerTerm = { guard: 'ofNewerTerm', target: '.follower', actions: ['adoptTerm', 'handleAgain'] } as const;
+/** An answer of a newer term: what it answers is over. */
+const learnNewerTerm = { guard: 'ofNewerTerm', target: '.follower', actions: 'adoptTerm' } as const;
 /** A leader of this very term exists: follow it. */
-const followLeader = { guard: 'ofThisTerm', target: 'follower', actions: ['follow', 'handleAgain'] } as const;
+const followLeader = { guard: 'ofThisTerm', target: 'follower', actions: 'handleAgain' } as const;
 
 export const raftMachine = raft.createMachine({
   id: 'raft',
@@ -139,11 +141,12 @@ export const raftMachine = raft.createMachine({
       joinNewerTerm,
       { actions: 'refuseVote' },
     ],
-    voteReply: joinNewerTerm,
-    append: [joinNewerTerm, { guard: 'ofOlderTerm', actions: 'tellTerm' }],
-    heartbeat: [joinNewerTerm, { guard: 'ofOlderTerm', actions: 'tellTerm' }],
-    appendReply: joinNewerTerm,
-    heartbeatReply: joinNewerTerm,
+    voteReply: learnNewerTerm,
+    // Each role takes those of its own term: what is left is older.
+    append: [joinNewerTerm, { actions: 'tellTerm' }],
+    heartbeat: [joinNewerTerm, { actions: 'tellTerm' }],
+    appendReply: learnNewerTerm,
+    heartbeatReply: learnNewerTerm,
     'log.synced': { actions: 'noteDurable' },
     applied: { actions: 'noteApplied' },
     propose: { actions: 'refuseUnled' },
@@ -178,7 +181,7 @@ export const raftMachine = raft.createMachine({
       on: {
         preVoteReply: [
           { guard: 'winsPreVote', target: 'candidate' },
-          { guard: 'losesPreVote', target: 'follower', actions: 'follow' },
+          { guard: 'losesPreVote', target: 'follower' },
           { guard: 'answersPreVote', actions: 'noteVote' },
         ],
         preVote: { guard: 'goesFirst', actions: 'refusePreVote' },
@@ -195,7 +198,7 @@ export const raftMachine = raft.createMachine({
       on: {
         voteReply: [
           { guard: 'winsVote', target: 'leader' },
-          { guard: 'losesVote', target: 'follower', actions: 'follow' },
+          { guard: 'losesVote', target: 'follower' },
           { guard: 'ofThisTerm', actions: 'noteVote' },
         ],
         append: followLeader,
@@ -211,6 +214,8 @@ export const raftMachine = raft.createMachine({
         preVote: { actions: 'refusePreVote' },
         // It would step down by itself if a quorum did not hear it: until then nobody needs another leader.
         vote: [{ guard: 'ofNewerTerm' }, { actions: 'refuseVote' }],
+        append: { guard: 'ofThisTerm', actions: 'refuseRival' },
+        heartbeat: { guard: 'ofThisTerm', actions: 'refuseRival' },
         propose: [{ guard: 'fitsUncommitted', actions: 'appendProposal' }, { actions: 'refuseOverLimit' }],
         'log.synced': { actions: 'countOwnSync' },
         appendReply: { guard: 'ofThisTerm', actions: 'takeAppendReply' },
@@ -218,7 +223,7 @@ export const raftMachine = raft.createMachine({
         'append.sent': { actions: 'takeWeight' },
         'peer.opened': { actions: 'beginAnewWith' },
         read: { actions: 'askRound' },
-        beat: [{ guard: 'quorumIsSilent', target: 'follower', actions: 'follow' }, { actions: 'beat' }],
+        beat: [{ guard: 'quorumIsSilent', target: 'follower', actions: 'stepDown' }, { actions: 'beat' }],
       },
       states: {
         settling: {
