@@ -29,8 +29,7 @@ export interface SubscriptionContext extends SubscriptionInput {
   readonly failures: number;
 }
 
-export type SubscriptionEvent = { readonly at: Millis } & /** Every part knows where it begins. */
-(
+export type SubscriptionEvent = { readonly at: Millis } /** Every part knows where it begins. */ & (
   | { readonly type: 'opened'; readonly behind: boolean }
   /** Everything that is there was delivered; `missing`: a part has no feed just now. */
   | { readonly type: 'caughtUp'; readonly missing: boolean }

@@ -35,6 +35,8 @@ export interface Conflation {
   readonly bytes: number;
   /** Rows left out since this was last asked. */
   takeLeftOut(): number;
+  /** Another broker has left out rows. */
+  addLeftOut(rows: number): void;
   /** @param catchingUp invariant 2. */
   put(piece: Piece, place: Place, catchingUp: boolean, nowMs: Millis): void;
   putEvent(event: vedette.v1.IEvent, place: Place): void;
@@ -70,13 +72,6 @@ export function createConflation(rateHz: number): Conflation {
   function putRow(row: WaitingRow, catchingUp: boolean, nowMs: Millis): void {
     const { host } = row.schema;
     const last = lastTime.get(host);
-    if (periodMs > 0 && catchingUp && (last === undefined || timeOf(row) >= last + periodMs)) {
-      drop(host);
-      thinned.push(row);
-      bytes += sizeOf([row]);
-      passed(row, nowMs);
-      return;
-    }
     const kept = newest.get(host);
     const keptTime = kept?.[0] === undefined ? Number.NEGATIVE_INFINITY : timeOf(kept[0]);
     if (timeOf(row) < keptTime) {
@@ -84,6 +79,12 @@ export function createConflation(rateHz: number): Conflation {
       return;
     }
     if (timeOf(row) > keptTime) drop(host);
+    if (periodMs > 0 && catchingUp && (last === undefined || timeOf(row) >= last + periodMs)) {
+      thinned.push(row);
+      bytes += sizeOf([row]);
+      passed(row, nowMs);
+      return;
+    }
     newest.set(host, [...(newest.get(host) ?? []), row]);
     bytes += sizeOf([row]);
   }
@@ -112,6 +113,9 @@ export function createConflation(rateHz: number): Conflation {
       const count = leftOut;
       leftOut = 0;
       return count;
+    },
+    addLeftOut(rows) {
+      leftOut += rows;
     },
     put({ schema, timestamps, values }, place, catchingUp, nowMs) {
       const rows = timestamps.length;

@@ -1,6 +1,6 @@
 // Shards that have no replica on this broker: the stream of a broker that has one. When it breaks, the subscription opens another,
 // from its positions.
-import type { Subscription } from 'rxjs';
+import { Subscription } from 'rxjs';
 import { decodeCursor, NOT_BEGUN } from '../../core/cursor.ts';
 import { describeError, VedetteError } from '../../core/errors.ts';
 import type { BrokerId, ClusterId, HostId, LogIndex, Millis, ShardId } from '../../core/ids.ts';
@@ -20,7 +20,9 @@ export interface RemoteFeedPorts {
   readonly positions: Positions;
   /** Something came. */
   readonly ready: () => void;
-  /** Called once, never while it is being opened. */
+  /** Its first answer: every shard knows where it begins. */
+  readonly answered: () => void;
+  /** Called once; also when it could not even be opened. */
   readonly broken: (error: VedetteError) => void;
 }
 
@@ -39,7 +41,7 @@ export class RemoteFeed implements Feed {
   readonly reading = false;
   readonly #ports: RemoteFeedPorts;
   readonly #source: Source<vedette.v1.SubscribeResponse>;
-  readonly #subscription: Subscription;
+  readonly #subscription = new Subscription();
   readonly #schemas = new Map<number, PickedSchema>();
   #answers: Answer[] = [];
   #head = 0;
@@ -53,11 +55,17 @@ export class RemoteFeed implements Feed {
     this.shards = ports.shards;
     this.broker = ports.broker;
     this.#source = ports.client.subscribe({ ...ports.request, shards: [...ports.shards] }, { forwarded: true });
-    this.#subscription = this.#source.inbox.subscribe({
-      next: (response) => this.#receive(response),
-      error: (error: unknown) => this.#break(error),
-      complete: () => this.#break(new VedetteError('UNAVAILABLE', `${ports.broker} ended its stream`)),
-    });
+    this.#subscription.add(
+      this.#source.inbox.subscribe({
+        next: (response) => this.#receive(response),
+        error: (error: unknown) => this.#break(error),
+        complete: () => this.#break(new VedetteError('UNAVAILABLE', `${ports.broker} ended its stream`)),
+      }),
+    );
+  }
+
+  get closed(): boolean {
+    return this.#closed;
   }
 
   get answered(): boolean {
@@ -136,7 +144,10 @@ export class RemoteFeed implements Feed {
       reached: cursor === '' ? null : this.#reached(cursor),
     });
     this.#bytes += bytes;
-    if (cursor !== '') this.#answered = true;
+    if (cursor !== '' && !this.#answered) {
+      this.#answered = true;
+      this.#ports.answered();
+    }
     if (this.#paused || this.#bytes <= remoteBytes) return;
     this.#paused = true;
     this.#source.pause();

@@ -1,24 +1,29 @@
-// One subscription: reads the log of every shard here by index, asks other brokers for the shards that are not here, and delivers
-// what was asked for, with a cursor that covers exactly that.
+// One subscription: takes from its feeds what the chart (machines/subscription.ts) lets it, and delivers it with a cursor that covers
+// exactly what was delivered up to then.
+//
+//   feeds ──parcels──▶ one response per turn, within its bytes ──▶ sink        EVERY; LATEST while it keeps up
+//                └───▶ the newest rows of each host ──▶ response ──▶ sink       LATEST that lags, or asked for a rate
 import { Subscription } from 'rxjs';
-import { decodeCursor, encodeCursor } from '../../core/cursor.ts';
-import { describeError, invalidArgument, unavailable, VedetteError } from '../../core/errors.ts';
-import type { AppliedEntry, HostRecord, RowBlock } from '../../core/frame.ts';
-import type { ClusterId, LogIndex, Millis, ShardId } from '../../core/ids.ts';
+import { encodeCursor, NOT_BEGUN } from '../../core/cursor.ts';
+import { VedetteError } from '../../core/errors.ts';
+import type { ClusterId, HostId, Millis, ShardId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
-import { matchNames, matchSeries } from '../../core/names.ts';
-import { vedette } from '../../core/proto.ts';
-import { type SubscriptionEffect, subscriptionMachine } from '../../machines/subscription.ts';
+import type { vedette } from '../../core/proto.ts';
+import { type SubscriptionEffect, type SubscriptionEvent, subscriptionMachine } from '../../machines/subscription.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
-import { type Inspector, statePaths } from '../../streams/inspector.ts';
+import type { Inspector } from '../../streams/inspector.ts';
 import type { Random } from '../../streams/random.ts';
+import { backoffDelay } from '../../streams/retry.ts';
 import { runMachine } from '../../streams/run-machine.ts';
 import type { Sink } from '../../streams/sink.ts';
 import type { Directory } from '../directory.ts';
-import type { Shard } from '../shard.ts';
-import { conflate } from './conflation.ts';
-import { openRemoteFeed, type RemoteFeed } from './remote-feed.ts';
-import { createRowEncoder } from './row-encoder.ts';
+import { createConflation } from './conflation.ts';
+import { createPositions, type Feed, type Parcel } from './feed.ts';
+import { createFeeds } from './feeds.ts';
+import { checkTerms } from './request.ts';
+import { type ResponseDraft, createDrafts } from './response-draft.ts';
+import type { Selections } from './selection.ts';
+import type { Tails } from './tails.ts';
 
 export interface SubscriptionPorts {
   /** BROKER/subscription/N. */
@@ -29,254 +34,332 @@ export interface SubscriptionPorts {
   readonly forwarded: boolean;
   readonly directory: Directory;
   readonly cluster: ClusterId;
+  readonly tails: Tails;
+  readonly selections: Selections;
   readonly clock: Clock;
   readonly random: Random;
   readonly inspector: Inspector;
+  /** Called once, perhaps before `openSubscription` has returned. */
   readonly ended: () => void;
 }
 
-const { gatherMs, readBytes, signOfLifeMs, patternsMax, horizonMs } = limits.subscriptions;
+const bounds = limits.subscriptions;
+type Told = SubscriptionEvent extends infer Event ? (Event extends unknown ? Omit<Event, 'at'> : never) : never;
 
 /** @throws VedetteError INVALID_ARGUMENT naming the field. */
 export function openSubscription(ports: SubscriptionPorts): { close(error: VedetteError): void } {
-  const { request, sink, directory, cluster, clock } = ports;
-  if (request.hostIds.length > patternsMax) throw invalidArgument('host_ids', `at most ${patternsMax} names or globs`);
-  if (request.metrics.length > patternsMax) throw invalidArgument('metrics', `at most ${patternsMax} names or globs`);
-  if (request.maxRateHz < 0 || Number.isNaN(request.maxRateHz))
-    throw invalidArgument('max_rate_hz', 'max_rate_hz must not be negative');
-  const every = request.delivery === vedette.v1.Delivery.EVERY;
-  if (every && request.maxRateHz > 0)
-    throw invalidArgument('max_rate_hz', 'EVERY delivers every row: max_rate_hz goes with LATEST');
-  const wantsHost = matchNames(request.hostIds);
-  const encoder = createRowEncoder(matchSeries(request.metrics));
-  const wantedShards =
-    request.shards.length > 0 ? request.shards : Array.from({ length: directory.shardCount }, (_, shard) => shard);
-  const local = wantedShards.flatMap((shard) => directory.shards.get(shard) ?? []);
-  if (ports.forwarded && local.length < wantedShards.length)
-    throw unavailable('this broker does not hold all of these shards');
-  const remote = ports.forwarded ? [] : wantedShards.filter((shard) => !directory.shards.has(shard));
-  const { positions, gaps, since } = begin();
-  const feeds: RemoteFeed[] = [];
-  const subscriptions = new Subscription();
-  let gathering: Timer | null = null;
+  const { request, sink, directory, cluster, tails, clock } = ports;
+  const terms = checkTerms(request, cluster, directory);
+  const { selection, release } = ports.selections.acquire(request.hostIds, request.metrics);
+  const latest = !terms.every;
+  const began = clock.now();
+  const { sinceMs, tooFar } = beginning(terms, began);
+  const positions = createPositions(directory.shardCount, sinceMs ?? began);
+  for (const shard of terms.shards) positions.indexes[shard] = terms.cursor?.shards[shard] ?? NOT_BEGUN;
+  const drafts = createDrafts();
+  const conflation = createConflation(terms.rateHz);
+  const placeIn = (shard: ShardId) => ({ shard, before: positions.indexes[shard] ?? NOT_BEGUN });
+  const wires = new Subscription();
+  let draft: ResponseDraft = drafts.begin();
+  if (tooFar !== null) draft.addGap(tooFar);
+  let greeted = false;
+  let pumping = false;
+  let again = false;
+  let goesOn = false;
+  /** The sink has answered that it is full, in this run of turns: the chart may hear it only after the step that it is in. */
+  let full = false;
+  /** Which feed is first to be asked: none of them waits behind the others for ever. */
+  let firstFeed = 0;
+  let retry: Timer | null = null;
+  let rateTimer: Timer | null = null;
   let signOfLife: Timer | null = null;
-  let reading = false;
-  let wasFull = false;
-  let closed = false;
+  let ending: VedetteError | undefined;
+  let ended = false;
 
+  const feeds = createFeeds({
+    directory,
+    cluster,
+    tails,
+    clock,
+    shards: terms.shards,
+    forwarded: ports.forwarded,
+    request,
+    selection,
+    positions,
+    sinceMs,
+    ready: pump,
+    answered: () => tell({ type: 'feed.answered' }),
+    broken: () => tell({ type: 'feed.broken' }),
+    failed: end,
+  });
   const machine = runMachine<typeof subscriptionMachine, SubscriptionEffect>(subscriptionMachine, {
     id: ports.machineId,
     kind: 'subscription',
-    input: undefined,
+    input: {
+      latest,
+      resumes: terms.cursor !== null,
+      openPatienceMs: bounds.openPatienceMs,
+      catchUpPatienceMs: bounds.catchUpPatienceMs,
+    },
     clock,
     inspector: ports.inspector,
-    onEffect: () => pump(),
+    // The first effect comes while the chart is being started: nobody can be told anything before.
+    onEffect: (effect, event) => {
+      if (event !== null) carryOut(effect);
+    },
   });
-  const tell = (type: 'opened' | 'caughtUp' | 'news' | 'full' | 'drained' | 'feedLost' | 'feedResumed' | 'ended') =>
-    machine.send({ type, at: clock.monotonic() });
-  const isLagging = () => statePaths(machine.snapshot.value) === 'lagging';
 
-  /** Where each shard's delivery begins: positions hold the last entry that is not wanted any more. */
-  function begin(): { positions: LogIndex[]; gaps: vedette.v1.IGap[]; since: Millis } {
-    const given = request.cursor === '' ? null : decodeCursor(request.cursor, cluster, directory.shardCount);
-    const since = given === null ? clock.now() - Math.min(request.backfillMs, horizonMs) : 0;
-    const gaps: vedette.v1.IGap[] = [];
-    const positions = Array.from({ length: directory.shardCount }, (_, shard) => {
-      const here = directory.shards.get(shard);
-      if (given !== null) return given.shards[shard] ?? 0;
-      if (here === undefined) return 0;
-      return request.backfillMs === 0 ? here.appliedIndex : here.indexAt(since) - 1;
-    });
-    if (given === null && request.backfillMs > horizonMs) {
-      gaps.push({
-        fromMs: clock.now() - request.backfillMs,
-        toMs: since,
-        reason: `at most ${horizonMs / 60_000} minutes are backfilled`,
-      });
-    }
-    for (const { id, firstReadable } of local) {
-      if ((positions[id] ?? 0) + 1 >= firstReadable) continue;
-      gaps.push({ fromMs: 0, toMs: since, reason: `shard ${id} keeps entries from ${firstReadable} on` });
-      positions[id] = firstReadable - 1;
-    }
-    return { positions, gaps, since };
+  function tell(event: Told): void {
+    machine.send({ ...event, at: clock.monotonic() });
   }
 
-  function news(): void {
-    if (gathering !== null || closed) return;
-    // LATEST with a rate delivers at that rate; else what comes within a few milliseconds goes together.
-    const wait = request.maxRateHz > 0 ? Math.max(gatherMs, 1000 / request.maxRateHz) : gatherMs;
-    gathering = clock.after(wait, () => {
-      gathering = null;
-      tell('news');
+  function carryOut(effect: SubscriptionEffect): void {
+    switch (effect.type) {
+      case 'openFeeds':
+        return openFeeds();
+      case 'feed':
+        return pump();
+      case 'scheduleRetry':
+        return scheduleRetry(effect.params.attempt);
+      case 'endStream':
+        return finish();
+    }
+  }
+
+  function openFeeds(): void {
+    feeds.open();
+    pump();
+  }
+
+  function scheduleRetry(attempt: number): void {
+    const { retryBaseMs: baseMs, retryMaxMs: maxMs } = bounds;
+    retry ??= clock.after(backoffDelay(attempt, { baseMs, maxMs }, ports.random), () => {
+      retry = null;
+      tell({ type: 'retry.due' });
     });
   }
 
-  const behind = (): Shard | undefined => local.find(({ id, appliedIndex }) => appliedIndex > (positions[id] ?? 0));
-
-  /** Reads what every shard here has applied since, in chunks; each chunk is one response under EVERY, all together are conflated else. */
+  /** Never nested: what happens meanwhile is looked at in one more turn. */
   function pump(): void {
-    if (reading || closed) return;
-    const conflating = !every && (request.maxRateHz > 0 || wasFull);
-    const gathered: { blocks: RowBlock[]; events: vedette.v1.IEvent[] } = { blocks: [], events: [] };
-    readOn();
-
-    function readOn(): void {
-      const shard = behind();
-      if (shard === undefined || isLagging()) return finish();
-      reading = true;
-      shard.readEntries((positions[shard.id] ?? 0) + 1, readBytes, (error, entries) => {
-        reading = false;
-        if (closed) return;
-        if (error !== null) return end(new VedetteError('UNAVAILABLE', describeError(error)));
-        gather(shard.id, entries);
-        const enough = gathered.blocks.reduce((bytes, { values }) => bytes + values.byteLength, 0) >= readBytes;
-        if (enough && conflating) gathered.blocks = [...keepNewest(gathered.blocks)];
-        if (enough && !conflating) deliver();
-        readOn();
+    again = true;
+    if (pumping) return;
+    pumping = true;
+    full = false;
+    let bytes = 0;
+    while (again && !ended && !full && bytes < bounds.turnBytes) {
+      again = false;
+      bytes += turn();
+    }
+    pumping = false;
+    if (again && !ended && !goesOn) {
+      goesOn = true;
+      clock.defer(() => {
+        goesOn = false;
+        pump();
       });
     }
+  }
 
-    function gather(shard: ShardId, entries: readonly AppliedEntry[]): void {
-      for (const { index, stampMs, rows, hosts } of entries) {
-        positions[shard] = index;
-        // A time is found in the log only roughly: what is older than asked for is passed over.
-        if (stampMs < since) continue;
-        for (const block of rows) if (wantsHost(block.schema.host)) gathered.blocks.push(block);
-        if (request.events)
-          for (const record of hosts) if (wantsHost(record.host)) gathered.events.push(eventOf(record, stampMs));
+  /** Returns the bytes that were taken. */
+  function turn(): number {
+    if (machine.snapshot.value === 'opening') {
+      openIfReady();
+      return 0;
+    }
+    const lagging = machine.snapshot.value === 'lagging';
+    const all = feeds.all;
+    let bytes = 0;
+    if (!held() || (latest && lagging)) {
+      bytes = latest && (lagging || terms.rateHz > 0) ? conflate(all) : passOn(all);
+      readOn(all);
+    }
+    if (!ended) look(all);
+    return bytes;
+  }
+
+  function held(): boolean {
+    return machine.snapshot.context.held;
+  }
+
+  function openIfReady(): void {
+    const all = feeds.all;
+    if (feeds.missing || !all.every(({ answered }) => answered)) return;
+    tell({ type: 'opened', behind: all.some(({ caughtUp }) => !caughtUp) });
+  }
+
+  function inTurn(all: readonly Feed[]): readonly Feed[] {
+    firstFeed = (firstFeed + 1) % Math.max(1, all.length);
+    return firstFeed === 0 ? all : [...all.slice(firstFeed), ...all.slice(0, firstFeed)];
+  }
+
+  /** Everything, in order, as far as the subscriber has room. */
+  function passOn(all: readonly Feed[]): number {
+    let bytes = 0;
+    let room = true;
+    for (const feed of inTurn(all)) {
+      for (let parcel = feed.peek(); parcel !== null && room && bytes < bounds.turnBytes; parcel = feed.peek()) {
+        if (!draft.empty && draft.bytes + parcel.bytes > bounds.responseBytes) room = deliver();
+        if (!room || ended) break;
+        draft.add(parcel);
+        feed.take();
+        bytes += parcel.bytes;
       }
     }
+    if (bytes >= bounds.turnBytes) again = true;
+    if (room && !ended && (!draft.empty || !greeted)) deliver();
+    return bytes;
+  }
 
-    function deliver(): void {
-      const { blocks, events } = gathered;
-      if (blocks.length + events.length === 0) return;
-      gathered.blocks = [];
-      gathered.events = [];
-      send(conflating ? keepNewest(blocks) : blocks, events);
-    }
-
-    function finish(): void {
-      deliver();
-      if (!isLagging()) {
-        wasFull = false;
-        tell('caughtUp');
+  /** The newest rows only, what there is room for. */
+  function conflate(all: readonly Feed[]): number {
+    let bytes = 0;
+    for (const feed of inTurn(all)) {
+      for (let parcel = feed.peek(); parcel !== null && bytes < bounds.turnBytes; parcel = feed.peek()) {
+        keep(parcel);
+        feed.take();
+        bytes += parcel.bytes;
       }
     }
+    if (bytes >= bounds.turnBytes) again = true;
+    const buffered = all.reduce((sum, { waitingBytes }) => sum + waitingBytes, conflation.bytes);
+    if (buffered > bounds.bufferedBytesMax) {
+      end(
+        new VedetteError(
+          'RESOURCE_EXHAUSTED',
+          `${buffered} bytes wait for this subscriber; at most ${bounds.bufferedBytesMax} may: ask for fewer hosts or metrics`,
+        ),
+      );
+      return bytes;
+    }
+    emit();
+    return bytes;
   }
 
-  let leftOut = 0;
-  function keepNewest(blocks: readonly RowBlock[]): readonly RowBlock[] {
-    const conflated = conflate(blocks);
-    leftOut += conflated.leftOut;
-    return conflated.blocks;
+  function keep(parcel: Parcel): void {
+    const catchingUp = machine.snapshot.value === 'backfilling' || machine.snapshot.value === 'resuming';
+    for (const piece of parcel.pieces) {
+      conflation.put(piece, placeIn(directory.shardOf(piece.schema.host)), catchingUp, clock.monotonic());
+    }
+    for (const event of parcel.events) {
+      conflation.putEvent(event, placeIn(directory.shardOf((event.subject ?? '') as HostId)));
+    }
+    conflation.addLeftOut(parcel.conflatedRows);
+    if (parcel.gap !== null) draft.addGap(parcel.gap);
   }
 
-  function send(blocks: readonly RowBlock[], events: vedette.v1.IEvent[]): void {
-    const schemas: vedette.v1.ISchema[] = [];
-    const frames = blocks.flatMap((block) => encoder.frame(block, schemas) ?? []);
-    if (frames.length + events.length + leftOut === 0) return;
-    const conflatedRows = leftOut;
-    leftOut = 0;
-    put({ cursor: cursor(), frames, events, schemas, conflatedRows });
+  function emit(): void {
+    rateTimer?.cancel();
+    rateTimer = null;
+    let room = !held();
+    while (room && !ended) {
+      for (const row of conflation.takeRows(clock.monotonic(), bounds.responseBytes)) draft.addRow(row);
+      for (const event of conflation.takeEvents()) draft.addEvent(event);
+      // What was left out is told with the rows that took its place.
+      if (draft.empty && greeted) break;
+      draft.addLeftOut(conflation.takeLeftOut());
+      room = deliver();
+    }
+    const due = conflation.nextDue();
+    if (room && due !== null && !ended) {
+      rateTimer = clock.after(Math.max(bounds.gatherMs, due - clock.monotonic()), () => {
+        rateTimer = null;
+        pump();
+      });
+    }
   }
 
-  const cursor = () => encodeCursor(cluster, { control: 0, shards: positions });
+  function readOn(all: readonly Feed[]): void {
+    let reading = all.filter((feed) => feed.reading).length;
+    for (const feed of inTurn(all)) {
+      if (reading >= bounds.readsMax || ended) return;
+      if (feed.reading || !feed.behind || feed.peek() !== null) continue;
+      feed.readOn();
+      if (feed.reading) reading++;
+    }
+  }
 
-  function put(response: vedette.v1.ISubscribeResponse): void {
-    lifeGoesOn();
-    if (sink.send(response)) return;
-    wasFull = true;
-    for (const feed of feeds) feed.pause();
-    tell('full');
+  /** What the chart should know. */
+  function look(all: readonly Feed[]): void {
+    const state = machine.snapshot.value;
+    if (state === 'live') {
+      if (all.some(({ behind }) => behind)) tell({ type: 'overflow' });
+      return;
+    }
+    if (state === 'opening' || (state === 'resuming' && feeds.missing)) return;
+    if (conflation.size > 0 && terms.rateHz === 0) return;
+    if (all.every(({ caughtUp }) => caughtUp)) tell({ type: 'caughtUp', missing: feeds.missing });
+  }
+
+  /** Returns whether there is room for more. */
+  function deliver(): boolean {
+    const response = draft.finish(cursor());
+    draft = drafts.begin();
+    greeted = true;
+    signOfLifeLater();
+    if (sink.send(response)) return true;
+    full = true;
+    tell({ type: 'sink.full' });
+    return false;
+  }
+
+  function cursor(): string {
+    const shards = [...positions.indexes];
+    conflation.holdBack(shards);
+    let coveredMs: Millis = clock.now();
+    for (const shard of terms.shards) {
+      const begun = shards[shard] !== NOT_BEGUN;
+      coveredMs = Math.min(coveredMs, begun ? (positions.stamps[shard] ?? began) : (sinceMs ?? began));
+    }
+    return encodeCursor(cluster, { control: terms.cursor?.control ?? 0, coveredMs, shards });
   }
 
   /** An idle stream's cursor moves on as well; and its reader sees that it lives. */
-  function lifeGoesOn(): void {
+  function signOfLifeLater(): void {
     signOfLife?.cancel();
-    signOfLife = clock.after(signOfLifeMs, () => {
-      if (!isLagging()) put({ cursor: cursor() });
-      else lifeGoesOn();
+    signOfLife = clock.after(bounds.signOfLifeMs, () => {
+      signOfLife = null;
+      pump();
+      if (signOfLife !== null || ended) return;
+      if (held()) signOfLifeLater();
+      else deliver();
     });
   }
 
   function end(error?: VedetteError): void {
-    if (closed) return;
-    closed = true;
-    tell('ended');
+    ending ??= error;
+    tell({ type: 'closed' });
+  }
+
+  function finish(): void {
+    if (ended) return;
+    ended = true;
+    for (const timer of [retry, rateTimer, signOfLife]) timer?.cancel();
+    wires.unsubscribe();
+    feeds.close();
+    release();
     machine.stop();
-    gathering?.cancel();
-    signOfLife?.cancel();
-    subscriptions.unsubscribe();
-    for (const feed of feeds) feed.close();
-    sink.close(error);
+    sink.close(ending);
     ports.ended();
   }
 
-  for (const shard of local) subscriptions.add(shard.applied.subscribe(news));
-  subscriptions.add(
-    sink.drained.subscribe(() => {
-      for (const feed of feeds) feed.resume();
-      tell('drained');
-    }),
-  );
-  subscriptions.add(sink.closed.subscribe(() => end()));
-  for (const shards of bySameReplicas(directory, remote)) feeds.push(openFeed(shards));
-  for (const gap of gaps) put({ cursor: '', gap });
-  put({ cursor: cursor() });
-  tell('opened');
+  wires.add(tails.onNews(pump));
+  wires.add(directory.changes.subscribe(() => feeds.layoutChanged()));
+  wires.add(sink.drained.subscribe(() => tell({ type: 'sink.drained' })));
+  wires.add(sink.closed.subscribe(() => end()));
+  if (!ended) openFeeds();
   return { close: end };
-
-  function openFeed(shards: readonly ShardId[]): RemoteFeed {
-    let numbers = new Map<number, number>();
-    return openRemoteFeed({
-      directory,
-      cluster,
-      clock,
-      random: ports.random,
-      shards,
-      request,
-      positions,
-      fromPositions: request.cursor !== '',
-      began: () => {
-        numbers = new Map();
-      },
-      lost: () => tell('feedLost'),
-      data: (response) => {
-        tell('feedResumed');
-        const schemas = response.schemas.map((schema) => {
-          const renumbered = encoder.renumber(schema);
-          numbers.set(schema.schemaId ?? 0, renumbered.schemaId);
-          return renumbered;
-        });
-        const frames = response.frames.map((frame) => ({ ...frame, schemaId: numbers.get(frame.schemaId ?? 0) ?? 0 }));
-        const { events, conflatedRows, gap } = response;
-        if (frames.length + events.length + conflatedRows === 0 && (gap === null || gap === undefined)) return;
-        put({
-          cursor: cursor(),
-          frames,
-          events,
-          schemas,
-          conflatedRows,
-          ...(gap === null || gap === undefined ? {} : { gap }),
-        });
-      },
-    });
-  }
 }
 
-function eventOf({ host, state }: HostRecord, atMs: Millis): vedette.v1.IEvent {
-  return { kind: 'host', subject: host, state, message: `${host} is ${state}`, atMs };
-}
-
-/** One stream serves all shards that live on the same brokers. */
-function bySameReplicas(directory: Directory, shards: readonly ShardId[]): ShardId[][] {
-  const groups = new Map<string, ShardId[]>();
-  for (const shard of shards) {
-    const key = [...directory.replicasOf(shard)].sort().join();
-    const group = groups.get(key) ?? [];
-    group.push(shard);
-    groups.set(key, group);
-  }
-  return [...groups.values()];
+/** Where what has no position begins, null: now; and what is too long ago to be given. */
+function beginning(
+  { cursor, backfillMs }: ReturnType<typeof checkTerms>,
+  now: Millis,
+): { readonly sinceMs: Millis | null; readonly tooFar: vedette.v1.IGap | null } {
+  if (cursor !== null) return { sinceMs: cursor.coveredMs, tooFar: null };
+  if (backfillMs === 0) return { sinceMs: null, tooFar: null };
+  const { horizonMs } = bounds;
+  const sinceMs = now - Math.min(backfillMs, horizonMs);
+  if (backfillMs <= horizonMs) return { sinceMs, tooFar: null };
+  const reason = `at most ${horizonMs / 60_000} minutes are backfilled`;
+  return { sinceMs, tooFar: { fromMs: now - backfillMs, toMs: sinceMs, reason } };
 }

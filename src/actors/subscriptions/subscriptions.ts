@@ -6,10 +6,13 @@ import type { Inspector } from '../../streams/inspector.ts';
 import type { Random } from '../../streams/random.ts';
 import type { Directory } from '../directory.ts';
 import type { MonitorService } from '../monitor-service.ts';
+import { createSelections } from './selection.ts';
 import { openSubscription } from './subscription.ts';
+import { createTails } from './tails.ts';
 
 export interface Subscriptions extends Pick<MonitorService, 'subscribe'> {
   readonly count: number;
+  /** Ends all of them with UNAVAILABLE, and takes no more. */
   stop(): void;
 }
 
@@ -21,34 +24,48 @@ export interface SubscriptionsPorts {
 }
 
 export function createSubscriptions({ directory, clock, random, inspector }: SubscriptionsPorts): Subscriptions {
-  const open = new Set<{ close(error: VedetteError): void }>();
+  const open = new Map<number, { close(error: VedetteError): void }>();
+  const tails = createTails({ directory, clock });
+  const selections = createSelections();
   let number = 0;
+  let stopped = false;
+
+  function begin(...[request, sink, { forwarded }]: Parameters<Subscriptions['subscribe']>): void {
+    const cluster = directory.clusterId;
+    if (stopped) throw unavailable('this broker is stopping');
+    if (cluster === null) throw unavailable('the cluster is still being founded');
+    const { perBrokerMax } = limits.subscriptions;
+    if (open.size >= perBrokerMax)
+      throw new VedetteError(
+        'RESOURCE_EXHAUSTED',
+        `${directory.self} serves ${open.size} subscriptions; at most ${perBrokerMax}`,
+      );
+    const id = ++number;
+    let ended = false;
+    const subscription = openSubscription({
+      machineId: `${directory.self}/subscription/${id}`,
+      request,
+      sink,
+      forwarded,
+      directory,
+      cluster,
+      tails,
+      selections,
+      clock,
+      random,
+      inspector,
+      ended: () => {
+        ended = true;
+        open.delete(id);
+      },
+    });
+    if (!ended) open.set(id, subscription);
+  }
+
   return {
-    subscribe(request, sink, { forwarded }) {
+    subscribe(request, sink, context) {
       try {
-        const cluster = directory.clusterId;
-        if (cluster === null) throw unavailable('the cluster is still being founded');
-        if (open.size >= limits.subscriptions.perBrokerMax) {
-          throw new VedetteError(
-            'RESOURCE_EXHAUSTED',
-            `this broker serves ${open.size} subscriptions; that is the most it takes`,
-          );
-        }
-        const subscription = openSubscription({
-          machineId: `${directory.self}/subscription/${++number}`,
-          request,
-          sink,
-          forwarded,
-          directory,
-          cluster,
-          clock,
-          random,
-          inspector,
-          ended: () => {
-            open.delete(subscription);
-          },
-        });
-        open.add(subscription);
+        begin(request, sink, context);
       } catch (error) {
         if (!(error instanceof VedetteError)) throw error;
         sink.close(error);
@@ -58,7 +75,8 @@ export function createSubscriptions({ directory, clock, random, inspector }: Sub
       return open.size;
     },
     stop() {
-      for (const subscription of [...open]) subscription.close(unavailable('this broker is stopping'));
+      stopped = true;
+      for (const subscription of [...open.values()]) subscription.close(unavailable('this broker is stopping'));
     },
   };
 }
