@@ -212,8 +212,8 @@ export const raftMachine = raft.createMachine({
       initial: 'settling',
       on: {
         preVote: { actions: 'refusePreVote' },
-        // It would step down by itself if a quorum did not hear it: until then nobody needs another leader.
-        vote: [{ guard: 'ofNewerTerm' }, { actions: 'refuseVote' }],
+        // Of whatever term: it steps down by itself when a quorum does not hear it. Until then nobody needs another leader.
+        vote: { actions: 'refuseVote' },
         append: { guard: 'ofThisTerm', actions: 'refuseRival' },
         heartbeat: { guard: 'ofThisTerm', actions: 'refuseRival' },
         propose: [{ guard: 'fitsUncommitted', actions: 'appendProposal' }, { actions: 'refuseOverLimit' }],
