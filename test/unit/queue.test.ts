@@ -1,0 +1,88 @@
+// The agent's queue: order, acknowledgement, restarts, torn tails, limits.
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { openQueue } from '../../src/actors/stores/queue.ts';
+import { crc32c } from '../../src/core/crc32c.ts';
+import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
+import { createMemoryDisk, type MemoryDisk } from '../support/memory-disk.ts';
+
+const test = suite('queue');
+const NOW = 1_700_000_000_000;
+
+function open(
+  disk: MemoryDisk,
+  clock = createVirtualClock(),
+  limits = { queueAgeMaxMs: 86_400_000, queueBytesMax: 1e9 },
+) {
+  const warnings: string[] = [];
+  const queue = openQueue({ disk, directory: '/q', clock, crc32c, warn: (message) => warnings.push(message), limits });
+  return { queue, warnings };
+}
+const record = (text: string) => new TextEncoder().encode(text);
+const texts = (records: readonly { sequence: number; record: Uint8Array }[]) =>
+  records.map(({ sequence, record: bytes }) => `${sequence}:${new TextDecoder().decode(bytes)}`);
+
+test('first in, first out; acknowledged ones are gone', () => {
+  const { queue } = open(createMemoryDisk(createVirtualClock()));
+  for (const text of ['a', 'b', 'c']) queue.append(record(text), 1, NOW);
+  assert.equal(texts(queue.readFrom(1, 1_000)), ['1:a', '2:b', '3:c']);
+  assert.equal(texts(queue.readFrom(2, 1)), ['2:b'], 'at least one, whatever its size');
+  queue.ackThrough(2);
+  assert.equal([queue.firstSequence, queue.nextSequence], [3, 4]);
+  assert.equal(texts(queue.readFrom(1, 1_000)), ['3:c']);
+  queue.ackThrough(1);
+  assert.is(queue.firstSequence, 3, 'an older acknowledgement changes nothing');
+});
+
+test('a restart goes on where it was: nothing unacknowledged is lost, no sequence is used twice', () => {
+  const clock = createVirtualClock();
+  const disk = createMemoryDisk(clock);
+  const first = open(disk, clock).queue;
+  for (const text of ['a', 'b', 'c']) first.append(record(text), 1, NOW);
+  first.ackThrough(1);
+  first.close();
+  const second = open(disk, clock).queue;
+  assert.equal(texts(second.readFrom(1, 1_000)), ['2:b', '3:c']);
+  second.ackThrough(3);
+  second.close();
+  const third = open(disk, clock).queue;
+  assert.equal([third.firstSequence, third.nextSequence], [4, 4]);
+  third.append(record('d'), 1, NOW);
+  assert.equal(texts(third.readFrom(1, 1_000)), ['4:d']);
+});
+
+test('a record torn by a loss of power is cut off, and said', () => {
+  const clock = createVirtualClock();
+  const disk = createMemoryDisk(clock);
+  const { queue } = open(disk, clock);
+  queue.append(record('kept'), 1, NOW);
+  clock.advance(6_000);
+  queue.append(record('torn by the crash'), 1, NOW);
+  disk.crash(30);
+  const again = open(disk, clock);
+  assert.is(again.warnings.length, 1);
+  assert.equal(texts(again.queue.readFrom(1, 1_000)), ['1:kept']);
+  again.queue.append(record('next'), 1, NOW);
+  assert.equal(texts(again.queue.readFrom(1, 1_000)), ['1:kept', '2:next']);
+});
+
+test('at the limits the oldest leave, and are counted', () => {
+  const clock = createVirtualClock();
+  const { queue, warnings } = open(createMemoryDisk(clock), clock, {
+    queueAgeMaxMs: 86_400_000,
+    queueBytesMax: 12 * 1024 * 1024,
+  });
+  const large = new Uint8Array(1024 * 1024);
+  for (let at = 0; at < 30; at++) queue.append(large, 10, NOW + at);
+  assert.ok(queue.bytes <= 17 * 1024 * 1024, `${queue.bytes}`);
+  assert.ok(queue.droppedRows > 0 && queue.droppedRows % 10 === 0);
+  assert.is(queue.firstSequence, queue.droppedRows / 10 + 1);
+  assert.ok(warnings.every((line) => /rows were dropped unsent/.test(line)));
+
+  const aged = open(createMemoryDisk(clock), clock, { queueAgeMaxMs: 60_000, queueBytesMax: 1e9 }).queue;
+  for (let at = 0; at < 6; at++) aged.append(large, 1, NOW);
+  aged.append(large, 1, NOW + 120_000);
+  assert.ok(aged.droppedRows > 0, 'what is too old goes');
+});
+
+test.run();
