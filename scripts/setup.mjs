@@ -1,52 +1,51 @@
 // Sets up whatever is missing or stale: dependencies, generated messages, the native addon, the program, the pages. When nothing has
-// changed it only compares file times. Plain JavaScript without dependencies, in syntax that old versions of Node can read, so that
-// they can be told what is wrong.
-import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from 'node:fs';
-import { createHash } from 'node:crypto';
-import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+// changed it only compares file times. Plain JavaScript without dependencies, in syntax that old versions of Node can read (so that
+// they can be told what is wrong), and without git: an unpacked archive is set up as well as a clone.
+//
+// `node scripts/setup.mjs` sets up everything; with names of steps (`generate native program pages`) it does these anew.
+import { spawnSync } from 'child_process';
+import { createHash } from 'crypto';
+import fs from 'fs';
+import { dirname, join } from 'path';
+import { fileURLToPath } from 'url';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const stamps = join(root, 'node_modules', '.cache', 'vedette');
-const NODE_MAJOR_LEAST = 20;
+/** Started by itself, not imported by `npm start` or `npm test`, whose words are not meant for it. */
+const alone = process.argv[1] !== undefined && process.argv[1].endsWith(join('scripts', 'setup.mjs'));
+const forced = alone ? process.argv.slice(2) : [];
 
 function say(line) {
   process.stderr.write(line + '\n');
 }
 
+/** What package.json asks for under `engines`: `>=20.12`. */
 function checkNode() {
-  const major = Number(process.versions.node.split('.')[0]);
-  if (major >= NODE_MAJOR_LEAST) return;
-  say(
-    'vedette needs Node ' +
-      NODE_MAJOR_LEAST +
-      ' or newer; this is ' +
-      process.version +
-      '. Install a newer one from your distribution or https://nodejs.org/.',
-  );
+  const least = JSON.parse(fs.readFileSync(join(root, 'package.json'), 'utf8')).engines.node.replace('>=', '');
+  const wanted = least.split('.').map(Number);
+  const found = process.versions.node.split('.').map(Number);
+  if (found[0] > wanted[0] || (found[0] === wanted[0] && found[1] >= wanted[1])) return;
+  say('vedette needs Node ' + least + ' or newer; this is ' + process.version + '.');
+  say('Install a newer one: from https://nodejs.org/, from your distribution, or with nvm (nvm install 22).');
   process.exit(1);
 }
 
 /** Every file below the given paths, with size and time: equal fingerprints mean that nothing was touched. */
 function fingerprint(paths) {
-  const hash = createHash('sha256').update(process.version);
+  const hash = createHash('sha256').update(process.platform + ' ' + process.arch + '\n');
   const add = (path) => {
-    const stats = statSync(path);
-    if (stats.isDirectory()) for (const name of readdirSync(path).sort()) add(join(path, name));
+    const stats = fs.statSync(path);
+    if (stats.isDirectory()) for (const name of fs.readdirSync(path).sort()) add(join(path, name));
     else hash.update(path.slice(root.length) + ':' + stats.size + ':' + stats.mtimeMs + '\n');
   };
-  for (const path of paths) if (existsSync(join(root, path))) add(join(root, path));
+  for (const path of paths) if (fs.existsSync(join(root, path))) add(join(root, path));
   return hash.digest('hex');
 }
 
-function isFresh(name, print, outputs) {
+/** What a step last ran for. */
+function stampOf(name) {
   const stamp = join(stamps, name);
-  return (
-    existsSync(stamp) &&
-    readFileSync(stamp, 'utf8') === print &&
-    outputs.every((output) => existsSync(join(root, output)))
-  );
+  return fs.existsSync(stamp) ? fs.readFileSync(stamp, 'utf8') : '';
 }
 
 function run(command, args) {
@@ -61,7 +60,17 @@ function run(command, args) {
 /** Runs what is stale, says how long it took, and remembers. A step that fails shows what it printed, and ends the set-up. */
 function step(name, what, inputs, outputs, act) {
   const print = fingerprint(inputs);
-  if (isFresh(name, print, outputs)) return;
+  const isThere = outputs.every((output) => fs.existsSync(join(root, output)));
+  if (isThere && stampOf(name) === print && forced.indexOf(name) < 0) return;
+  fs.rmSync(join(stamps, name), { force: true });
+  timed(what, act);
+  // Not what could not be made this time: it is tried again at the next.
+  if (!outputs.every((output) => fs.existsSync(join(root, output)))) return;
+  fs.mkdirSync(stamps, { recursive: true });
+  fs.writeFileSync(join(stamps, name), print);
+}
+
+function timed(what, act) {
   const began = Date.now();
   if (process.stderr.isTTY) process.stderr.write('  ' + what + ' …');
   const problem = act();
@@ -72,63 +81,91 @@ function step(name, what, inputs, outputs, act) {
     process.exit(1);
   }
   say('✔ ' + what + ' (' + seconds + ')');
-  mkdirSync(stamps, { recursive: true });
-  writeFileSync(join(stamps, name), fingerprint(inputs));
 }
 
 const failed = (result) => (result.error ? result.error.message : (result.stdout + result.stderr).trim());
 const outcome = (result) => (result.status === 0 ? null : failed(result));
 
+/** Is everything installed that package-lock.json names, in its versions? What npm left out for another platform may be missing. */
+function isInstalled() {
+  const kept = join(root, 'node_modules', '.package-lock.json');
+  if (!fs.existsSync(kept)) return false;
+  const wanted = JSON.parse(fs.readFileSync(join(root, 'package-lock.json'), 'utf8')).packages;
+  const found = JSON.parse(fs.readFileSync(kept, 'utf8')).packages;
+  return Object.keys(wanted).every((path) => {
+    if (path === '') return true;
+    if (found[path] === undefined) return wanted[path].optional === true;
+    return found[path].version === wanted[path].version && found[path].integrity === wanted[path].integrity;
+  });
+}
+
 function install() {
   const npm = process.env.npm_execpath;
   const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
-  const result = npm && /\.[cm]?js$/.test(npm) ? run(process.execPath, [npm, ...args]) : run('npm', args);
+  // Under npm its own script is there; under other package managers, and by hand, the `npm` on PATH.
+  const isNpm = npm !== undefined && /npm-cli\.[cm]?js$/.test(npm);
+  const result = isNpm ? run(process.execPath, [npm].concat(args)) : run('npm', args);
   if (result.status === 0) return null;
+  if (result.error && result.error.code === 'ENOENT')
+    return 'npm is not on PATH. It comes with Node: https://nodejs.org/';
   const text = failed(result);
-  const unreachable = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET|network/i.test(text);
-  return unreachable
-    ? text +
-        '\n\nThe package registry cannot be reached. Check the network, or point npm at a mirror: npm config set registry URL'
-    : text;
+  const unreachable = /ENOTFOUND|EAI_AGAIN|ECONNREFUSED|ETIMEDOUT|ECONNRESET|EHOSTUNREACH|ENETUNREACH|network/.test(
+    text,
+  );
+  const advice =
+    'The package registry cannot be reached. Check the network and the proxy (npm config get proxy), or name a mirror:\n' +
+    '  npm config set registry https://your.mirror.example/\nThen run the same command again.';
+  return unreachable ? text + '\n\n' + advice : text;
 }
 
 function generate() {
-  mkdirSync(join(root, 'gen'), { recursive: true });
+  fs.mkdirSync(join(root, 'gen'), { recursive: true });
   const bin = join(root, 'node_modules', 'protobufjs-cli', 'bin');
-  const files = readdirSync(join(root, 'proto/vedette/v1')).map((name) => 'proto/vedette/v1/' + name);
+  const files = fs.readdirSync(join(root, 'proto/vedette/v1')).map((name) => 'proto/vedette/v1/' + name);
   const flags = '-t static-module -w es6 --es6 --force-number --no-service --no-verify --no-delimited'.split(' ');
-  const code = run(process.execPath, [join(bin, 'pbjs'), ...flags, '-p', 'proto', '-o', 'gen/proto.js', ...files]);
+  const code = run(
+    process.execPath,
+    [join(bin, 'pbjs')].concat(flags, ['-p', 'proto', '-o', 'gen/proto.js'], files.sort()),
+  );
   if (code.status !== 0) return failed(code);
   return outcome(run(process.execPath, [join(bin, 'pbts'), '-o', 'gen/proto.d.ts', 'gen/proto.js']));
 }
 
-/** Without a compiler the TypeScript kernels serve: slower, and the same in every result. */
-function native() {
-  const compiler = process.env.CXX || 'g++';
-  if (spawnSync(compiler, ['--version']).status !== 0) {
-    say(
-      '!! No C++ compiler (' +
-        compiler +
-        '): checksums run in TypeScript, several times slower. Install g++ and run this again.',
-    );
-    return null;
-  }
-  mkdirSync(join(root, 'dist/native'), { recursive: true });
-  const headers = join(root, 'node_modules/node-api-headers/include');
-  const flags = [
-    '-O3',
-    '-std=c++20',
-    '-shared',
-    '-fPIC',
-    '-fno-exceptions',
-    '-fno-rtti',
-    '-fvisibility=hidden',
-    '-DNAPI_VERSION=8',
-    '-I',
-    headers,
-  ];
+/** The first of the usual compilers that is there. */
+function findCompiler() {
+  const candidates = process.env.CXX ? [process.env.CXX] : ['g++', 'c++', 'clang++'];
+  return candidates.find((name) => spawnSync(name, ['--version']).status === 0);
+}
+
+/** Without a compiler the TypeScript kernels serve: slower, and the same in every result. Compilers write beside, then it is renamed:
+ *  a process that has the old one loaded keeps it. */
+function native(compiler) {
+  fs.mkdirSync(join(root, 'dist/native'), { recursive: true });
+  const flags = ['-O3', '-std=c++20', '-shared', '-fPIC', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden'];
+  const headers = ['-DNAPI_VERSION=8', '-I', 'node_modules/node-api-headers/include'];
   const platform = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
-  return outcome(run(compiler, [...flags, ...platform, '-o', 'dist/native/vedette.node', 'native/crc32c.cc']));
+  const beside = 'dist/native/vedette.node.' + process.pid;
+  const result = run(compiler, flags.concat(headers, platform, ['-o', beside, 'native/crc32c.cc']));
+  if (result.status !== 0) {
+    fs.rmSync(join(root, beside), { force: true });
+    return failed(result);
+  }
+  fs.renameSync(join(root, beside), join(root, 'dist/native/vedette.node'));
+  return null;
+}
+
+function nativeStep() {
+  const print = fingerprint(['native', 'scripts/setup.mjs']);
+  const output = join(root, 'dist/native/vedette.node');
+  if (fs.existsSync(output) && stampOf('native') === print && forced.indexOf('native') < 0) return;
+  const compiler = findCompiler();
+  if (compiler === undefined) {
+    say('!! No C++ compiler: checksums run in TypeScript, several times slower. Install g++ and run this again.');
+    return;
+  }
+  step('native', 'building the native addon', ['native', 'scripts/setup.mjs'], ['dist/native/vedette.node'], () =>
+    native(compiler),
+  );
 }
 
 function program() {
@@ -136,61 +173,96 @@ function program() {
 }
 
 function pages() {
-  return outcome(
-    run(process.execPath, [
-      join(root, 'node_modules/vite/bin/vite.js'),
-      'build',
-      '--config',
-      'web/vite.config.ts',
-      '--logLevel',
-      'warn',
-    ]),
-  );
+  const vite = join(root, 'node_modules/vite/bin/vite.js');
+  return outcome(run(process.execPath, [vite, 'build', '--config', 'web/vite.config.ts', '--logLevel', 'warn']));
+}
+
+/** A process, told apart from a later one with the same number. */
+function processName(pid) {
+  try {
+    const stat = fs.readFileSync('/proc/' + pid + '/stat', 'utf8');
+    return pid + ' ' + stat.slice(stat.lastIndexOf(')') + 2).split(' ')[19];
+  } catch {
+    return String(pid);
+  }
+}
+
+function isRunning(name) {
+  const pid = Number(name.split(' ')[0]);
+  try {
+    process.kill(pid, 0);
+  } catch (error) {
+    return error.code === 'EPERM';
+  }
+  return processName(pid) === name;
 }
 
 /** Two set-ups at once would write over each other: the second waits for the first, or takes over from a dead one. */
 function withLock(act) {
   const lock = join(root, '.setup.lock');
-  for (let waited = 0; ; waited++) {
+  const mine = lock + '.' + process.pid;
+  fs.writeFileSync(mine, processName(process.pid));
+  const take = () => {
     try {
-      writeFileSync(lock, String(process.pid), { flag: 'wx' });
-      break;
-    } catch {
-      const holder = Number(existsSync(lock) ? readFileSync(lock, 'utf8') : 0);
-      let alive = false;
-      try {
-        alive = holder > 0 && process.kill(holder, 0);
-      } catch {
-        alive = false;
-      }
-      if (!alive) rmSync(lock, { force: true });
-      else if (waited === 0) say('another set-up is running (process ' + holder + '); waiting for it');
-      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 200);
+      // A link appears at once and whole: nobody ever reads a lock that does not name its holder yet.
+      fs.linkSync(mine, lock);
+      return true;
+    } catch (error) {
+      if (error.code === 'EEXIST') return false;
+      throw error;
     }
+  };
+  try {
+    for (let waited = 0; !take(); waited++) {
+      const holder = readOrEmpty(lock);
+      if (holder !== '' && !isRunning(holder)) takeAway(lock, holder);
+      else if (waited === 0) say('  another set-up is running (process ' + holder.split(' ')[0] + '); waiting for it');
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100);
+    }
+  } finally {
+    fs.unlinkSync(mine);
   }
-  const release = () => rmSync(lock, { force: true });
+  const release = () => {
+    if (readOrEmpty(lock) === processName(process.pid)) fs.rmSync(lock, { force: true });
+  };
   process.on('exit', release);
   act();
   release();
 }
 
+/** Only what was looked at: of two that find the same dead holder, one gets it, and the other does not take the new one's. */
+function takeAway(lock, holder) {
+  const aside = lock + '.dead.' + process.pid;
+  try {
+    fs.renameSync(lock, aside);
+    if (fs.readFileSync(aside, 'utf8') !== holder) fs.linkSync(aside, lock);
+    fs.unlinkSync(aside);
+  } catch {
+    // Somebody else was faster.
+  }
+}
+
+function readOrEmpty(path) {
+  try {
+    return fs.readFileSync(path, 'utf8');
+  } catch {
+    return '';
+  }
+}
+
 checkNode();
+const unknown = forced.find((name) => ['generate', 'native', 'program', 'pages'].indexOf(name) < 0);
+if (unknown !== undefined) {
+  say('setup: unknown step ' + unknown + '; the steps are: generate native program pages');
+  process.exit(2);
+}
 withLock(() => {
-  step('install', 'installing dependencies', ['package-lock.json'], ['node_modules/.package-lock.json'], install);
-  step('generate', 'generating messages', ['proto'], ['gen/proto.js', 'gen/proto.d.ts'], generate);
-  step('native', 'building the native addon', ['native'], [], native);
-  step(
-    'program',
-    'compiling',
-    ['src', 'proto', 'tsconfig.json', 'tsconfig.build.json', 'package-lock.json'],
-    ['dist/cli/main.js'],
-    program,
-  );
-  step(
-    'pages',
-    'building the pages',
-    ['web', 'proto/vedette/v1/monitor.proto', 'package-lock.json'],
-    ['dist/web/index.html'],
-    pages,
-  );
+  if (!isInstalled()) timed('installing dependencies', install);
+  const tools = ['package-lock.json', 'scripts/setup.mjs'];
+  step('generate', 'generating messages', ['proto'].concat(tools), ['gen/proto.js', 'gen/proto.d.ts'], generate);
+  nativeStep();
+  const sources = ['src', 'proto', 'tsconfig.json', 'tsconfig.build.json'];
+  step('program', 'compiling', sources.concat(tools), ['dist/cli/main.js'], program);
+  const web = ['web', 'proto/vedette/v1/monitor.proto'];
+  step('pages', 'building the pages', web.concat(tools), ['dist/web/index.html'], pages);
 });

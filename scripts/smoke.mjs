@@ -16,7 +16,9 @@ for (const version of versions.length > 0 ? versions : ['20', '22', '24', '26'])
     const result = run(...step);
     const good = result.status === 0;
     failed ||= !good;
-    process.stdout.write(`${good ? '✔' : '✘'} node ${version}: ${step.join(' ')} ${step[0] === '--version' ? result.stdout.trim() : ''}\n`);
+    process.stdout.write(
+      `${good ? '✔' : '✘'} node ${version}: ${step.join(' ')} ${step[0] === '--version' ? result.stdout.trim() : ''}\n`,
+    );
     if (!good) process.stdout.write(`${result.stdout}${result.stderr}\n`);
   }
 }

@@ -1,4 +1,5 @@
 // watchdog: 150s
+// needs: chromium
 /// <reference lib="dom" />
 // The whole way, as a person has it: `vedette up`, this host's real metrics in a real browser, and processes that are killed while
 // it is watched. Times are printed, not asserted, but for what a person would call broken.
