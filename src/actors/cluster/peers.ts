@@ -210,7 +210,10 @@ export function createPeers(ports: PeersPorts): Peers {
           return;
         }
         const link = links.get(message.broker);
-        const objection = objectionTo(message, message.broker) ?? duplicateOf(message);
+        const misfit = objectionTo(message, message.broker);
+        // It may be this broker that does not fit: whoever disagrees with most of the others is the odd one.
+        if (misfit !== null && link !== undefined) noteRefusal(link.id, misfit);
+        const objection = misfit ?? duplicateOf(message);
         if (objection !== null || link === undefined) {
           refuse(wire, remoteAddress, objection ?? 'not a member');
           return;

@@ -1,0 +1,154 @@
+// Messages between brokers survive the wire as they were.
+import fc from 'fast-check';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
+import { decodePeerMessage, encodePeerMessage } from '../../src/actors/transports/peer-codec.ts';
+import type { BrokerId, ClusterId, HostId } from '../../src/core/ids.ts';
+import { vedette } from '../../src/core/proto.ts';
+import type { RaftMessage } from '../../src/machines/raft/messages.ts';
+import type { CarriedEntry, PeerMessage } from '../../src/streams/envelope.ts';
+
+const test = suite('peer codec');
+const FROM = 'broker-1' as BrokerId;
+const TO = 'broker-2' as BrokerId;
+
+function overTheWire(message: PeerMessage): PeerMessage | undefined {
+  const bytes = vedette.v1.PeerFrame.encode(encodePeerMessage(message)).finish();
+  return decodePeerMessage(vedette.v1.PeerFrame.decode(bytes), FROM, TO);
+}
+
+const index = fc.nat(2 ** 40);
+const term = fc.nat(1_000_000);
+const ends = { from: FROM, to: TO };
+const plain: fc.Arbitrary<RaftMessage> = fc.oneof(
+  fc
+    .record({ type: fc.constantFrom('preVote' as const, 'vote' as const), term, lastIndex: index, lastTerm: term })
+    .map((m) => ({ ...ends, ...m })),
+  fc
+    .record({ type: fc.constantFrom('preVoteReply' as const, 'voteReply' as const), term, granted: fc.boolean() })
+    .map((m) => ({ ...ends, ...m })),
+  fc
+    .record({
+      type: fc.constant('appendReply' as const),
+      term,
+      rejected: fc.boolean(),
+      index,
+      hintIndex: index,
+      hintTerm: term,
+    })
+    .map((m) => ({ ...ends, ...m })),
+  fc
+    .record({ type: fc.constant('heartbeat' as const), term, commit: index, round: index })
+    .map((m) => ({ ...ends, ...m })),
+  fc.record({ type: fc.constant('heartbeatReply' as const), term, round: index }).map((m) => ({ ...ends, ...m })),
+);
+
+test('every Raft message without entries, of any group', () => {
+  fc.assert(
+    fc.property(fc.array(fc.tuple(plain, fc.integer({ min: -1, max: 63 })), { maxLength: 20 }), (messages) => {
+      const batch: PeerMessage = {
+        kind: 'raft',
+        envelopes: messages.map(([message, shard]) => ({
+          group: shard < 0 ? 'control' : `shard-${shard}`,
+          message,
+          entries: [],
+        })),
+      };
+      assert.equal(overTheWire(batch), batch);
+    }),
+  );
+});
+
+test('appends: entries with their terms, kinds and bytes', () => {
+  const entry = fc.record({
+    rise: fc.nat(2),
+    kind: fc.constantFrom('noop' as const, 'data' as const, 'configuration' as const),
+    payload: fc.uint8Array({ maxLength: 50 }),
+  });
+  fc.assert(
+    fc.property(fc.array(entry, { maxLength: 20 }), index, term, (drawn, prevIndex, prevTerm) => {
+      let at = prevTerm + 1;
+      const runs: { first: number; term: number }[] = [];
+      const entries: CarriedEntry[] = drawn.map(({ rise, kind, payload }, offset) => {
+        at += rise;
+        if (runs.at(-1)?.term !== at) runs.push({ first: prevIndex + 1 + offset, term: at });
+        return { kind, payload };
+      });
+      const bytes = entries.reduce((total, { payload }) => total + payload.length, 0);
+      const message: RaftMessage = {
+        type: 'append',
+        ...ends,
+        term: at,
+        prevIndex,
+        prevTerm,
+        lastIndex: prevIndex + entries.length,
+        runs,
+        commit: prevIndex,
+        bytes,
+      };
+      const back = overTheWire({ kind: 'raft', envelopes: [{ group: 'shard-3', message, entries }] });
+      assert.ok(back?.kind === 'raft');
+      if (back?.kind !== 'raft') return;
+      assert.equal(back.envelopes[0]?.message, message);
+      assert.equal(
+        back.envelopes[0]?.entries.map(({ kind, payload }) => [kind, [...payload]]),
+        entries.map(({ kind, payload }) => [kind, [...payload]]),
+      );
+    }),
+  );
+});
+
+test('hellos, refusals, forwards, their outcomes, heartbeats of hosts', () => {
+  const messages: PeerMessage[] = [
+    {
+      kind: 'hello',
+      protocol: 1,
+      broker: FROM,
+      incarnation: 'abc',
+      cluster: 'c' as ClusterId,
+      founding: 'f',
+      grpcAddress: 'h:1',
+      httpAddress: 'h:2',
+    },
+    {
+      kind: 'hello',
+      protocol: 1,
+      broker: FROM,
+      incarnation: 'abc',
+      cluster: '',
+      founding: 'f',
+      grpcAddress: 'h:1',
+      httpAddress: 'h:2',
+    },
+    { kind: 'refusal', code: 'FAILED_PRECONDITION', reason: 'another cluster' },
+    { kind: 'forwardReply', requestId: 7, result: { outcome: 'applied' } },
+    { kind: 'forwardReply', requestId: 8, result: { outcome: 'unknown', message: 'late' } },
+    {
+      kind: 'forwardReply',
+      requestId: 9,
+      result: { outcome: 'notApplied', code: 'UNAVAILABLE', message: 'no', leader: TO },
+    },
+    {
+      kind: 'forwardReply',
+      requestId: 9,
+      result: { outcome: 'notApplied', code: 'RESOURCE_EXHAUSTED', message: 'no', leader: null },
+    },
+    { kind: 'beats', hosts: [{ host: 'h' as HostId, agent: 'a', ageMs: 12, intervalMs: 5000, clockSkewMs: -30 }] },
+  ];
+  for (const message of messages) assert.equal(overTheWire(message), message);
+  const forward: PeerMessage = {
+    kind: 'forward',
+    requestId: 3,
+    shard: 0,
+    ringVersion: 1,
+    proposal: Uint8Array.of(1, 2, 3),
+  };
+  const back = overTheWire(forward);
+  assert.ok(back?.kind === 'forward' && back.requestId === 3 && [...back.proposal].join() === '1,2,3');
+});
+
+test('a frame of a later version is passed over', () => {
+  assert.is(decodePeerMessage(vedette.v1.PeerFrame.decode(Uint8Array.of(0x92, 0x03, 0x00)), FROM, TO), undefined);
+});
+
+test.run();
