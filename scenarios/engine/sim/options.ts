@@ -139,7 +139,7 @@ export function drawOptions(seed: number | string): SimOptions {
       thinkMeanMs: pick(random, [2, 10, 50]),
       readChance: pick(random, [0, 0.2, 0.5]),
       timeoutMs: electionMaxMs * random.integer(1, 4),
-      payloadBytesMax: pick(random, [16, 16, 16, 200, 200, 4000, 4000, 150_000]),
+      payloadBytesMax: pick(random, [16, 16, 16, 200, 200, 4000, 4000, 40_000]),
       burstMax: pick(random, [1, 1, 4, 40]),
     },
     safetyMs: 20 * electionMaxMs,
