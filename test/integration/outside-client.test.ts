@@ -229,11 +229,11 @@ test('a subscription: backfill, live rows, and again from the cursor, each row o
   second.cancel();
   report.end();
   let refused: ServiceError | null = null;
-  (client['Subscribe']?.({ cursor: 'garbage' }) as Stream)
-    .on('data', () => {})
-    .on('error', (error: never) => {
-      refused = error;
-    });
+  const malformed = client['Subscribe']?.({ cursor: 'garbage' }) as Stream;
+  malformed.on('data', () => {});
+  malformed.on('error', (error: never) => {
+    refused = error;
+  });
   await until('a malformed cursor is refused', () => refused !== null);
   assert.is((refused as ServiceError | null)?.code, status.INVALID_ARGUMENT);
 });

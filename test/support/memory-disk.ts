@@ -23,7 +23,7 @@ export interface MemoryDisk extends Disk {
 }
 
 export function createMemoryDisk(clock: Clock): MemoryDisk {
-  let files = new Map<string, Stored>();
+  const files = new Map<string, Stored>();
   let life = 0;
 
   function apply(file: Stored, bytes: Uint8Array, position: number): void {
