@@ -73,7 +73,7 @@ export const limits = {
   /** Subscriptions at a broker. */
   subscriptions: {
     /** Open at once; one more is refused with RESOURCE_EXHAUSTED. */
-    perBrokerMax: 5_000,
+    perBrokerMax: 2_000,
     /** Names or globs in one request, of hosts and of metrics each; more are refused with INVALID_ARGUMENT. */
     patternsMax: 200,
     /** Rows that come within this time go in one message. */
@@ -91,6 +91,8 @@ export const limits = {
     bufferedBytesMax: 16 * MIB,
     /** Answers of another broker that wait before it is held back. */
     remoteBytes: 256 * KIB,
+    /** How often a live subscription looks at all its shards, not only at those with news: idle ones move its cursor, too. */
+    lookEveryMs: 1_000,
     /** A stream with nothing to say tells its cursor this often. */
     signOfLifeMs: 5_000,
     /** Brokers asked for a part have this long to answer before the rest begins without them. */
@@ -99,7 +101,10 @@ export const limits = {
     catchUpPatienceMs: 10_000,
     /** How far back `backfill_ms` reaches; beyond it a gap is told. */
     horizonMs: 15 * 60 * 1000,
-    /** How far brokers' clocks may be apart where "now" has to be found by time: at a replica that is catching up. */
+    /**
+     * How far brokers' clocks, and a replica behind its leader, may be apart: where "now" has to be found by time, and for what a
+     * cursor says of the time it covers.
+     */
     skewMs: 2_000,
     rateHzMax: 1_000,
     /** Reads of the log that may fail in a row before the stream ends with UNAVAILABLE: another broker can serve it. */

@@ -92,6 +92,7 @@ export interface FakeReplicaOptions {
   readonly broker: BrokerId;
   readonly clock: Clock;
   readonly members: readonly BrokerId[];
+  /** 0: rows are not kept. */
   readonly windowBytes?: number;
 }
 
@@ -185,7 +186,7 @@ export function createFakeReplica({
         appliedIndex++;
         if (entry === undefined || entry.stampMs === 0) continue;
         for (const record of entry.hosts) hosts.set(record.host, record);
-        for (const rows of entry.rows) window.add(rows);
+        if (windowBytes > 0) for (const rows of entry.rows) window.add(rows);
         applied.next(entry);
       }
     },

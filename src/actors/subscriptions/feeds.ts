@@ -15,6 +15,8 @@ import type { Tails } from './tails.ts';
 
 export interface Feeds {
   readonly all: readonly Feed[];
+  /** Those of these shards. */
+  of(shards: readonly ShardId[]): readonly Feed[];
   /** A part has no feed just now. */
   readonly missing: boolean;
   /** Opens what has no feed. */
@@ -47,7 +49,7 @@ export interface FeedsPorts {
 
 export function createFeeds(ports: FeedsPorts): Feeds {
   const { directory, cluster, tails, clock, shards, positions, ready } = ports;
-  const feeds = new Set<Feed>();
+  let feeds: readonly Feed[] = [];
   const fed = new Map<ShardId, Feed>();
   /** How often a shard was asked of another broker: the next time it is the next replica's turn. */
   const turns = new Map<ShardId, number>();
@@ -60,13 +62,13 @@ export function createFeeds(ports: FeedsPorts): Feeds {
   let closed = false;
 
   function add(feed: Feed): void {
-    feeds.add(feed);
+    feeds = [...feeds, feed];
     for (const shard of feed.shards) fed.set(shard, feed);
   }
 
   function remove(feed: Feed): void {
     feed.close();
-    feeds.delete(feed);
+    feeds = feeds.filter((other) => other !== feed);
     for (const shard of feed.shards) if (fed.get(shard) === feed) fed.delete(shard);
   }
 
@@ -142,7 +144,15 @@ export function createFeeds(ports: FeedsPorts): Feeds {
 
   return {
     get all() {
-      return [...feeds];
+      return feeds;
+    },
+    of(asked) {
+      const found = new Set<Feed>();
+      for (const shard of asked) {
+        const feed = fed.get(shard);
+        if (feed !== undefined) found.add(feed);
+      }
+      return [...found];
     },
     get missing() {
       return fed.size < shards.length;
@@ -163,7 +173,7 @@ export function createFeeds(ports: FeedsPorts): Feeds {
       if (unserved > 0) ports.broken();
     },
     layoutChanged() {
-      const gone = [...feeds].filter(
+      const gone = feeds.filter(
         (feed) => feed instanceof LocalFeed && directory.shards.get(feed.shard.id) !== feed.shard,
       );
       for (const feed of gone) remove(feed);
@@ -172,7 +182,7 @@ export function createFeeds(ports: FeedsPorts): Feeds {
     close() {
       closed = true;
       retry?.cancel();
-      for (const feed of [...feeds]) remove(feed);
+      for (const feed of feeds) remove(feed);
     },
   };
 }

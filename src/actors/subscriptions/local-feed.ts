@@ -83,7 +83,7 @@ export class LocalFeed implements Feed {
     const now = this.#ports.clock.now();
     // A replica that was just started applies what was committed long ago; that is told from news by time alone.
     if (leader === null || shard.appliedIndex < commit) this.#skipBefore = now - limits.subscriptions.skewMs;
-    this.#moveTo(Math.max(shard.appliedIndex, commit), now);
+    this.#moveTo(Math.max(shard.appliedIndex, commit), now - limits.subscriptions.skewMs);
   }
 
   get behind(): boolean {
@@ -135,7 +135,7 @@ export class LocalFeed implements Feed {
     const through = shard.appliedIndex;
     if (from > through) {
       this.#nothingThrough = through;
-      return;
+      return this.#ports.ready();
     }
     this.reading = true;
     this.#ports.tail.read(from, (error, entries) => {
@@ -177,7 +177,14 @@ export class LocalFeed implements Feed {
       this.#gap = null;
       return;
     }
-    if (this.shard.appliedIndex >= this.#position) this.#moveTo(this.shard.appliedIndex, this.#ports.clock.now());
+    if (this.shard.appliedIndex >= this.#position) this.#moveTo(this.shard.appliedIndex, this.#coveredMs());
+  }
+
+  /** While this replica hears its leader, nothing older than the brokers' clocks may differ is still to come. Else: not known. */
+  #coveredMs(): Millis {
+    const { leader, commit } = this.shard.raft.status;
+    const current = leader !== null && this.shard.appliedIndex >= commit;
+    return current ? this.#ports.clock.now() - limits.subscriptions.skewMs : 0;
   }
 
   #gapBefore(entry: AppliedEntry): (vedette.v1.IGap & { toMs: Millis }) | null {

@@ -2,76 +2,77 @@
 import type { vedette } from '../../core/proto.ts';
 import type { WaitingRow } from './conflation.ts';
 import type { Parcel } from './feed.ts';
-import { createRowEncoder } from './row-encoder.ts';
-
-export interface ResponseDraft {
-  readonly empty: boolean;
-  /** Roughly, as it will be on the wire. */
-  readonly bytes: number;
-  add(parcel: Parcel): void;
-  addRow(row: WaitingRow): void;
-  addEvent(event: vedette.v1.IEvent): void;
-  addGap(gap: vedette.v1.IGap): void;
-  addLeftOut(rows: number): void;
-  finish(cursor: string): vedette.v1.ISubscribeResponse;
-}
+import type { RowEncoder } from './row-encoder.ts';
 
 /** What a schema takes, per series: its name, labels and unit. */
 const SERIES_BYTES = 80;
 const REASONS_MAX = 3;
 
-/** The drafts of one stream: its schema ids go through all of them. */
-export function createDrafts(): { begin(): ResponseDraft } {
-  const encoder = createRowEncoder();
-  return {
-    begin() {
-      const frames: vedette.v1.IHostFrame[] = [];
-      const schemas: vedette.v1.ISchema[] = [];
-      const events: vedette.v1.IEvent[] = [];
-      const gaps: vedette.v1.IGap[] = [];
-      let conflatedRows = 0;
-      let bytes = 0;
+export class ResponseDraft {
+  readonly #encoder: RowEncoder;
+  readonly #frames: vedette.v1.IHostFrame[] = [];
+  readonly #schemas: vedette.v1.ISchema[] = [];
+  readonly #events: vedette.v1.IEvent[] = [];
+  readonly #gaps: vedette.v1.IGap[] = [];
+  #conflatedRows = 0;
+  #bytes = 0;
 
-      function addFrame(rows: Pick<WaitingRow, 'schema' | 'timestamps' | 'packed'>): void {
-        const known = schemas.length;
-        frames.push(encoder.frame(rows, schemas));
-        if (schemas.length > known) bytes += SERIES_BYTES * rows.schema.series.length;
-      }
+  /** @param encoder of the stream: its schema ids go through all of its responses. */
+  constructor(encoder: RowEncoder) {
+    this.#encoder = encoder;
+  }
 
-      return {
-        get empty() {
-          return frames.length + events.length + gaps.length + conflatedRows === 0;
-        },
-        get bytes() {
-          return bytes;
-        },
-        add(parcel) {
-          parcel.pieces.forEach(addFrame);
-          events.push(...parcel.events);
-          if (parcel.gap !== null) gaps.push(parcel.gap);
-          conflatedRows += parcel.conflatedRows;
-          bytes += parcel.bytes;
-        },
-        addRow(row) {
-          addFrame(row);
-          bytes += row.packed.byteLength;
-        },
-        addEvent(event) {
-          events.push(event);
-        },
-        addGap(gap) {
-          gaps.push(gap);
-        },
-        addLeftOut(rows) {
-          conflatedRows += rows;
-        },
-        finish(cursor) {
-          const gap = merge(gaps);
-          return { cursor, frames, events, schemas, conflatedRows, ...(gap === null ? {} : { gap }) };
-        },
-      };
-    },
-  };
+  get empty(): boolean {
+    return this.#frames.length + this.#events.length + this.#gaps.length + this.#conflatedRows === 0;
+  }
+
+  /** Roughly, as it will be on the wire. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
+  add(parcel: Parcel): void {
+    for (const piece of parcel.pieces) this.#addFrame(piece);
+    for (const event of parcel.events) this.#events.push(event);
+    if (parcel.gap !== null) this.#gaps.push(parcel.gap);
+    this.#conflatedRows += parcel.conflatedRows;
+    this.#bytes += parcel.bytes;
+  }
+
+  addRow(row: WaitingRow): void {
+    this.#addFrame(row);
+    this.#bytes += row.packed.byteLength;
+  }
+
+  addEvent(event: vedette.v1.IEvent): void {
+    this.#events.push(event);
+  }
+
+  addGap(gap: vedette.v1.IGap): void {
+    this.#gaps.push(gap);
+  }
+
+  addLeftOut(rows: number): void {
+    this.#conflatedRows += rows;
+  }
+
+  finish(cursor: string): vedette.v1.ISubscribeResponse {
+    const response: vedette.v1.ISubscribeResponse = {
+      cursor,
+      frames: this.#frames,
+      events: this.#events,
+      schemas: this.#schemas,
+      conflatedRows: this.#conflatedRows,
+    };
+    const gap = merge(this.#gaps);
+    return gap === null ? response : { ...response, gap };
+  }
+
+  #addFrame(rows: Pick<WaitingRow, 'schema' | 'timestamps' | 'packed'>): void {
+    const known = this.#schemas.length;
+    this.#frames.push(this.#encoder.frame(rows, this.#schemas));
+    if (this.#schemas.length > known) this.#bytes += SERIES_BYTES * rows.schema.series.length;
+  }
 }
 
 /** From the earliest to the latest moment of which anything is missing. */

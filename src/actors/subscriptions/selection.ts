@@ -113,8 +113,21 @@ export const bytesOf = ({ packed, timestamps }: Piece): number =>
 function choose(schema: HostSchema, wanted: (series: SeriesDefinition) => boolean): Columns | 'unwanted' {
   const chosen = schema.series.flatMap((series, s) => (wanted(series) ? [s] : []));
   if (chosen.length === 0) return 'unwanted';
-  const series = chosen.flatMap((s) => schema.series[s] ?? []).map(seriesToProto);
+  const all = onTheWire(schema.series);
+  const series = chosen.length === all.length ? all : chosen.flatMap((s) => all[s] ?? []);
   return { schema: { host: schema.host, series }, chosen: chosen.length === schema.series.length ? null : chosen };
+}
+
+const wireForms = new WeakMap<readonly SeriesDefinition[], readonly vedette.v1.ISeries[]>();
+
+/** Once for all selections. */
+function onTheWire(series: readonly SeriesDefinition[]): readonly vedette.v1.ISeries[] {
+  let form = wireForms.get(series);
+  if (form === undefined) {
+    form = series.map(seriesToProto);
+    wireForms.set(series, form);
+  }
+  return form;
 }
 
 /** Null when no row holds any of the series asked for. */

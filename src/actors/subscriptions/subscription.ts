@@ -21,7 +21,8 @@ import { createConflation } from './conflation.ts';
 import { createPositions, type Feed, type Parcel } from './feed.ts';
 import { createFeeds } from './feeds.ts';
 import { checkTerms } from './request.ts';
-import { type ResponseDraft, createDrafts } from './response-draft.ts';
+import { ResponseDraft } from './response-draft.ts';
+import { createRowEncoder } from './row-encoder.ts';
 import type { Selections } from './selection.ts';
 import type { Tails } from './tails.ts';
 
@@ -54,13 +55,13 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   const latest = !terms.every;
   const began = clock.now();
   const { sinceMs, tooFar } = beginning(terms, began);
-  const positions = createPositions(directory.shardCount, sinceMs ?? began);
+  const positions = createPositions(directory.shardCount, sinceMs ?? began - bounds.skewMs);
   for (const shard of terms.shards) positions.indexes[shard] = terms.cursor?.shards[shard] ?? NOT_BEGUN;
-  const drafts = createDrafts();
+  const encoder = createRowEncoder();
   const conflation = createConflation(terms.rateHz);
   const placeIn = (shard: ShardId) => ({ shard, before: positions.indexes[shard] ?? NOT_BEGUN });
   const wires = new Subscription();
-  let draft: ResponseDraft = drafts.begin();
+  let draft = new ResponseDraft(encoder);
   if (tooFar !== null) draft.addGap(tooFar);
   let greeted = false;
   let pumping = false;
@@ -68,6 +69,9 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   let goesOn = false;
   /** The sink has answered that it is full, in this run of turns: the chart may hear it only after the step that it is in. */
   let full = false;
+  /** Only these shards have news; null: any may. */
+  let scope: readonly ShardId[] | null = null;
+  let lookedAtAll = Number.NEGATIVE_INFINITY;
   /** Which feed is first to be asked: none of them waits behind the others for ever. */
   let firstFeed = 0;
   let retry: Timer | null = null;
@@ -139,6 +143,14 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
     });
   }
 
+  /** Something was applied. While it is live only the shards where it was are looked at, and all of them now and then. */
+  function hear(shards: readonly ShardId[]): void {
+    const quick = machine.snapshot.value === 'live' && clock.monotonic() - lookedAtAll < bounds.lookEveryMs;
+    if (quick && !pumping && !again) scope = shards;
+    pump();
+    scope = null;
+  }
+
   /** Never nested: what happens meanwhile is looked at in one more turn. */
   function pump(): void {
     again = true;
@@ -149,6 +161,7 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
     while (again && !ended && !full && bytes < bounds.turnBytes) {
       again = false;
       bytes += turn();
+      scope = null;
     }
     pumping = false;
     if (again && !ended && !goesOn) {
@@ -167,7 +180,8 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
       return 0;
     }
     const lagging = machine.snapshot.value === 'lagging';
-    const all = feeds.all;
+    const all = scope === null ? feeds.all : feeds.of(scope);
+    if (scope === null) lookedAtAll = clock.monotonic();
     let bytes = 0;
     if (!held() || (latest && lagging)) {
       bytes = latest && (lagging || terms.rateHz > 0) ? conflate(all) : passOn(all);
@@ -188,6 +202,7 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   }
 
   function inTurn(all: readonly Feed[]): readonly Feed[] {
+    if (all.length < 2) return all;
     firstFeed = (firstFeed + 1) % Math.max(1, all.length);
     return firstFeed === 0 ? all : [...all.slice(firstFeed), ...all.slice(0, firstFeed)];
   }
@@ -293,7 +308,7 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   /** Returns whether there is room for more. */
   function deliver(): boolean {
     const response = draft.finish(cursor());
-    draft = drafts.begin();
+    draft = new ResponseDraft(encoder);
     greeted = true;
     signOfLifeLater();
     if (sink.send(response)) return true;
@@ -303,8 +318,8 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   }
 
   function cursor(): string {
-    const shards = [...positions.indexes];
-    conflation.holdBack(shards);
+    const shards = conflation.size === 0 ? positions.indexes : [...positions.indexes];
+    if (conflation.size > 0) conflation.holdBack(shards);
     let coveredMs: Millis = clock.now();
     for (const shard of terms.shards) {
       const begun = shards[shard] !== NOT_BEGUN;
@@ -342,7 +357,7 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
     ports.ended();
   }
 
-  wires.add(tails.onNews(pump));
+  wires.add(tails.onNews(hear));
   wires.add(directory.changes.subscribe(() => feeds.layoutChanged()));
   wires.add(sink.drained.subscribe(() => tell({ type: 'sink.drained' })));
   wires.add(sink.closed.subscribe(() => end()));

@@ -8,19 +8,26 @@ import { Tail } from './tail.ts';
 export interface Tails {
   /** Null: no replica of it is on this broker. */
   of(shard: ShardId): Tail | null;
-  /** Calls `listener` some milliseconds after something was applied. Returns how to stop; with the last listener the tails go. */
-  onNews(listener: () => void): () => void;
+  /**
+   * Calls `listener` some milliseconds after something was applied, with the shards in which it was.
+   * Returns how to stop; with the last listener the tails go.
+   */
+  onNews(listener: (shards: readonly ShardId[]) => void): () => void;
 }
 
 export function createTails({ directory, clock }: { readonly directory: Directory; readonly clock: Clock }): Tails {
   const tails = new Map<ShardId, Tail>();
-  const listeners = new Set<() => void>();
+  const listeners = new Set<(shards: readonly ShardId[]) => void>();
+  const fresh = new Set<ShardId>();
   let gathering: Timer | null = null;
 
-  function news(): void {
+  function news(shard: ShardId): void {
+    fresh.add(shard);
     gathering ??= clock.after(limits.subscriptions.gatherMs, () => {
       gathering = null;
-      for (const listener of [...listeners]) listener();
+      const shards = [...fresh];
+      fresh.clear();
+      for (const listener of [...listeners]) listener(shards);
     });
   }
 
@@ -36,7 +43,7 @@ export function createTails({ directory, clock }: { readonly directory: Director
       if (tail !== undefined && tail.shard !== shard) drop(id);
       if (shard === undefined) return null;
       if (tail === undefined || tail.shard !== shard) {
-        tail = new Tail(shard, news);
+        tail = new Tail(shard, () => news(id));
         tails.set(id, tail);
       }
       return tail;
@@ -48,6 +55,7 @@ export function createTails({ directory, clock }: { readonly directory: Director
         if (listeners.size > 0) return;
         gathering?.cancel();
         gathering = null;
+        fresh.clear();
         for (const id of [...tails.keys()]) drop(id);
       };
     },
