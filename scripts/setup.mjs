@@ -2,7 +2,7 @@
 // changed it only compares file times. Plain JavaScript without dependencies, in syntax that old versions of Node can read (so that
 // they can be told what is wrong), and without git: an unpacked archive is set up as well as a clone.
 //
-// `node scripts/setup.mjs` sets up everything; with names of steps (`generate native program pages`) it does these anew.
+// `node scripts/setup.mjs` sets up everything; with names of steps (`generate native program pages`) it does just these, anew.
 import { spawnSync } from 'child_process';
 import { createHash } from 'crypto';
 import fs from 'fs';
@@ -42,6 +42,8 @@ function fingerprint(paths) {
   return hash.digest('hex');
 }
 
+const isAskedFor = (name) => forced.length === 0 || forced.indexOf(name) >= 0;
+
 /** What a step last ran for. */
 function stampOf(name) {
   const stamp = join(stamps, name);
@@ -59,6 +61,7 @@ function run(command, args) {
 
 /** Runs what is stale, says how long it took, and remembers. A step that fails shows what it printed, and ends the set-up. */
 function step(name, what, inputs, outputs, act) {
+  if (!isAskedFor(name)) return;
   const print = fingerprint(inputs);
   const isThere = outputs.every((output) => fs.existsSync(join(root, output)));
   if (isThere && stampOf(name) === print && forced.indexOf(name) < 0) return;
@@ -155,6 +158,7 @@ function native(compiler) {
 }
 
 function nativeStep() {
+  if (!isAskedFor('native')) return;
   const print = fingerprint(['native', 'scripts/setup.mjs']);
   const output = join(root, 'dist/native/vedette.node');
   if (fs.existsSync(output) && stampOf('native') === print && forced.indexOf('native') < 0) return;

@@ -3,4 +3,4 @@
 import './setup.mjs';
 
 process.argv.splice(2, 0, 'up');
-import('../bin/vedette.mjs');
+void import('../bin/vedette.mjs');

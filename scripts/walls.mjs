@@ -1,10 +1,12 @@
-// The walls of the house, checked line by line (docs/architecture.md, laws 1, 6 and 9):
+// The walls of the house, checked line by line (docs/architecture.md, laws 1, 4, 6 and 9):
 //
-//   1  machines and core import nothing of the world; machines neither invoke nor spawn nor send to actors
+//   1  machines and core import nothing of the world and touch nothing of it; machines neither invoke nor spawn nor send to actors
+//   4  transports are constructed by cli and by scenarios/engine/live alone; servers' and clients' packages are named nowhere else
 //   6  core ← machines ← streams ← actors ← scenarios, cli; web imports nothing of the rest
 //   9  nobody but the port adapters owns time or chance
 //
-// `node scripts/walls.mjs [DIR]` checks DIR (default: the repository) and exits 1 when something is wrong.
+// `node scripts/walls.mjs [DIR]` checks DIR (default: the repository) and exits 1 when something is wrong. Circles and dropped promises
+// are oxlint's part.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,8 +15,14 @@ const root = resolve(process.argv[2] ?? dirname(dirname(fileURLToPath(import.met
 
 /** Rooms from the ground up: each may import itself and those before it. */
 const ROOMS = ['src/core', 'src/machines', 'src/streams', 'src/actors', 'scenarios', 'src/cli'];
-/** Packages that are plain computation, and who may use them. */
-const PURE_PACKAGES = { 'src/core': ['protobufjs/minimal.js'], 'src/machines': ['xstate'] };
+/** Rooms without a world: what they may import besides themselves. */
+const PURE_PACKAGES = { 'src/core': [], 'src/machines': ['xstate'] };
+/** The generated messages have one door. */
+const PROTO_FILES = /^src\/core\/proto[\w-]*\.ts$/;
+/** Packages that talk to the network or to servers, and the files that turn them into messages. */
+const OUTSIDE_PACKAGES =
+  /^(?:@grpc\/|grpc-health-check$|ws$|ioredis$|node:(?:net|http|http2|https|tls|dgram|child_process)$)/;
+const OUTSIDE_ADAPTERS = ['src/actors/transports/', 'src/actors/stores/', 'src/cli/', 'scenarios/engine/live/'];
 
 /** The port adapters: the only files below that may ask the system for time, timers or chance. */
 const ADAPTERS = [
@@ -22,20 +30,35 @@ const ADAPTERS = [
   'src/streams/system-seed.ts',
   'src/actors/transports/',
   'src/actors/stores/node-disk.ts',
-  'src/actors/agent/proc-collector.ts',
-  'src/actors/agent/kept-file.ts',
-  'src/actors/agent/filesystem-usage.ts',
-  'src/actors/kernels.ts',
+  'src/actors/pool/',
   // The runner measures its real speed.
   'scenarios/engine/sim/main.ts',
 ];
 const TIMELESS_ROOMS = ['src/core/', 'src/machines/', 'src/streams/', 'src/actors/', 'scenarios/engine/sim/'];
-const OWNERS_OF_TIME =
-  /\b(setTimeout|setInterval|setImmediate|queueMicrotask|randomUUID|hrtime)\b|\bprocess\.nextTick\b|\bperformance\.|\bDate\.now\b|\bnew Date\(\s*\)|\bMath\.random\b/;
+const OWNERS_OF_TIME = new RegExp(
+  [
+    /\b(?:setTimeout|setInterval|setImmediate|queueMicrotask|nextTick|hrtime)\b/,
+    /\bperformance\b(?!['"\]])/,
+    /\bDate\.now\b|\bnew Date\(\s*\)|(?<!new )\bDate\(/,
+    /\bprocess\.(?:uptime|cpuUsage)\b|\bAbortSignal\.timeout\b|\bAtomics\.wait/,
+    /\bMath\.random\b|\b(?:randomUUID|randomBytes|randomInt|randomFill|randomFillSync|getRandomValues)\b/,
+    /['"](?:node:)?(?:timers(?:\/promises)?|perf_hooks)['"]/,
+  ]
+    .map(({ source }) => source)
+    .join('|'),
+);
 const RXJS_OWNERS =
-  /import\s*(?:type\s*)?\{[^}]*\b(interval|timer|delay|delayWhen|bufferTime|debounceTime|throttleTime|auditTime|sampleTime|windowTime|timeout|timeoutWith|asyncScheduler|asapScheduler|queueScheduler|animationFrameScheduler|retry|repeat)\b[^}]*\}\s*from\s*'rxjs/;
+  /import\s*(?:type\s*)?\{[^}]*\b(interval|timer|delay|delayWhen|bufferTime|debounceTime|throttleTime|auditTime|sampleTime|windowTime|timeout|timeoutWith|timestamp|timeInterval|animationFrames|asyncScheduler|asapScheduler|queueScheduler|animationFrameScheduler|retry|repeat)\b[^}]*\}\s*from\s*['"]rxjs/;
+const RXJS_WHOLE = /import\s*\*\s*as\s+\w+\s+from\s*['"]rxjs/;
 const LIVE_ACTORS =
-  /\binvoke\s*:|\b(spawn|spawnChild|sendTo|sendParent|forwardTo|stopChild|fromPromise|fromObservable|fromCallback)\s*\(/;
+  /\binvoke\s*:|\b(?:spawn|spawnChild|sendTo|sendParent|forwardTo|stopChild|createActor|fromPromise|fromObservable|fromCallback)\s*\(/;
+/** Globals of the world, and promises, whose continuations nobody can revoke. */
+const WORLD =
+  /(?<![.\w])(?:process|Buffer|console|globalThis)\s*[.([]|\bfetch\s*\(|\bnew (?:WebSocket|Worker)\b|\brequire\s*\(/;
+const PROMISES = /\bnew Promise\b|\bPromise\.|\basync\b|\bawait\b/;
+
+const IMPORTS =
+  /(?:import|export)\s[^;'"]*?from\s*['"]([^'"]+)['"]|import\s*['"]([^'"]+)['"]|import\(\s*['"]([^'"]+)['"]\s*\)/g;
 
 const problems = [];
 const complain = (file, line, what) => problems.push(`${file}:${line}  ${what}`);
@@ -45,57 +68,80 @@ function* sources(directory) {
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     const path = join(directory, entry.name);
     if (entry.isDirectory() && !['node_modules', 'dist', 'gen'].includes(entry.name)) yield* sources(path);
-    else if (/\.[cm]?tsx?$/.test(entry.name)) yield path;
+    else if (/\.[cm]?[jt]sx?$/.test(entry.name)) yield path;
   }
 }
 
 const roomOf = (file) => ROOMS.find((room) => file.startsWith(`${room}/`));
+const isIn = (file, places) => places.some((place) => file.startsWith(place));
+const lineOf = (text, index) => text.slice(0, index).split('\n').length;
 /** Without comments: words in prose are no calls. Lines keep their numbers. */
 const withoutComments = (text) =>
   text.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ' ')).replace(/(^|[^:'"`])\/\/.*$/gm, '$1');
 
-function checkImports(file, text) {
+function checkPackage(file, line, target) {
+  const pure = PURE_PACKAGES[roomOf(file)];
+  if (target.startsWith('protobufjs')) {
+    if (file.startsWith('src/') && !PROTO_FILES.test(file))
+      complain(file, line, `law 1: ${target} is imported by src/core/proto*.ts alone`);
+  } else if (pure !== undefined && !pure.includes(target)) {
+    complain(file, line, `law 1: ${roomOf(file)} imports ${target}`);
+  } else if (roomOf(file) !== undefined && OUTSIDE_PACKAGES.test(target) && !isIn(file, OUTSIDE_ADAPTERS)) {
+    complain(file, line, `law 4: ${target} belongs to actors/transports and actors/stores`);
+  }
+}
+
+function checkFile(file, line, target, isTypes) {
+  if (file.startsWith('web/') && !target.startsWith('web/')) complain(file, line, `law 6: web imports ${target}`);
   const room = roomOf(file);
-  const imports = text.matchAll(
-    /(?:import|export)\s[^;]*?from\s*'([^']+)'|import\s*'([^']+)'|import\(\s*'([^']+)'\s*\)/g,
-  );
-  for (const match of imports) {
+  if (room === undefined) return;
+  const targetRoom = roomOf(target);
+  if (target.startsWith('gen/')) {
+    if (!PROTO_FILES.test(file)) complain(file, line, `law 6: generated messages come from src/core/proto.ts`);
+  } else if (targetRoom === undefined) {
+    complain(file, line, `law 6: ${room} imports ${target}, which is in no room`);
+  } else if (ROOMS.indexOf(targetRoom) > ROOMS.indexOf(room)) {
+    complain(file, line, `law 6: ${room} imports ${targetRoom}`);
+  }
+  if (!isTypes && target.startsWith('src/actors/transports/') && !isIn(file, OUTSIDE_ADAPTERS))
+    complain(file, line, `law 4: only cli and scenarios/engine/live construct ${target}`);
+}
+
+function checkImports(file, text) {
+  for (const match of text.matchAll(IMPORTS)) {
     const target = match[1] ?? match[2] ?? match[3];
-    const line = text.slice(0, match.index).split('\n').length;
+    const line = lineOf(text, match.index);
     if (!target.startsWith('.')) {
-      const allowed = PURE_PACKAGES[room];
-      if (allowed !== undefined && !allowed.includes(target)) complain(file, line, `law 1: ${room} imports ${target}`);
+      checkPackage(file, line, target);
       continue;
     }
-    const targetFile = relative(root, resolve(root, dirname(file), target))
-      .split(sep)
-      .join('/');
-    if (file.startsWith('web/') && !targetFile.startsWith('web/'))
-      complain(file, line, `law 6: web imports ${targetFile}`);
-    const targetRoom = roomOf(targetFile);
-    if (room === undefined || targetRoom === undefined) continue;
-    if (ROOMS.indexOf(targetRoom) > ROOMS.indexOf(room)) complain(file, line, `law 6: ${room} imports ${targetRoom}`);
-    if (room === 'src/cli' && targetRoom === 'scenarios') continue;
+    const path = relative(root, resolve(root, dirname(file), target));
+    checkFile(file, line, path.split(sep).join('/'), /^(?:import|export)\s+type\b/.test(match[0]));
   }
 }
 
 function checkLines(file, text) {
-  const timeless =
-    TIMELESS_ROOMS.some((room) => file.startsWith(room)) && !ADAPTERS.some((adapter) => file.startsWith(adapter));
+  const isTimeless = isIn(file, TIMELESS_ROOMS) && !isIn(file, ADAPTERS);
+  const isMachine = file.startsWith('src/machines/');
+  const isPure = isMachine || file.startsWith('src/core/');
+  const rules = [
+    [isTimeless, OWNERS_OF_TIME, (found) => `law 9: ${found} belongs to the port adapters; take a Clock or a Random`],
+    [isPure, WORLD, (found) => `law 1: ${found} is of the world; it comes as an event, and leaves as an effect`],
+    [isMachine, PROMISES, (found) => `law 1: a machine has no promises (${found})`],
+    [isMachine, LIVE_ACTORS, (found) => `law 1: a machine does not ${found}`],
+  ];
   text.split('\n').forEach((line, at) => {
-    if (timeless) {
-      const owner = OWNERS_OF_TIME.exec(line);
-      if (owner !== null)
-        complain(file, at + 1, `law 9: ${owner[0]} belongs to the port adapters; take a Clock or a Random`);
-    }
-    if (file.startsWith('src/machines/')) {
-      const actor = LIVE_ACTORS.exec(line);
-      if (actor !== null) complain(file, at + 1, `law 1: a machine does not ${actor[0]}`);
+    for (const [applies, pattern, what] of rules) {
+      const found = applies ? pattern.exec(line) : null;
+      if (found !== null) complain(file, at + 1, what(found[0]));
     }
   });
-  const owner = timeless ? RXJS_OWNERS.exec(text) : null;
+  if (!isTimeless) return;
+  const owner = RXJS_OWNERS.exec(text);
   if (owner !== null)
-    complain(file, text.slice(0, owner.index).split('\n').length, `law 9: rxjs's ${owner[1]} owns time; use streams/`);
+    complain(file, lineOf(text, owner.index), `law 9: rxjs's ${owner[1]} owns time; use what streams/ has`);
+  const whole = RXJS_WHOLE.exec(text);
+  if (whole !== null) complain(file, lineOf(text, whole.index), 'law 9: import what you need of rxjs by name');
 }
 
 let files = 0;

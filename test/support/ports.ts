@@ -4,7 +4,8 @@ import { createServer } from 'node:net';
 /** A base such that base + 1 … base + count are free just now. */
 export async function freePortBase(count: number): Promise<number> {
   for (let attempt = 0; attempt < 50; attempt++) {
-    const base = 20_000 + Math.floor(Math.random() * 40_000);
+    // Below those that the system gives to outgoing connections: a server that is started again finds its port free.
+    const base = 20_000 + Math.floor(Math.random() * 12_000);
     const free = await Promise.all(Array.from({ length: count }, (_, at) => isFree(base + at + 1)));
     if (free.every((yes) => yes)) return base;
   }

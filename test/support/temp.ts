@@ -1,10 +1,15 @@
-// A directory for one test, removed when the process ends.
+// Directories for tests, removed when the process ends.
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
+const made: string[] = [];
+process.on('exit', () => {
+  for (const path of made) rmSync(path, { recursive: true, force: true });
+});
+
 export function tempDirectory(name: string): string {
   const path = mkdtempSync(join(tmpdir(), `vedette-${name}-`));
-  process.on('exit', () => rmSync(path, { recursive: true, force: true }));
+  made.push(path);
   return path;
 }
