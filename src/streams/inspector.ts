@@ -145,8 +145,7 @@ export function createInspector({ clock }: { readonly clock: Clock }): Inspector
           actor.events++;
           const from = actor.value;
           const watched = watchers.observed;
-          // xstate keeps the value object when no state changed; where it made an equal one, the text tells.
-          const changed = from !== next && statePaths(from) !== statePaths(next);
+          const changed = !sameValue(from, next);
           actor.value = next;
           if (!changed && !watched) return;
           const at = clock.now();
@@ -192,6 +191,15 @@ function definitionOf(machine: AnyStateMachine): unknown {
     definitions.set(machine, definition);
   }
   return definition;
+}
+
+/** Where no state changed, xstate keeps the value object, or makes an equal one. */
+function sameValue(a: unknown, b: unknown): boolean {
+  if (a === b) return true;
+  if (typeof a !== 'object' || typeof b !== 'object' || a === null || b === null) return false;
+  const before = Object.entries(a);
+  const after = new Map<string, unknown>(Object.entries(b));
+  return before.length === after.size && before.every(([region, inner]) => sameValue(inner, after.get(region)));
 }
 
 const pathsOf = new WeakMap<object, string>();

@@ -106,7 +106,7 @@ export function createCluster(
         const arrived = planted.incoming?.(envelope) ?? envelope;
         noteMessage(trace, to, group, from, arrived);
         target.group(group)?.receive(arrived);
-      });
+      }, group);
     };
     network.send(from, to, arrive, () => trace.note('lost', from, group, to));
   }

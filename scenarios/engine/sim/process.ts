@@ -30,8 +30,8 @@ export interface SimProcess {
   crashAt(moment: 'write' | 'synced'): void;
   pause(): void;
   resume(): void;
-  /** From outside: now, when it is resumed, or never. */
-  enter(run: () => void): void;
+  /** From outside: now, when it is resumed, or never. @param group the only one that this can touch. */
+  enter(run: () => void, group?: number): void;
   slowDisk(factor: number): void;
   /** The disk is well from now on. */
   calmDisk(syncMaxMs: Millis): void;
@@ -63,6 +63,8 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   let lives = 0;
   let armed: 'write' | 'synced' | null = null;
   let dying = false;
+  /** The only group that the turn under way can touch; null: any. */
+  let touched: number | null = null;
   /** What the turn under way has sent. */
   let leaving: { readonly group: number; readonly envelope: RaftEnvelope }[] = [];
 
@@ -84,7 +86,10 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       const message = sent[n];
       if (message !== undefined) ports.send(number, message.group, message.envelope);
     }
-    for (let group = 0; group < running.length; group++) {
+    const first = touched ?? 0;
+    const last = touched ?? running.length - 1;
+    touched = null;
+    for (let group = first; group <= last; group++) {
       const member = running[group];
       if (member !== undefined) checkers[group]?.turned(number, member.status);
     }
@@ -199,8 +204,11 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       trace.note('resume', number, -1);
       view.resume();
     },
-    enter(run) {
-      view?.enter(run);
+    enter(run, group) {
+      view?.enter(() => {
+        touched = group ?? null;
+        run();
+      });
     },
     slowDisk(factor) {
       trace.note('slow', number, -1, factor);
