@@ -7,6 +7,7 @@ import type { Clock } from '../streams/clock.ts';
 import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
 import { reply, type Route } from './http-route.ts';
+import { laterClusterRoutes, laterDashboardRoutes } from './later-routes.ts';
 import type { MonitorClient } from './monitor-client.ts';
 import type { WsConnection } from './transports/ws-server.ts';
 import { type BrokerPool, createBrokerPool } from './visualization/broker-pool.ts';
@@ -53,6 +54,8 @@ export function createDashboard(ports: DashboardPorts): Dashboard {
       ...clusterRoutes(pool, ports.fetchJson),
       ...machineRoutes(pool, inspector, ports.fetchJson),
       ...healthRoutes(pool),
+      ...laterDashboardRoutes,
+      ...laterClusterRoutes,
     ],
     pool,
     get browsers() {

@@ -3,6 +3,7 @@ import { VedetteError } from '../../core/errors.ts';
 import type { Inspector } from '../../streams/inspector.ts';
 import type { Broker } from '../broker.ts';
 import { reply, type Route } from '../http-route.ts';
+import { laterClusterRoutes } from '../later-routes.ts';
 import { machineRoutes } from '../machine-routes.ts';
 
 export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: () => string): Route[] {
@@ -21,6 +22,7 @@ export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: 
     get('/api/v1/cluster/metrics', () => broker.figures()),
     get('/api/v1/cluster/health', () => broker.health()),
     ...machineRoutes(inspector),
+    ...laterClusterRoutes,
     get('/metrics', () =>
       reply({ status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: metricsText() }),
     ),

@@ -18,6 +18,7 @@ type Frame = vedette.v1.IPeerFrame;
 type FullFrame = vedette.v1.PeerFrame;
 export type PeerServerStream = ServerDuplexStream<Frame, Frame>;
 
+const LINGER_MS = 500;
 /** Frames that wait in grpc-js for one peer. */
 const WAITING_MAX = 2_000;
 
@@ -38,8 +39,10 @@ export function createGrpcPeers(self: BrokerId): GrpcPeers {
   ): Wire<PeerMessage> {
     const inbox = new Subject<PeerMessage>();
     let peer: BrokerId | '' = '';
+    let sending = true;
     let open = true;
     const end = (error?: Error) => {
+      sending = false;
       if (!open) return;
       open = false;
       closed();
@@ -52,28 +55,32 @@ export function createGrpcPeers(self: BrokerId): GrpcPeers {
       if (message.kind === 'hello') peer = message.broker;
       inbox.next(message);
     });
-    stream.on('error', (error: Error) => end(error));
-    stream.on('end', () => {
-      stream.end();
-      end();
-    });
-    stream.on('close', () => end());
-    stream.on('cancelled', () => end(new Error('the peer is gone')));
+    stream.on('error', end);
+    // The server's side is told so at every end: after this end has closed it is no news.
+    stream.on('cancelled', () => end(sending ? new Error('the peer is gone') : undefined));
+    // A broken connection ends the stream as well, and says so in the same turn; a close is answered with one.
+    stream.on('end', () =>
+      setImmediate(() => {
+        end();
+        stream.end();
+      }),
+    );
+    stream.on('close', () => setImmediate(() => end()));
     return {
       inbox,
       outbox: {
         next(message) {
-          if (!open) return;
+          if (!sending) return;
           if (message.kind === 'raft' && stream.writableLength > WAITING_MAX) dropped++;
           else stream.write(encodePeerMessage(message));
         },
         error() {
+          sending = false;
           stream.end();
         },
         complete() {
-          open = false;
+          sending = false;
           stream.end();
-          closed();
         },
       },
     };
@@ -96,8 +103,8 @@ export function createGrpcPeers(self: BrokerId): GrpcPeers {
       const { path, requestSerialize, responseDeserialize } = raftDefinition.Peer;
       const stream = client.makeBidiStreamRequest(path, requestSerialize, responseDeserialize);
       return wireOver(stream, () => {
-        // After what was written has left.
-        setImmediate(() => client.close());
+        // Not at once: a channel that goes down takes what is still on its way to the other end along.
+        setTimeout(() => client.close(), LINGER_MS).unref();
       });
     },
   };

@@ -1,0 +1,80 @@
+// The gRPC peer wire keeps the contract of every wire; a cut cable surfaces at both ends.
+import { createConnection, createServer, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
+import { firstValueFrom } from 'rxjs';
+import { createGrpcPeers } from '../../src/actors/transports/grpc-peers.ts';
+import { startGrpcServer } from '../../src/actors/transports/grpc-server.ts';
+import type { MonitorService } from '../../src/actors/monitor-service.ts';
+import { VedetteError } from '../../src/core/errors.ts';
+import type { BrokerId } from '../../src/core/ids.ts';
+import type { PeerMessage } from '../../src/streams/envelope.ts';
+import { wireContract } from '../contract/wire-contract.ts';
+import { freePortBase } from '../support/ports.ts';
+import { until } from '../support/until.ts';
+
+const nobody = () => Promise.reject(new VedetteError('UNIMPLEMENTED', 'not here'));
+const service: MonitorService = {
+  reportMetrics: ({ responses }) => responses.close(),
+  getMetrics: nobody,
+  listHosts: nobody,
+  listBrokers: nobody,
+  subscribe: (_request, sink) => sink.close(),
+};
+
+/** A cable that can be cut: everything that goes through it breaks at once. */
+async function cableTo(port: number) {
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = createConnection(port, '127.0.0.1');
+    for (const [from, to] of [
+      [near, far],
+      [far, near],
+    ] as const) {
+      sockets.add(from);
+      from.on('error', () => to.destroy());
+      from.on('close', () => to.destroy());
+      from.pipe(to);
+    }
+  });
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return {
+    port: (server.address() as AddressInfo).port,
+    cut: () => {
+      for (const socket of sockets) socket.destroy();
+    },
+    close: () => server.close(),
+  };
+}
+
+wireContract<PeerMessage>(
+  'gRPC',
+  async () => {
+    const port = (await freePortBase(1)) + 1;
+    const there = createGrpcPeers('b' as BrokerId);
+    const server = await startGrpcServer({ address: `127.0.0.1:${port}`, service, peers: there });
+    const cable = await cableTo(port);
+    const accepted = firstValueFrom(there.accepted);
+    const a = createGrpcPeers('a' as BrokerId).dial(`127.0.0.1:${cable.port}`);
+    const { wire: b } = await accepted;
+    return {
+      a,
+      b,
+      breakLink: cable.cut,
+      close: () =>
+        new Promise<void>((done) => {
+          a.outbox.complete();
+          b.outbox.complete();
+          server.stop(() => {
+            cable.cut();
+            cable.close();
+            done();
+          });
+        }),
+    };
+  },
+  {
+    message: (value) => ({ kind: 'forward', requestId: value, shard: 0, ringVersion: 1, proposal: new Uint8Array(0) }),
+    value: (message) => (message.kind === 'forward' ? message.requestId : -1),
+    until,
+  },
+).run();
