@@ -1,5 +1,5 @@
 // The simulator over many seeds. VEDETTE_SEEDS=A..B runs others; a failing one prints its seed, options and last events.
-// watchdog: 400s
+// watchdog: 600s
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { drawOptions } from '../../scenarios/engine/sim/options.ts';
