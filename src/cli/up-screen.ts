@@ -104,9 +104,10 @@ function terminalScreen({ supervisor, dashboard, brokerHttp, logs }: ScreenPorts
       if (news.length > NEWS_KEPT) news.shift();
       draw();
     },
+    /** The line that says so stands above the screen, which is drawn anew below it. */
     ready() {
       isReady = true;
-      draw();
+      if (drawn > 0) process.stdout.write(`\x1b[${drawn}A\x1b[0J`);
       drawn = 0;
     },
     close: () => clearInterval(timer),
