@@ -81,7 +81,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     group,
     log,
     out: ports.outbox,
-    isCurrent: ({ term }) => context().term === term && context().leader === self,
+    isCurrent: ({ term }) => context().term === term && leads(),
     onSent: ({ to, term }, lastIndex, bytes) =>
       send({ type: 'append.sent', peer: to, term, lastIndex, bytes, at: clock.monotonic() }),
     onError: ports.failed,
@@ -220,12 +220,17 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     send({ type: 'propose', ticket, count: payloads.length, bytes, at: clock.monotonic() });
   }
 
-  /** What is known to be in the way before the chart is asked. */
+  /** What is in the way that the chart does not see. Whoever does not lead says so, whatever its disk is like. */
   function obstacle(payload: Uint8Array): ProposalRefusal | null {
     if (stopped) return 'stopped';
     if (payload.length > limits.raft.entryBytesMax) return 'tooLarge';
+    if (!leads()) return null;
     if (log.full) return 'logFull';
     return log.pendingBytes > limits.raft.pendingWriteBytesMax ? 'uncommittedLimit' : null;
+  }
+
+  function leads(): boolean {
+    return context().leadership !== null;
   }
 
   function otherLeader(): BrokerId | null {
@@ -296,7 +301,10 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       }
       send(event);
     },
-    beat: () => send({ type: 'beat', at: clock.monotonic() }),
+    beat() {
+      // Nobody else does anything at a beat, and most groups of a broker are led elsewhere.
+      if (leads()) send({ type: 'beat', at: clock.monotonic() });
+    },
     peerClosed: (peer) => send({ type: 'peer.closed', peer, at: clock.monotonic() }),
     peerOpened: (peer) => send({ type: 'peer.opened', peer, at: clock.monotonic() }),
     stop() {

@@ -186,6 +186,15 @@ test('what is too large, or has no room, is refused before it is appended', () =
     assert.deepEqual(outcome.value, { outcome: 'notApplied', reason, leader: null });
   }
   assert.equal(leader.group.status.lastIndex, last);
+  const follower = nodes.follower();
+  follower.log.full = true;
+  const elsewhere = propose(follower, 'x');
+  nodes.clock.advance(1);
+  assert.deepEqual(
+    elsewhere.value,
+    { outcome: 'notApplied', reason: 'notLeader', leader: leader.id },
+    'whatever its disk is like',
+  );
   leader.log.pendingBytes = 0;
   const largest = propose(leader, new Uint8Array(limits.raft.entryBytesMax));
   nodes.until(() => largest.value !== undefined, 'the largest entry');

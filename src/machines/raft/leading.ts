@@ -1,4 +1,10 @@
-// A leader's decisions: each takes what happened, then `advance` draws the consequences in one order, whatever it was.
+// A leader's decisions: each takes in what happened, then `advance` draws the consequences in one order, whatever it was: commit,
+// replicate, tell, answer reads. The rules themselves are in replication.ts and reads.ts.
+//
+// Invariants
+//   1. A term begins with an entry of its own (§6.4, §3.6.2): with it everything before is committed, without waiting for a client.
+//   2. What is appended and not committed is limited in bytes: a leader cut off from its quorum refuses, it does not grow without end.
+//   3. When leadership ends nothing of it is left: reads are refused, what was known of followers is forgotten.
 import { assert, present } from '../../core/assert.ts';
 import type { Millis } from '../../core/ids.ts';
 import { drawTimeout } from './chance.ts';
@@ -34,7 +40,7 @@ function advanceWith(context: RaftContext, peer: string, progress: Progress, at:
   return advance(context, { ...leadership, progress: { ...leadership.progress, [peer]: progress } }, at);
 }
 
-/** §6.4, §3.6.2: a new leader's first entry is empty: with it everything before it is committed, without waiting for a client. */
+/** Appends the term's first entry, which is empty. */
 export const beginTerm: Decision = (context, { at }) => {
   const { self, term, peers } = context;
   const first = context.log.lastIndex + 1;
@@ -80,7 +86,6 @@ export const appendProposal: Decision = (context, event) => {
   return { changes: { log, leadership: { ...leadership, progress, uncommitted, uncommittedBytes } }, effects };
 };
 
-/** The limit's answer, so that a leader cut off from its quorum does not grow without end. */
 export const refuseOverLimit: Decision = (_context, event) =>
   event.type === 'propose'
     ? { effects: [{ type: 'refuseProposal', params: { ticket: event.ticket, reason: 'uncommittedLimit' } }] }
