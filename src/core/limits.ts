@@ -128,8 +128,12 @@ export const limits = {
     deadlineMs: 1_800,
     /** One attempt at one broker: a leader that hangs must not take all the time there is. */
     attemptMs: 700,
+    /** A leader without a quorum is given up after this: well before the broker that asked it gives up. */
+    confirmMs: 400,
     /** Between attempts to reach a shard's leader. */
-    retryMs: 50,
+    retryMs: 25,
+    /** A list of hosts waits this long for shards that do not answer; then it says which are missing. */
+    listMs: 1_000,
     /** Shards whose leadership is confirmed at once for one call. */
     readsMax: 16,
   },
@@ -221,7 +225,11 @@ export const limits = {
 
 /** @throws AssertionError when limits contradict each other; called once at start. */
 export function checkLimits(): void {
-  const { raft } = limits;
+  const { queries, raft, subscriptions } = limits;
   assert(raft.appendBytesMax <= raft.inflightBytesMax, 'an append message must fit into the in-flight window');
   assert(raft.entryBytesMax <= raft.uncommittedBytesMax, 'an entry must fit into the uncommitted limit');
+  assert(queries.confirmMs < queries.attemptMs, 'a leader without a quorum says so before its caller gives up');
+  assert(queries.attemptMs < queries.deadlineMs, 'a query has time for a second attempt');
+  const waiting = subscriptions.tailBytes + subscriptions.remoteBytes + subscriptions.readsMax * subscriptions.readBytes;
+  assert(waiting < subscriptions.bufferedBytesMax, 'a subscriber that keeps up stays below what may wait for one');
 }
