@@ -2,6 +2,7 @@ import { createBroker } from '../actors/broker.ts';
 import { prometheusText } from '../actors/cluster/broker-metrics.ts';
 import { brokerRoutes } from '../actors/cluster/http-routes.ts';
 import { kernels } from '../actors/kernels.ts';
+import { checkRaftOptions } from '../actors/raft/options.ts';
 import { openIdentity } from '../actors/stores/identity.ts';
 import { openLog } from '../actors/stores/log-store.ts';
 import { createNodeDisk } from '../actors/stores/node-disk.ts';
@@ -11,7 +12,7 @@ import { startGrpcServer } from '../actors/transports/grpc-server.ts';
 import { startHttpServer } from '../actors/transports/http-server.ts';
 import { invalidArgument, type VedetteError } from '../core/errors.ts';
 import { type ClusterId, parseBrokerId } from '../core/ids.ts';
-import { parseAddress, parseCount, parseDuration, parsePeers, parseSize } from '../core/units.ts';
+import { parseAddress, parseCount, parseDuration, parsePeers, parsePowerOfTwo, parseSize } from '../core/units.ts';
 import { createInspector } from '../streams/inspector.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
@@ -50,7 +51,7 @@ async function runBroker(values: Values): Promise<number> {
   const members = parsePeers(values.text('peers'), 'peers');
   const founding = {
     members,
-    shards: parseCount(values.text('shards'), 'shards', 1, 4096),
+    shards: parsePowerOfTwo(values.text('shards'), 'shards', 1, 4096),
     replicas: parseCount(values.text('replicas'), 'replicas', 1, 7),
   };
   if (members[id] === undefined)
@@ -60,6 +61,15 @@ async function runBroker(values: Values): Promise<number> {
   if (values.text('storage') !== 'embedded:')
     throw invalidArgument('storage', `--storage ${values.text('storage')}: only embedded: is in this release`);
 
+  const memoryBytes = parseSize(values.text('memory'), 'memory');
+  const raft = {
+    heartbeatMs: parseDuration(values.text('heartbeat'), 'heartbeat'),
+    electionMinMs: parseDuration(values.text('election-min'), 'election-min'),
+    electionMaxMs: parseDuration(values.text('election-max'), 'election-max'),
+    closedConnectionHint: true,
+  };
+  checkRaftOptions(raft);
+  // Everything that can be refused is refused by now: nothing was written yet.
   await checkFree(grpcAddress, 'grpc');
   await checkFree(httpAddress, 'http');
 
@@ -94,13 +104,8 @@ async function runBroker(values: Values): Promise<number> {
     peers,
     clients: clients.get,
     mintCluster: () => randomName(8) as ClusterId,
-    memoryBytes: parseSize(values.text('memory'), 'memory'),
-    raft: {
-      heartbeatMs: parseDuration(values.text('heartbeat'), 'heartbeat'),
-      electionMinMs: parseDuration(values.text('election-min'), 'election-min'),
-      electionMaxMs: parseDuration(values.text('election-max'), 'election-max'),
-      closedConnectionHint: true,
-    },
+    memoryBytes,
+    raft,
     warn: say,
   });
   failures.push((error) => broker.fail(error));
