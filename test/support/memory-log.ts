@@ -8,7 +8,7 @@ import type { Clock } from '../../src/streams/clock.ts';
 
 interface GroupState {
   hard: RecoveredGroup['hard'];
-  entries: readonly LogEntry[];
+  entries: LogEntry[];
 }
 /** What survives a crash. */
 export type MemoryDisk = Map<GroupId, GroupState>;
@@ -38,15 +38,15 @@ export interface MemoryLog extends LogStore {
   crash(): void;
 }
 
-const EMPTY: GroupState = { hard: { term: 0, votedFor: null }, entries: [] };
-
-function changed(state: GroupState, { hard, truncateAfter, entries = [] }: LogWrite): GroupState {
-  const kept =
-    truncateAfter === undefined ? state.entries : state.entries.filter(({ index }) => index <= truncateAfter);
-  entries.forEach(({ index }, at) =>
-    assert(index === kept.length + 1 + at, `entry ${index} does not follow ${kept.length + at}`),
-  );
-  return { hard: hard ?? state.hard, entries: [...kept, ...entries] };
+function change(groups: MemoryDisk, { group, hard, truncateAfter, entries = [] }: LogWrite): void {
+  const state = groups.get(group) ?? { hard: { term: 0, votedFor: null }, entries: [] };
+  groups.set(group, state);
+  if (hard !== undefined) state.hard = hard;
+  if (truncateAfter !== undefined) state.entries.length = Math.min(state.entries.length, truncateAfter);
+  for (const entry of entries) {
+    assert(entry.index === state.entries.length + 1, `entry ${entry.index} does not follow ${state.entries.length}`);
+    state.entries.push(entry);
+  }
 }
 
 function runsOf(entries: readonly LogEntry[]): TermRun[] {
@@ -60,7 +60,9 @@ function runsOf(entries: readonly LogEntry[]): TermRun[] {
 }
 
 export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryLogOptions): MemoryLog {
-  const groups = new Map(disk);
+  const groups: MemoryDisk = new Map(
+    [...disk].map(([group, { hard, entries }]) => [group, { hard, entries: [...entries] }]),
+  );
   const writes: LogWrite[] = [];
   let waiting: { readonly write: LogWrite; readonly synced: () => void }[] = [];
   let syncing = false;
@@ -80,7 +82,7 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
         return;
       }
       log.syncs++;
-      for (const { write } of batch) disk.set(write.group, changed(disk.get(write.group) ?? EMPTY, write));
+      for (const { write } of batch) change(disk, write);
       for (const { synced } of batch) if (!crashed) synced();
       sync();
     });
@@ -94,18 +96,18 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
     writes,
     syncs: 0,
     recovered(group) {
-      const { hard, entries } = groups.get(group) ?? EMPTY;
+      const { hard, entries } = groups.get(group) ?? { hard: { term: 0, votedFor: null }, entries: [] };
       return { hard, firstIndex: 1, previousTerm: 0, lastIndex: entries.length, runs: runsOf(entries) };
     },
     write(write, synced) {
       assert(!crashed, 'a dead process writes nothing');
-      groups.set(write.group, changed(groups.get(write.group) ?? EMPTY, write));
+      change(groups, write);
       writes.push(write);
       waiting.push({ write, synced });
       sync();
     },
     read(group, from, through, maxBytes, done) {
-      const { entries } = groups.get(group) ?? EMPTY;
+      const entries = groups.get(group)?.entries ?? [];
       assert(
         from >= 1 && from <= through && through <= entries.length,
         `${from} … ${through} are not all in the log of ${entries.length}`,
