@@ -15,6 +15,7 @@ export interface ChildSpec {
 }
 
 export interface ChildExit {
+  /** Neither code nor signal: there was no process to begin with. */
   readonly code: number | null;
   readonly signal: string | null;
   /** The last lines it said on stderr. */
@@ -47,7 +48,7 @@ export interface Supervisor {
   readonly news: Subject<string>;
   /** A process that cannot be started like this, and what it said. */
   readonly failed: Subject<{ readonly name: string; readonly message: string }>;
-  /** Stops the last-named first, so that nobody misses whom it needs; `done` when all have ended. */
+  /** Asks all to end, the last-named first, so that nobody misses whom it needs; `done` when all have ended. */
   stop(done: () => void): void;
 }
 
@@ -130,9 +131,8 @@ export function createSupervisor({ specs, processes, clock, random, inspector }:
   function restartLater(entry: Kept, deaths: number): void {
     const delay = Math.round(backoffDelay(deaths, { baseMs, maxMs }, random));
     const { code, signal, lastWords } = entry.lastExit ?? { code: null, signal: null, lastWords: '' };
-    const how = signal === null ? `ended with exit code ${code}` : `was killed by ${signal}`;
-    const words = code === null || code === 0 || lastWords === '' ? '' : ` (${lastWords.split('\n').at(-1)})`;
-    news.next(`${entry.spec.name} ${how}${words}: starting it again in ${delay} ms`);
+    const words = code === 0 || signal !== null || lastWords === '' ? '' : ` (${lastWords.split('\n').at(-1)})`;
+    news.next(`${entry.spec.name} ${howItEnded(code, signal)}${words}: starting it again in ${delay} ms`);
     const timer = clock.after(delay, () => {
       timers.delete(timer);
       tell(entry, 'retry.due');
@@ -165,6 +165,11 @@ export function createSupervisor({ specs, processes, clock, random, inspector }:
       for (const { entry } of kept.toReversed()) tell(entry, 'stop');
     },
   };
+}
+
+function howItEnded(code: number | null, signal: string | null): string {
+  if (signal !== null) return `was killed by ${signal}`;
+  return code === null ? 'could not be started' : `ended with exit code ${code}`;
 }
 
 const ended = (state: string): boolean => state === 'stopped' || state === 'failed';

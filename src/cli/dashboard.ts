@@ -1,14 +1,14 @@
 import { fileURLToPath } from 'node:url';
-import { createDashboard } from '../actors/visualization.ts';
+import { Subject } from 'rxjs';
 import { createMonitorClients } from '../actors/transports/grpc-client.ts';
 import { startHttpServer } from '../actors/transports/http-server.ts';
 import { openStaticFiles } from '../actors/transports/static-files.ts';
 import { startWsServer, type WsConnection } from '../actors/transports/ws-server.ts';
+import { createDashboard } from '../actors/visualization.ts';
 import { parseAddress, parseAddresses } from '../core/units.ts';
 import { createInspector } from '../streams/inspector.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
-import { Subject } from 'rxjs';
 import { checkFree } from './check-free.ts';
 import type { Command, Values } from './flags.ts';
 import { announce, randomName, say, stopSignal } from './process.ts';

@@ -47,7 +47,10 @@ export function parseFlags(command: Command, args: readonly string[], environmen
   const options = Object.fromEntries(
     Object.entries(flags).map(([name, { value }]) => [
       name,
-      { type: value === undefined ? ('boolean' as const) : ('string' as const) },
+      {
+        type: value === undefined ? ('boolean' as const) : ('string' as const),
+        ...(name === 'help' ? { short: 'h' } : {}),
+      },
     ]),
   );
   const { tokens } = parseArgs({ args: [...args], options, strict: false, allowPositionals: true, tokens: true });
@@ -58,7 +61,9 @@ export function parseFlags(command: Command, args: readonly string[], environmen
     if (token.kind !== 'option') continue;
     const flag = flags[token.name];
     if (flag === undefined) throw unknownFlag(token.rawName, Object.keys(flags), command.name);
-    if (flag.value !== undefined && (token.value === undefined || token.value === '')) {
+    // `--id --grpc ADDR` is a value forgotten; one that does begin with dashes is written --id=--x.
+    const isNextFlag = token.inlineValue !== true && token.value?.startsWith('--') === true;
+    if (flag.value !== undefined && (token.value === undefined || token.value === '' || isNextFlag)) {
       throw invalidArgument(token.name, `--${token.name} needs a value: --${token.name} ${flag.value}`);
     }
     if (flag.value === undefined && token.value !== undefined)
@@ -87,7 +92,13 @@ export function parseFlags(command: Command, args: readonly string[], environmen
       return value;
     },
     optional: find,
-    switch: (name) => find(name) === 'true' || find(name) === '1',
+    switch(name) {
+      const value = find(name) ?? 'false';
+      const at = ['false', '0', 'no', 'true', '1', 'yes'].indexOf(value.toLowerCase());
+      if (at < 0)
+        throw invalidArgument(name, `--${name} is a switch: ${JSON.stringify(value)} is neither true nor false`);
+      return at >= 3;
+    },
   };
 }
 
@@ -131,9 +142,21 @@ function readConfig(path: string | undefined, flags: Flags): Map<string, string>
         `--config ${path}: unknown name ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}`,
       );
     }
-    values.set(name, Array.isArray(value) ? value.join(',') : String(value));
+    if (value !== null) values.set(name, textOf(value, `--config ${path}: ${name}`));
   }
   return values;
+}
+
+/** Lists and maps are written as on the command line: `a,b` and `id=address,…`. */
+function textOf(value: unknown, where: string): string {
+  const isPlain = (item: unknown) => ['string', 'number', 'boolean'].includes(typeof item);
+  if (isPlain(value)) return String(value);
+  if (Array.isArray(value) && value.every(isPlain)) return value.join(',');
+  if (typeof value === 'object' && value !== null && !Array.isArray(value) && Object.values(value).every(isPlain))
+    return Object.entries(value)
+      .map(([key, item]) => `${key}=${item}`)
+      .join(',');
+  throw invalidArgument('config', `${where}: a value, a list or a map of values is expected`);
 }
 
 export function helpOf(command: Command): string {

@@ -1,4 +1,3 @@
-import { styleText } from 'node:util';
 import { createMonitorClients } from '../actors/transports/grpc-client.ts';
 import { createBrokerPool } from '../actors/visualization/broker-pool.ts';
 import { hostRoutes } from '../actors/visualization/host-routes.ts';
@@ -6,6 +5,7 @@ import { parseAddresses } from '../core/units.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
 import type { Command, Values } from './flags.ts';
+import { paintFor } from './paint.ts';
 import { randomName } from './process.ts';
 
 export const hostsCommand: Command = {
@@ -33,6 +33,8 @@ interface HostsAnswer {
   readonly complete: boolean;
 }
 
+const paint = paintFor(process.stdout);
+
 async function runHosts(values: Values): Promise<number> {
   const clock = createRealClock();
   const clients = createMonitorClients();
@@ -56,9 +58,9 @@ function table({ hosts, complete }: HostsAnswer, now: number): string {
   const rows = hosts.map(({ hostId, state, lastSeen, shard, owner }) => {
     const seen = lastSeen === null ? 'never' : `${Math.max(0, Math.round((now - lastSeen) / 1000))} s ago`;
     const color = state === 'online' ? 'green' : state === 'offline' ? 'red' : 'yellow';
-    return `${hostId.padEnd(width)}  ${styleText(color, state.padEnd(8))}  ${seen.padEnd(10)}  ${String(shard).padStart(5)}  ${owner}`;
+    return `${hostId.padEnd(width)}  ${paint(color, state.padEnd(8))}  ${seen.padEnd(10)}  ${String(shard).padStart(5)}  ${owner}`;
   });
-  const head = styleText('dim', `${'host'.padEnd(width)}  ${'state'.padEnd(8)}  ${'seen'.padEnd(10)}  shard  owner`);
-  const note = complete ? '' : styleText('yellow', 'Part of the cluster does not answer: hosts may be missing.\n');
+  const head = paint('dim', `${'host'.padEnd(width)}  ${'state'.padEnd(8)}  ${'seen'.padEnd(10)}  shard  owner`);
+  const note = complete ? '' : paint('yellow', 'Part of the cluster does not answer: hosts may be missing.\n');
   return hosts.length === 0 ? `No host has reported yet.\n${note}` : `${head}\n${rows.join('\n')}\n${note}`;
 }

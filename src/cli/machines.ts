@@ -1,8 +1,9 @@
-import { styleText } from 'node:util';
 import { createMonitorClients } from '../actors/transports/grpc-client.ts';
-import { unavailable, VedetteError } from '../core/errors.ts';
+import { describeError, invalidArgument, unavailable, VedetteError } from '../core/errors.ts';
 import { parseAddresses } from '../core/units.ts';
 import type { Command, Values } from './flags.ts';
+import { paintFor } from './paint.ts';
+import { say } from './process.ts';
 
 export const machinesCommand: Command = {
   name: 'machines',
@@ -28,27 +29,39 @@ interface Summary {
   readonly since: number;
 }
 
+const paint = paintFor(process.stdout);
+
 async function runMachines(values: Values): Promise<number> {
+  const [id, extra] = values.words;
+  if (extra !== undefined)
+    throw invalidArgument('words', `vedette machines takes one ID; ${JSON.stringify(extra)} is too much`);
   const addresses = await httpAddresses(parseAddresses(values.text('brokers'), 'brokers'));
-  const [id] = values.words;
   if (id !== undefined) return showOne(id, addresses);
   const query = new URLSearchParams();
   for (const name of ['kind', 'state']) {
     const value = values.optional(name);
     if (value !== undefined) query.set(name, value);
   }
-  const answers = await Promise.all(
+  const answers = await Promise.allSettled(
     [...addresses.values()].map((address) => get(address, `/api/v1/machines?${query}`)),
   );
-  const machines = answers.flatMap((answer) => (answer as { machines: Summary[] }).machines);
+  const machines: Summary[] = [];
+  const silent: string[] = [];
+  [...addresses.keys()].forEach((broker, at) => {
+    const answer = answers[at];
+    if (answer?.status === 'fulfilled') machines.push(...(answer.value as { machines: Summary[] }).machines);
+    else silent.push(broker);
+  });
+  if (silent.length > 0) say(`does not answer: ${silent.join(', ')}`);
+  const complete = silent.length === 0;
   if (values.switch('json')) {
-    process.stdout.write(`${JSON.stringify({ machines })}\n`);
+    process.stdout.write(`${JSON.stringify({ machines, complete })}\n`);
     return 0;
   }
   const width = Math.max(0, ...machines.map((machine) => machine.id.length));
   for (const { id: name, state, since } of machines) {
     process.stdout.write(
-      `${name.padEnd(width)}  ${state.padEnd(20)}  ${styleText('dim', `${Math.round((Date.now() - since) / 1000)} s`)}\n`,
+      `${name.padEnd(width)}  ${state.padEnd(20)}  ${paint('dim', `${Math.round((Date.now() - since) / 1000)} s`)}\n`,
     );
   }
   return 0;
@@ -88,7 +101,12 @@ async function httpAddresses(seeds: readonly string[]): Promise<Map<string, stri
 }
 
 async function get(address: string, path: string): Promise<unknown> {
-  const response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(5_000) });
+  let response: Response;
+  try {
+    response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(5_000) });
+  } catch (error) {
+    throw unavailable(`the broker at ${address} does not answer (${describeError(error)})`);
+  }
   const body = await response.json();
   if (response.ok) return body;
   const { error } = body as { error?: { message?: string } };

@@ -9,7 +9,7 @@ import { dashboardCommand } from './dashboard.ts';
 import { type Command, helpOf, parseFlags } from './flags.ts';
 import { hostsCommand } from './hosts.ts';
 import { machinesCommand } from './machines.ts';
-import { fail } from './process.ts';
+import { fail, prepareProcess } from './process.ts';
 import { upCommand } from './up.ts';
 
 const COMMANDS: readonly Command[] = [
@@ -35,9 +35,13 @@ function overview(): string {
 
 async function run(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
-  if (name === undefined || name === '--help' || name === 'help') {
+  if (name === undefined) {
+    process.stderr.write(overview());
+    return 2;
+  }
+  if (['--help', '-h', 'help'].includes(name)) {
     process.stdout.write(overview());
-    return name === undefined ? 2 : 0;
+    return 0;
   }
   if (name === '--version') {
     process.stdout.write(`vedette ${version()}\n`);
@@ -54,7 +58,8 @@ async function run(args: readonly string[]): Promise<number> {
       : near === undefined
         ? 'vedette --help lists the commands'
         : `did you mean ${near}?`;
-    process.stderr.write(`vedette: unknown command ${JSON.stringify(name)}: ${hint}\n`);
+    const what = name.startsWith('-') ? 'a command comes first, not' : 'unknown command';
+    process.stderr.write(`vedette: ${what} ${JSON.stringify(name)}: ${hint}\n`);
     return 2;
   }
   const values = parseFlags(command, rest, process.env);
@@ -65,8 +70,7 @@ async function run(args: readonly string[]): Promise<number> {
   return command.run(values);
 }
 
-process.on('uncaughtException', fail);
-process.on('unhandledRejection', fail);
+prepareProcess();
 run(process.argv.slice(2)).then(
   (code) => process.exit(code),
   (error: unknown) => fail(error),

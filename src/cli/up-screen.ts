@@ -1,25 +1,32 @@
-// What `vedette up` shows: one calm screen on a terminal, plain lines elsewhere.
-import { styleText } from 'node:util';
-import type { ChildView, Supervisor } from '../actors/supervisor.ts';
+// What `vedette up` shows: one calm screen on a terminal, drawn in place at most twice a second; plain lines elsewhere.
+import type { ChildView } from '../actors/supervisor.ts';
+import { type Paint, paintFor } from './paint.ts';
+import { clusterFigures, type Figures, noFigures } from './up-figures.ts';
 
 export interface Screen {
   say(line: string): void;
+  /** Everything runs. What is printed after this call stays above whatever is drawn later. */
   ready(): void;
   close(): void;
 }
 
 export interface ScreenPorts {
-  readonly supervisor: Supervisor;
+  readonly children: () => readonly ChildView[];
+  /** What is told of a child besides: where it listens. */
+  readonly places: ReadonlyMap<string, string>;
   readonly dashboard: string;
   readonly brokerHttp: readonly string[];
+  /** How many brokers hold each host. */
+  readonly copies: number;
   readonly logs: string;
 }
 
-const EVERY_MS = 1_000;
+const LOOK_EVERY_MS = 1_000;
+const DRAW_EVERY_MS = 500;
 const NEWS_KEPT = 6;
 
 export function openScreen(ports: ScreenPorts): Screen {
-  return process.stdout.isTTY ? terminalScreen(ports) : plainScreen();
+  return process.stdout.isTTY ? terminalScreen(ports, process.stdout) : plainScreen();
 }
 
 function plainScreen(): Screen {
@@ -30,114 +37,136 @@ function plainScreen(): Screen {
   };
 }
 
-interface ClusterAnswer {
-  readonly leader: string | null;
-  readonly shards: readonly { readonly leader: string | null }[];
-}
-interface FiguresAnswer {
-  readonly ackedRows: number;
-  readonly samplesApplied: number;
-  readonly hosts: number;
-}
-
-interface Figures {
-  readonly leader: string | null;
-  readonly leads: ReadonlyMap<string, number>;
-  readonly rowsPerSecond: number | null;
-  readonly hosts: number;
-}
-
-function terminalScreen({ supervisor, dashboard, brokerHttp, logs }: ScreenPorts): Screen {
+function terminalScreen(ports: ScreenPorts, out: NodeJS.WriteStream): Screen {
+  const paint = paintFor(out);
+  const look = clusterFigures(ports.brokerHttp, ports.copies);
   const news: string[] = [];
-  let figures: Figures = { leader: null, leads: new Map(), rowsPerSecond: null, hosts: 0 };
-  let before: { readonly rows: number; readonly at: number } | null = null;
-  let drawn = 0;
+  let figures = noFigures;
   let isReady = false;
-
-  async function look(): Promise<void> {
-    const [cluster, ...perBroker] = await Promise.all([
-      firstOf<ClusterAnswer>(brokerHttp, '/api/v1/cluster/status'),
-      ...brokerHttp.map((address) => ask<FiguresAnswer>(address, '/api/v1/cluster/metrics')),
-    ]);
-    const answered = perBroker.filter((answer) => answer !== null);
-    const rows = answered.reduce((total, { ackedRows }) => total + ackedRows, 0);
-    const now = performance.now();
-    const whole = answered.length === brokerHttp.length;
-    const rate =
-      before === null || !whole || rows < before.rows ? null : ((rows - before.rows) * 1000) / (now - before.at);
-    before = whole ? { rows, at: now } : null;
-    const leads = new Map<string, number>();
-    for (const { leader } of cluster?.shards ?? [])
-      if (leader !== null) leads.set(leader, (leads.get(leader) ?? 0) + 1);
-    figures = {
-      leader: cluster?.leader ?? null,
-      leads,
-      rowsPerSecond: rate,
-      hosts: Math.max(0, ...answered.map(({ hosts }) => hosts)),
-    };
-  }
+  let height = 0;
+  let due: NodeJS.Timeout | null = null;
+  let drawnAt = 0;
 
   function draw(): void {
-    const lines = [
-      '',
-      `  ${styleText('bold', 'vedette')}   ${isReady ? styleText('cyan', `http://${dashboard}/`) : styleText('dim', 'starting …')}`,
-      '',
-      ...supervisor.children.map((child) => `  ${childLine(child, figures)}`),
-      '',
-      `  ${figures.hosts} ${figures.hosts === 1 ? 'host' : 'hosts'} · ${figures.rowsPerSecond === null ? '–' : figures.rowsPerSecond.toFixed(1)} rows/s acknowledged`,
-      styleText('dim', `  logs in ${logs} · Ctrl-C stops everything`),
-      '',
-      ...news.map((line) => `  ${line}`),
-    ];
-    const up = drawn === 0 ? '' : `\x1b[${drawn}A`;
-    process.stdout.write(`${up}${lines.map((line) => `\x1b[2K${line}`).join('\n')}\n\x1b[0J`);
-    drawn = lines.length;
+    due = null;
+    drawnAt = performance.now();
+    const lines = renderScreen(
+      { ...ports, children: ports.children(), figures, isReady, news, now: Date.now() },
+      paint,
+    );
+    // One line less than the terminal has, so that it never scrolls what is drawn over next time.
+    const shown = lines.slice(0, Math.max(1, out.rows - 1)).map((line) => `\x1b[2K${clip(line, out.columns)}\n`);
+    out.write(`${backToTop()}${shown.join('')}\x1b[0J`);
+    height = shown.length;
+  }
+  const backToTop = () => (height === 0 ? '' : `\x1b[${height}A`);
+  function drawSoon(): void {
+    due ??= setTimeout(draw, Math.max(0, drawnAt + DRAW_EVERY_MS - performance.now()));
   }
 
-  const timer = setInterval(() => {
-    void look().then(draw);
-  }, EVERY_MS);
+  const looking = setInterval(() => {
+    void look().then((found) => {
+      figures = found;
+      drawSoon();
+    });
+  }, LOOK_EVERY_MS);
+  // What was drawn breaks its lines anew when the width changes: begun again on a clear screen.
+  const resized = () => {
+    height = 0;
+    out.write('\x1b[2J\x1b[H');
+    drawSoon();
+  };
+  out.on('resize', resized);
   draw();
   return {
     say(line) {
-      news.push(`${styleText('dim', new Date().toLocaleTimeString())}  ${line}`);
+      news.push(`${paint('dim', new Date().toLocaleTimeString())}  ${line}`);
       if (news.length > NEWS_KEPT) news.shift();
-      draw();
+      drawSoon();
     },
-    /** The line that says so stands above the screen, which is drawn anew below it. */
     ready() {
       isReady = true;
-      if (drawn > 0) process.stdout.write(`\x1b[${drawn}A\x1b[0J`);
-      drawn = 0;
+      out.write(`${backToTop()}\x1b[0J`);
+      height = 0;
+      drawSoon();
     },
-    close: () => clearInterval(timer),
+    close() {
+      clearInterval(looking);
+      if (due !== null) clearTimeout(due);
+      out.off('resize', resized);
+      draw();
+    },
   };
 }
 
-function childLine({ name, state, pid, restarts, since }: ChildView, { leader, leads }: Figures): string {
+export interface ScreenContent {
+  readonly children: readonly ChildView[];
+  readonly places: ReadonlyMap<string, string>;
+  readonly dashboard: string;
+  readonly logs: string;
+  readonly figures: Figures;
+  readonly isReady: boolean;
+  readonly news: readonly string[];
+  /** Milliseconds since 1970. */
+  readonly now: number;
+}
+
+/** The lines of the screen. */
+export function renderScreen(content: ScreenContent, paint: Paint): string[] {
+  const { children, dashboard, figures, isReady, logs, news } = content;
+  const where = isReady ? paint('cyan', `http://${dashboard}/`) : paint('dim', 'starting …');
+  const hosts = figures.hosts === null ? '–' : String(figures.hosts);
+  const rate = figures.rowsPerSecond === null ? '–' : figures.rowsPerSecond.toFixed(1);
+  return [
+    '',
+    `  ${paint('bold', 'vedette')}   ${where}`,
+    '',
+    ...children.map((child) => `  ${childLine(child, content, paint)}`),
+    '',
+    `  ${hosts} ${hosts === '1' ? 'host' : 'hosts'} · ${rate} rows/s acknowledged`,
+    paint('dim', `  logs in ${logs} · Ctrl-C stops everything`),
+    '',
+    ...news.map((line) => `  ${line}`),
+  ];
+}
+
+function childLine(child: ChildView, { figures, places, now }: ScreenContent, paint: Paint): string {
+  const { name, state, pid, restarts, since } = child;
   const color = state === 'ready' ? 'green' : state === 'failed' ? 'red' : 'yellow';
-  const role =
-    leads.has(name) || leader === name
-      ? `leads ${leads.get(name) ?? 0} shards${leader === name ? ' and the control group' : ''}`
-      : '';
-  const again = restarts === 0 ? '' : styleText('yellow', `  restarted ${restarts}×`);
-  const age = `${Math.round((Date.now() - since) / 1000)} s`;
-  return `${styleText(color, '●')} ${name.padEnd(10)} ${state.padEnd(10)} pid ${String(pid ?? '–').padEnd(7)} ${age.padStart(6)}  ${styleText('dim', role)}${again}`;
+  const placeWidth = Math.max(0, ...[...places.values()].map((place) => place.length));
+  const led = figures.leads.get(name);
+  const leads = [
+    ...(led === undefined ? [] : [`${led} ${led === 1 ? 'shard' : 'shards'}`]),
+    ...(figures.leader === name ? ['the control group'] : []),
+  ];
+  return [
+    `${paint(color, '●')} ${name.padEnd(10)} ${state.padEnd(10)}`,
+    (places.get(name) ?? '').padEnd(placeWidth),
+    `pid ${String(pid ?? '–').padEnd(7)} ${age(now - since).padStart(5)}`,
+    leads.length === 0 ? '' : paint('dim', `leads ${leads.join(' and ')}`),
+    restarts === 0 ? '' : paint('yellow', `restarted ${restarts}×`),
+  ]
+    .filter((part) => part !== '')
+    .join('  ');
 }
 
-async function ask<T>(address: string, path: string): Promise<T | null> {
-  try {
-    const response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(800) });
-    return response.ok ? ((await response.json()) as T) : null;
-  } catch {
-    return null;
-  }
+function age(milliseconds: number): string {
+  const seconds = Math.max(0, Math.round(milliseconds / 1000));
+  if (seconds < 100) return `${seconds} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 100 ? `${minutes} m` : `${Math.round(minutes / 60)} h`;
 }
 
-async function firstOf<T>(addresses: readonly string[], path: string): Promise<T | null> {
-  for (const address of addresses) {
-    const answer = await ask<T>(address, path);
-    if (answer !== null) return answer;
+/** At most `width` characters of a line; colours take no room. */
+export function clip(line: string, width: number): string {
+  let room = width;
+  let kept = '';
+  let isColor = false;
+  for (const character of line) {
+    if (character === '\x1b') isColor = true;
+    else if (!isColor && --room < 0) return `${kept}\x1b[0m`;
+    else if (character === 'm') isColor = false;
+    kept += character;
   }
-  return null;
+  return kept;
 }

@@ -6,14 +6,14 @@ import { type ChildSpec, createSupervisor, type Supervisor } from '../actors/sup
 import { createChildProcesses } from '../actors/transports/child-processes.ts';
 import { invalidArgument } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { parseAddress, parseCount } from '../core/units.ts';
+import { parseAddress, parseCount, parsePowerOfTwo } from '../core/units.ts';
 import { createInspector } from '../streams/inspector.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
 import { checkFree } from './check-free.ts';
 import type { Command, Values } from './flags.ts';
 import { announce, randomName, stopSignal } from './process.ts';
-import { type Screen, openScreen } from './up-screen.ts';
+import { openScreen } from './up-screen.ts';
 
 export const upCommand: Command = {
   name: 'up',
@@ -34,20 +34,31 @@ export const upCommand: Command = {
 
 interface Plan {
   readonly specs: readonly ChildSpec[];
-  /** Addresses to be free, and the flag that names each. */
+  /** Addresses to be free, and the flag that moves each. */
   readonly addresses: readonly { readonly address: string; readonly flag: string }[];
+  /** Where each child listens, for people. */
+  readonly places: ReadonlyMap<string, string>;
   readonly dashboard: string;
   readonly brokerHttp: readonly string[];
+  readonly copies: number;
   readonly logs: string;
 }
 
+const PORT_MAX = 65_535;
+
+/** @throws VedetteError INVALID_ARGUMENT naming the flag. */
 function planOf(values: Values, data: string): Plan {
   const count = parseCount(values.text('brokers'), 'brokers', 1, limits.peers.brokersMax);
-  const grpcBase = parseCount(values.text('grpc-base'), 'grpc-base', 1, 65_000);
-  const httpBase = parseCount(values.text('http-base'), 'http-base', 1, 65_000);
+  const replicas = parseCount(values.text('replicas'), 'replicas', 1, 7);
+  const shards = parsePowerOfTwo(values.text('shards'), 'shards', 1, 4096);
+  const grpcBase = parseCount(values.text('grpc-base'), 'grpc-base', 1, PORT_MAX - count);
+  const httpBase = parseCount(values.text('http-base'), 'http-base', 1, PORT_MAX - count);
   const dashboard = parseAddress(values.text('dashboard'), 'dashboard');
   if (parseCount(values.text('hosts'), 'hosts', 0, 100_000) > 0)
     throw invalidArgument('hosts', '--hosts: synthetic hosts are not in this release');
+  const storage = values.text('storage');
+  if (storage !== 'embedded:')
+    throw invalidArgument('storage', `--storage ${storage}: only embedded: is in this release`);
   const brokers = Array.from({ length: count }, (_, at) => ({
     id: `broker-${at + 1}`,
     grpc: `127.0.0.1:${grpcBase + at + 1}`,
@@ -55,16 +66,7 @@ function planOf(values: Values, data: string): Plan {
   }));
   const peers = brokers.map(({ id, grpc }) => `${id}=${grpc}`).join(',');
   const seeds = brokers.map(({ grpc }) => grpc).join(',');
-  const shared = [
-    '--peers',
-    peers,
-    '--shards',
-    values.text('shards'),
-    '--replicas',
-    values.text('replicas'),
-    '--storage',
-    values.text('storage'),
-  ];
+  const shared = ['--peers', peers, '--shards', String(shards), '--replicas', String(replicas)];
   return {
     specs: [
       ...brokers.map(({ id, grpc, http }) => ({
@@ -79,20 +81,38 @@ function planOf(values: Values, data: string): Plan {
       ...brokers.map(({ http }) => ({ address: http, flag: 'http-base' })),
       { address: dashboard, flag: 'dashboard' },
     ],
+    places: new Map([
+      ...brokers.map(({ id, grpc, http }) => [id, `gRPC ${grpc} · HTTP ${http}`] as const),
+      ['dashboard', `HTTP ${dashboard}`],
+    ]),
     dashboard,
     brokerHttp: brokers.map(({ http }) => http),
+    copies: Math.min(count, replicas),
     logs: join(data, 'logs'),
   };
+}
+
+async function checkPorts({ addresses }: Plan): Promise<void> {
+  const taken = new Map<string, string>();
+  for (const { address, flag } of addresses) {
+    const other = taken.get(address);
+    if (other !== undefined)
+      throw invalidArgument(flag, `--${other} and --${flag} both give ${address} away; move one of them`);
+    taken.set(address, flag);
+    await checkFree(address, flag);
+  }
 }
 
 async function runUp(values: Values): Promise<number> {
   const data = resolve(values.text('data'));
   const plan = planOf(values, data);
   const disk = createNodeDisk();
+  // Nothing is made before the ports are known to be free; but where another `vedette up` runs, that is what is said.
+  if (!disk.exists(data)) await checkPorts(plan);
   disk.makeDirectory(data);
   const lock = disk.lock(join(data, 'lock'));
   try {
-    for (const { address, flag } of plan.addresses) await checkFree(address, flag);
+    await checkPorts(plan);
     return await supervise(plan);
   } finally {
     lock.release();
@@ -109,38 +129,33 @@ async function supervise(plan: Plan): Promise<number> {
     random: createRandom(randomName()),
     inspector: createInspector({ clock }),
   });
-  const screen = openScreen({ supervisor, dashboard: plan.dashboard, brokerHttp: plan.brokerHttp, logs: plan.logs });
+  const screen = openScreen({ ...plan, children: () => supervisor.children });
   supervisor.news.subscribe((line) => screen.say(line));
-  const code = await Promise.race([
-    untilReady(supervisor, plan, screen)
-      .then(() => stopSignal())
-      .then((reason) => ended(screen, reason, 0)),
-    stopEarly(screen),
-    untilFailed(supervisor, screen),
+  const readiness = setInterval(() => {
+    if (!supervisor.allReady) return;
+    clearInterval(readiness);
+    screen.ready();
+    announce(`vedette ready: http://${plan.dashboard}/`);
+  }, READY_CHECK_MS);
+  const { reason, code } = await Promise.race([
+    stopSignal().then((signal) => ({ reason: `stopping: ${signal}`, code: 0 })),
+    refusal(supervisor),
   ]);
+  clearInterval(readiness);
+  screen.say(reason);
   await new Promise<void>((done) => supervisor.stop(done));
   screen.close();
   return code;
 }
 
-function ended(screen: Screen, reason: string, code: number): number {
-  screen.say(`stopping: ${reason}`);
-  return code;
-}
+const READY_CHECK_MS = 50;
 
-const stopEarly = (screen: Screen): Promise<number> => stopSignal().then((reason) => ended(screen, reason, 0));
-
-function untilFailed(supervisor: Supervisor, screen: Screen): Promise<number> {
+/** A process that cannot be started like this: the same as wrong usage of `up` itself. */
+function refusal(supervisor: Supervisor): Promise<{ reason: string; code: number }> {
   return new Promise((resolve) => {
     supervisor.failed.subscribe(({ name, message }) => {
-      screen.say(`${name} cannot be started: ${message || 'it gave no reason'}`);
-      resolve(2);
+      const words = message.split('vedette: ').at(-1) || 'it gave no reason';
+      resolve({ reason: `${name} cannot be started: ${words}`, code: 2 });
     });
   });
-}
-
-async function untilReady(supervisor: Supervisor, { dashboard }: Plan, screen: Screen): Promise<void> {
-  while (!supervisor.allReady) await new Promise((resolve) => setTimeout(resolve, 50));
-  screen.ready();
-  announce(`vedette ready: http://${dashboard}/`);
 }

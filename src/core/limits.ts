@@ -146,6 +146,12 @@ export const limits = {
     /** Between a death and the next start. */
     restartBaseMs: 100,
     restartMaxMs: 10_000,
+    /** A process that was asked to stop, and is still there after this, ends itself without more ado. */
+    stopPatienceMs: 10_000,
+    /** A process's log file that has grown to this is renamed to `.1`, in place of the one before it. */
+    logBytesMax: 8 * MIB,
+    /** Of what a process said last, told when it dies. */
+    lastWordsLines: 5,
   },
   /** Links between brokers. */
   peers: {
@@ -155,9 +161,23 @@ export const limits = {
     downAfterMs: 10_000,
     /** How often silence is looked at. */
     tickMs: 500,
-    /** Between attempts to dial. */
+    /** What each tells the other at least this often, so that silence means something. */
+    beatMs: 1_000,
+    /** Between attempts to dial, or to knock. */
     redialBaseMs: 20,
     redialMaxMs: 1_000,
+    /** Up for this long: earlier failures are forgotten. */
+    steadyAfterMs: 2_000,
+    /** A stream on which no hello came by then is ended. */
+    helloTimeoutMs: 5_000,
+    /** Streams of callers that have not said who they are; one more is refused. */
+    strangersMax: 64,
+    /** Payload bytes of Raft messages in one frame; what is more goes in further ones. A single larger message goes alone. */
+    frameBytes: 1 * MIB,
+    /** Payload bytes of Raft messages for one peer in one turn of the loop. More are dropped, and counted: Raft sends again. */
+    outboxBytesMax: 32 * MIB,
+    /** Proposals under way to other brokers; one more is refused with RESOURCE_EXHAUSTED. */
+    forwardsMax: 10_000,
     /** Brokers in a cluster: each of them votes in the control group. */
     brokersMax: 7,
   },
@@ -230,6 +250,7 @@ export function checkLimits(): void {
   assert(raft.entryBytesMax <= raft.uncommittedBytesMax, 'an entry must fit into the uncommitted limit');
   assert(queries.confirmMs < queries.attemptMs, 'a leader without a quorum says so before its caller gives up');
   assert(queries.attemptMs < queries.deadlineMs, 'a query has time for a second attempt');
-  const waiting = subscriptions.tailBytes + subscriptions.remoteBytes + subscriptions.readsMax * subscriptions.readBytes;
+  const waiting =
+    subscriptions.tailBytes + subscriptions.remoteBytes + subscriptions.readsMax * subscriptions.readBytes;
   assert(waiting < subscriptions.bufferedBytesMax, 'a subscriber that keeps up stays below what may wait for one');
 }

@@ -64,6 +64,14 @@ export function parseCount(text: string, field: string, low: number, high: numbe
   return value;
 }
 
+/** @throws VedetteError INVALID_ARGUMENT naming `field`, and the nearest numbers that would do. */
+export function parsePowerOfTwo(text: string, field: string, low: number, high: number): number {
+  const value = parseCount(text, field, low, high);
+  const below = 2 ** Math.floor(Math.log2(value));
+  if (below === value) return value;
+  throw invalidArgument(field, `--${field} ${value} is no power of two; the nearest are ${below} and ${below * 2}`);
+}
+
 /** The word of `known` that is fewest changes away (Levenshtein); undefined when none is near. */
 export function nearest(word: string, known: readonly string[]): string | undefined {
   let best: string | undefined;

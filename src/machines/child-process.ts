@@ -2,6 +2,10 @@
 //
 //   starting ──ready──▶ ready        died, in either ──▶ backingOff ──retry.due──▶ starting
 //   stop, in any state ──▶ stopping ──exited──▶ stopped        refused (exit code 2: wrong usage) ──▶ failed
+//
+//   1. A refusal is final only while the process has never been ready: once it was, the way it is started is right, and what stands
+//      against it (a port that is not free again yet) may pass.
+//   2. Whatever happens after `stop`, nothing is started again.
 import { assign, setup } from 'xstate';
 import type { Millis } from '../core/ids.ts';
 
@@ -16,6 +20,7 @@ export interface ChildProcessContext extends ChildProcessInput {
   /** Deaths in a row, none of them after a steady time. */
   readonly deaths: number;
   readonly restarts: number;
+  readonly wasReady: boolean;
 }
 
 export type ChildProcessEvent = { readonly at: Millis } & (
@@ -41,6 +46,7 @@ const restartLater = { type: 'scheduleRestart', params: ({ context }: Scope) => 
 export const childProcessMachine = setup({
   types: { context: {} as ChildProcessContext, events: {} as ChildProcessEvent, input: {} as ChildProcessInput },
   delays: { steady: ({ context }) => context.steadyMs, grace: ({ context }) => context.graceMs },
+  guards: { wasReady: ({ context }) => context.wasReady },
   actions: {
     spawn: noEffect,
     terminate: noEffect,
@@ -52,22 +58,29 @@ export const childProcessMachine = setup({
       restarts: ({ context }) => context.restarts + 1,
     }),
     forgetDeaths: assign({ deaths: 0 }),
+    rememberReady: assign({ wasReady: true }),
   },
 }).createMachine({
   id: 'child-process',
   description: 'A process that is kept running.',
-  context: ({ input }) => ({ ...input, deaths: 0, restarts: 0 }),
+  context: ({ input }) => ({ ...input, deaths: 0, restarts: 0, wasReady: false }),
   initial: 'starting',
   states: {
     starting: {
       description: 'Spawned; it has not said that it is ready.',
       entry: 'spawn',
-      on: { ready: 'ready', exited: 'backingOff', refused: 'failed', stop: 'stopping' },
+      on: {
+        ready: 'ready',
+        exited: 'backingOff',
+        refused: [{ guard: 'wasReady', target: 'backingOff' }, 'failed'],
+        stop: 'stopping',
+      },
     },
     ready: {
       description: 'It works.',
+      entry: 'rememberReady',
       initial: 'fresh',
-      on: { exited: 'backingOff', refused: 'failed', stop: 'stopping' },
+      on: { exited: 'backingOff', refused: 'backingOff', stop: 'stopping' },
       states: {
         fresh: { description: 'Not for long yet.', after: { steady: { target: 'steady', actions: 'forgetDeaths' } } },
         steady: { description: 'For a while.' },

@@ -1,34 +1,28 @@
 // Real processes for the supervisor. Their output goes to a file each; readiness comes over the channel between parent and child,
 // and the channel's end tells a child that its parent is gone.
 import { fork } from 'node:child_process';
-import { createWriteStream, mkdirSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
+import { limits } from '../../core/limits.ts';
 import type { ChildProcesses } from '../supervisor.ts';
-
-const LAST_WORDS_LINES = 5;
+import { openLogFile } from './log-file.ts';
 
 /** @param program the module to run with each child's arguments. @param logDirectory made when it is not there. */
 export function createChildProcesses(program: string, logDirectory: string): ChildProcesses {
   mkdirSync(logDirectory, { recursive: true });
   return {
     spawn({ name, args }, on) {
-      const output = createWriteStream(join(logDirectory, `${name}.log`), { flags: 'a' });
-      let lastWords: string[] = [];
+      const log = openLogFile(join(logDirectory, `${name}.log`), limits.supervisor.logBytesMax);
+      let said = '';
       const child = fork(program, [...args], {
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-        execArgv: ['--enable-source-maps'],
-        env: { ...process.env, VEDETTE_SUPERVISED: '1' },
+        execArgv: ['--enable-source-maps', ...ownLoaders()],
+        env: environment(),
       });
-      child.stdout?.pipe(output, { end: false });
+      child.stdout?.on('data', (chunk: Buffer) => log.write(chunk));
       child.stderr?.on('data', (chunk: Buffer) => {
-        output.write(chunk);
-        lastWords = [
-          ...lastWords,
-          ...chunk
-            .toString('utf8')
-            .split('\n')
-            .filter((line) => line !== ''),
-        ].slice(-LAST_WORDS_LINES);
+        log.write(chunk);
+        said = lastLines(said + chunk.toString('utf8'));
       });
       child.on('message', (message) => {
         if (typeof message === 'object' && message !== null && 'ready' in message) on.ready();
@@ -37,13 +31,15 @@ export function createChildProcesses(program: string, logDirectory: string): Chi
       const end = (code: number | null, signal: string | null) => {
         if (over) return;
         over = true;
-        output.end();
-        on.exited({ code, signal, lastWords: lastWords.join('\n') });
+        log.close();
+        on.exited({ code, signal, lastWords: said.trimEnd() });
       };
-      // 'close' comes after the output has been read to its end; 'error' when there was no process to begin with.
+      // 'close' comes after the output has been read to its end; 'error' when there was no process to begin with, or when a signal
+      // or message could not be sent to one that is just ending.
       child.on('close', end);
       child.on('error', (error) => {
-        lastWords = [error.message];
+        if (child.pid !== undefined) return;
+        said = error.message;
         end(null, null);
       });
       return {
@@ -53,4 +49,22 @@ export function createChildProcesses(program: string, logDirectory: string): Chi
       };
     },
   };
+}
+
+/** Ours, but for the configuration file: its names are those of our flags, not of the children's. */
+function environment(): NodeJS.ProcessEnv {
+  const { VEDETTE_CONFIG: _, ...rest } = process.env;
+  return { ...rest, VEDETTE_SUPERVISED: '1' };
+}
+
+/** What reads TypeScript for us reads it for the children, too. */
+function ownLoaders(): string[] {
+  const at = process.execArgv.indexOf('--import');
+  return at < 0 ? [] : process.execArgv.slice(at, at + 2);
+}
+
+function lastLines(text: string): string {
+  const lines = text.split('\n').filter((line) => line !== '');
+  const kept = lines.slice(-limits.supervisor.lastWordsLines).join('\n');
+  return text.endsWith('\n') ? `${kept}\n` : kept;
 }
