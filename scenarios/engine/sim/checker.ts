@@ -4,9 +4,11 @@
 // Everything is incremental: a member's log is compared with the history only where it was not compared before, so that a turn
 // which changed nothing costs a few comparisons of numbers.
 import type { LogEntry, LogWrite, RecoveredGroup } from '../../../src/actors/stores/log.ts';
-import type { ProposalOutcome, RaftStatus } from '../../../src/actors/raft-group.ts';
+import type { RaftStatus } from '../../../src/actors/raft-group.ts';
 import type { BrokerId, GroupId, LogIndex, Term } from '../../../src/core/ids.ts';
 import type { RaftMessage } from '../../../src/machines/raft/messages.ts';
+import { createHistory, type History } from './history.ts';
+import { createLogMatching } from './log-matching.ts';
 import { createLogShadow, fingerprint, type LogShadow, type ShadowEntry } from './log-shadow.ts';
 import type { Trace } from './trace.ts';
 import { rule, Violation } from './violation.ts';
@@ -20,16 +22,9 @@ export interface GroupChecker {
   applied(member: number, entries: readonly LogEntry[], status: RaftStatus): void;
   /** After each turn of a member. */
   turned(member: number, status: RaftStatus): void;
-  proposed(proposal: number): void;
-  settled(proposal: number, outcome: ProposalOutcome): void;
-  /** The index that a read which begins now must reach. */
-  readonly readFloor: LogIndex;
+  readonly history: History;
   /** A read that began when the floor was `floor` was answered by a member. */
   answered(member: number, floor: LogIndex): void;
-  readonly committed: LogIndex;
-  readonly acknowledged: number;
-  /** A proposal's place in the history; undefined when it was never committed. */
-  placeOf(proposal: number): LogIndex | undefined;
   pendingWrites(member: number): number;
   appliedBy(member: number): LogIndex;
 }
@@ -73,19 +68,11 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     applied: 0,
   }));
   const quorum = Math.floor(names.length / 2) + 1;
-  /** The committed entries, each with the term in which it was committed. */
-  const history: ShadowEntry[] = [];
-  const committedIn: Term[] = [];
+  const history = createHistory(group);
+  const matching = createLogMatching();
   const leaders = new Map<Term, number>();
   /** Who a member voted for, by term. */
   const votes = names.map(() => new Map<Term, BrokerId>());
-  /** Every entry that was ever written, by term and index, with the term before it: logs that agree there agree before it. */
-  const known = new Map<Term, Map<LogIndex, ShadowEntry & { readonly previous: Term }>>();
-  const places = new Map<number, LogIndex>();
-  const open = new Set<number>();
-  const refused = new Set<number>();
-  let acknowledged = 0;
-  let readFloor: LogIndex = 0;
 
   const at = (member: number): Member => {
     const found = members[member];
@@ -96,30 +83,13 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
 
   // ---------------------------------------------------------------- logs
 
-  function noteEntry(member: number, index: LogIndex, entry: ShadowEntry, previous: Term): void {
-    let ofTerm = known.get(entry.term);
-    if (ofTerm === undefined) {
-      ofTerm = new Map();
-      known.set(entry.term, ofTerm);
-    }
-    const other = ofTerm.get(index);
-    if (other === undefined) ofTerm.set(index, { ...entry, previous });
-    else {
-      rule(
-        'log matching',
-        other.print === entry.print && other.previous === previous,
-        () => `${who(member)} writes another entry ${index} of term ${entry.term} than was written before`,
-      );
-    }
-  }
-
   /** Compares the member's log with the history up to `through`. */
   function verify(member: number, through: LogIndex, name: string): void {
-    const known_ = at(member);
-    const { entries } = known_.shadow.written;
-    for (let index = known_.verified + 1; index <= through; index++) {
+    const known = at(member);
+    const { entries } = known.shadow.written;
+    for (let index = known.verified + 1; index <= through; index++) {
       const entry = entries[index - 1];
-      const committed = history[index - 1];
+      const committed = history.entry(index);
       rule(
         name,
         entry !== undefined,
@@ -132,58 +102,69 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
           `${who(member)} holds another entry ${index} (term ${entry.term}) than the committed one (term ${committed?.term})`,
       );
     }
-    known_.verified = Math.max(known_.verified, through);
+    known.verified = Math.max(known.verified, through);
   }
 
   /** The member knows that everything up to `commit` is committed. */
-  function extend(member: number, commit: LogIndex, term: Term): void {
-    if (commit > history.length) {
-      const { entries } = at(member).shadow.written;
-      verify(member, history.length, 'leader completeness');
-      rule(
-        'commit of the own term only',
-        entries[commit - 1]?.term === term,
-        () => `${who(member)} commits ${commit}, an entry of term ${entries[commit - 1]?.term}, in term ${term}`,
-      );
-      for (let index = history.length + 1; index <= commit; index++) {
-        const entry = entries[index - 1];
-        rule(
-          'commit within the log',
-          entry !== undefined,
-          () => `${who(member)} commits ${index}, but its log ends at ${entries.length}`,
-        );
-        const holders = members.filter(({ shadow }) => sameEntry(shadow.durable.entries[index - 1], entry)).length;
-        rule(
-          'commit on a durable quorum',
-          holders >= quorum,
-          () => `${who(member)} commits ${index}, which is durable on ${holders} of ${names.length} members`,
-        );
-        history.push(entry);
-        committedIn.push(term);
-        place(entry, index);
-      }
-      at(member).verified = commit;
-      trace.note('commit', member, number, commit, term);
-      return;
-    }
-    verify(member, commit, 'log matching on what is committed');
+  function learn(member: number, commit: LogIndex, term: Term): void {
+    if (commit > history.length) extend(member, commit, term);
+    else verify(member, commit, 'log matching on what is committed');
   }
 
-  function place(entry: ShadowEntry, index: LogIndex): void {
-    const { proposal } = entry;
-    if (proposal === null) return;
-    const before = places.get(proposal);
+  function extend(member: number, commit: LogIndex, term: Term): void {
+    const { entries } = at(member).shadow.written;
+    verify(member, history.length, 'leader completeness');
     rule(
-      'a proposal is applied once',
-      before === undefined,
-      () => `${group}: proposal ${proposal} is committed at ${index}, and at ${before} already`,
+      'commit of the own term only',
+      entries[commit - 1]?.term === term,
+      () => `${who(member)} commits ${commit}, an entry of term ${entries[commit - 1]?.term}, in term ${term}`,
     );
+    for (let index = history.length + 1; index <= commit; index++) {
+      const entry = entries[index - 1];
+      rule(
+        'commit within the log',
+        entry !== undefined,
+        () => `${who(member)} commits ${index}, but its log ends at ${entries.length}`,
+      );
+      const holders = durableOn(index, entry);
+      rule(
+        'commit on a durable quorum',
+        holders >= quorum,
+        () => `${who(member)} commits ${index}, which is durable on ${holders} of ${names.length} members`,
+      );
+      history.push(entry, term);
+    }
+    at(member).verified = commit;
+    trace.note('commit', member, number, commit, term);
+  }
+
+  /** On how many members this entry survives any crash. */
+  function durableOn(index: LogIndex, entry: ShadowEntry | undefined, except?: number): number {
+    let holders = 0;
+    members.forEach(({ shadow }, member) => {
+      if (member !== except && sameEntry(shadow.durable.entries[index - 1], entry)) holders++;
+    });
+    return holders;
+  }
+
+  /** Who is behind may cut an entry that others have committed meanwhile, as long as a quorum keeps it. */
+  function cutting(member: number, after: LogIndex): void {
+    const known = at(member);
+    const kept = Math.min(known.verified, history.length);
     rule(
-      'notApplied is final',
-      !refused.has(proposal),
-      () => `${group}: proposal ${proposal} is committed at ${index}, but its client was told that it is not`,
+      'what is committed is never cut',
+      after >= kept,
+      () => `${who(member)} cuts its log after ${after}; it knows that ${kept} is committed`,
     );
-    places.set(proposal, index);
+    for (let index = after + 1; index <= history.length; index++) {
+      const left = durableOn(index, history.entry(index), member);
+      rule(
+        'what is committed stays on a quorum',
+        left >= quorum,
+        () => `${who(member)} cuts entry ${index}, which is committed; it stays durable on ${left} members only`,
+      );
+    }
+    known.verified = Math.min(known.verified, after);
   }
 
   // ---------------------------------------------------------------- members
@@ -197,9 +178,7 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     );
     leaders.set(term, member);
     // Who was elected and slept through the next election knows nothing of what was committed since.
-    let through = history.length;
-    while (through > 0 && (committedIn[through - 1] ?? 0) > term) through--;
-    verify(member, through, 'leader completeness');
+    verify(member, history.committedBy(term), 'leader completeness');
   }
 
   function noteVote(member: number, term: Term, candidate: BrokerId): void {
@@ -234,47 +213,39 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
 
   return {
     started(member, { hard, firstIndex, lastIndex, runs }) {
-      const known_ = at(member);
+      const known = at(member);
       const terms: Term[] = [];
       runs.forEach(({ first, term }, run) => {
         for (let index = first; index < (runs[run + 1]?.first ?? lastIndex + 1); index++) terms.push(term);
       });
       rule('nothing compacts yet', firstIndex === 1, () => `${who(member)} starts with a log from ${firstIndex}`);
-      const { pending } = known_.shadow;
-      const { durable } = known_.shadow;
-      const survived = known_.shadow.recovered(hard, terms);
+      const { pending } = known.shadow;
+      const { durable } = known.shadow;
+      const survived = known.shadow.recovered(hard, terms);
       rule(
         'what was synced survives',
         survived !== null,
         () =>
           `${who(member)} restarts with term ${hard.term}, vote ${hard.votedFor}, ${lastIndex} entries; durable were term ${durable.hard.term}, vote ${durable.hard.votedFor}, ${durable.entries.length} entries, and ${pending} writes pending`,
       );
-      trace.note('start', member, number, ++known_.life, survived);
-      Object.assign(known_, { verified: 0, term: 0, role: 'follower', serving: false, commit: 0, told: 0, applied: 0 });
+      trace.note('start', member, number, ++known.life, survived);
+      Object.assign(known, { verified: 0, term: 0, role: 'follower', serving: false, commit: 0, told: 0, applied: 0 });
     },
 
     wrote(member, write) {
-      const known_ = at(member);
-      const { written } = known_.shadow;
+      const known = at(member);
+      const { written } = known.shadow;
       const { truncateAfter } = write;
-      if (truncateAfter !== undefined) {
-        const kept = Math.min(known_.verified, history.length);
-        rule(
-          'what is committed is never cut',
-          truncateAfter >= kept,
-          () => `${who(member)} cuts its log after ${truncateAfter}; it holds committed entries up to ${kept}`,
-        );
-        known_.verified = Math.min(known_.verified, truncateAfter);
-      }
+      if (truncateAfter !== undefined) cutting(member, truncateAfter);
       rule(
         'terms do not fall',
         write.hard === undefined || write.hard.term >= written.hard.term,
         () => `${who(member)} writes term ${write.hard?.term} after ${written.hard.term}`,
       );
-      const added = known_.shadow.write(write);
+      const added = known.shadow.write(write);
       const first = written.entries.length - added.length + 1;
       added.forEach((entry, n) => {
-        noteEntry(member, first + n, entry, written.entries[first + n - 2]?.term ?? 0);
+        matching.note(() => who(member), first + n, entry, written.entries[first + n - 2]?.term ?? 0);
         rule(
           'terms do not fall along a log',
           entry.term >= (written.entries[first + n - 2]?.term ?? 0),
@@ -305,17 +276,17 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     },
 
     applied(member, entries, status) {
-      const known_ = at(member);
+      const known = at(member);
       const last = entries.at(-1);
       if (last === undefined) throw new Violation('apply', `${who(member)} applies nothing`);
-      if (last.index > history.length) extend(member, status.commit, status.term);
+      if (last.index > history.length) learn(member, status.commit, status.term);
       for (const entry of entries) {
         rule(
           'entries are applied in order, each once',
-          entry.index === known_.applied + 1,
-          () => `${who(member)} applies ${entry.index} after ${known_.applied}`,
+          entry.index === known.applied + 1,
+          () => `${who(member)} applies ${entry.index} after ${known.applied}`,
         );
-        const committed = history[entry.index - 1];
+        const committed = history.entry(entry.index);
         const same = committed !== undefined && committed.term === entry.term && committed.print === fingerprint(entry);
         rule(
           'state machine safety',
@@ -323,24 +294,24 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
           () =>
             `${who(member)} applies another entry ${entry.index} (term ${entry.term}) than the committed one (term ${committed?.term})`,
         );
-        known_.applied = entry.index;
+        known.applied = entry.index;
       }
       trace.note('apply', member, number, entries[0]?.index, last.index);
     },
 
     turned(member, status) {
-      const known_ = at(member);
+      const known = at(member);
       const { term, role, commit, applied, lastIndex, serving } = status;
-      rule('terms never fall', term >= known_.term, () => `${who(member)}: term ${term} after ${known_.term}`);
+      rule('terms never fall', term >= known.term, () => `${who(member)}: term ${term} after ${known.term}`);
       rule(
         'commit never falls',
-        commit >= known_.commit,
-        () => `${who(member)}: commit ${commit} after ${known_.commit}`,
+        commit >= known.commit,
+        () => `${who(member)}: commit ${commit} after ${known.commit}`,
       );
       rule(
         'applied never falls',
-        applied >= known_.told,
-        () => `${who(member)}: applied ${applied} after ${known_.told}`,
+        applied >= known.told,
+        () => `${who(member)}: applied ${applied} after ${known.told}`,
       );
       rule(
         'applied ≤ committed ≤ last',
@@ -348,7 +319,7 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
         () => `${who(member)}: applied ${applied}, committed ${commit}, last ${lastIndex}`,
       );
       if (promises) {
-        const { written } = known_.shadow;
+        const { written } = known.shadow;
         rule(
           'the log is written as the chart sees it',
           written.entries.length === lastIndex && written.hard.term === term,
@@ -356,46 +327,16 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
             `${who(member)}: the chart is at term ${term} with ${lastIndex} entries, written are term ${written.hard.term} and ${written.entries.length} entries`,
         );
       }
-      if (role === 'leader' && (known_.role !== 'leader' || known_.term !== term)) led(member, term);
-      if (commit > known_.commit) extend(member, commit, term);
-      if (role !== known_.role || term !== known_.term || serving !== known_.serving) {
+      if (role === 'leader' && (known.role !== 'leader' || known.term !== term)) led(member, term);
+      if (commit > known.commit) learn(member, commit, term);
+      if (role !== known.role || term !== known.term || serving !== known.serving) {
         trace.note('role', member, number, ROLES.indexOf(role), term, serving ? 1 : 0);
       }
-      known_.term = term;
-      known_.role = role;
-      known_.serving = serving;
-      known_.commit = commit;
-      known_.told = applied;
-    },
-
-    proposed(proposal) {
-      open.add(proposal);
-    },
-
-    settled(proposal, outcome) {
-      rule(
-        'one outcome',
-        open.delete(proposal),
-        () => `${group}: proposal ${proposal} has a second outcome, ${outcome.outcome}`,
-      );
-      const place_ = places.get(proposal);
-      if (outcome.outcome === 'applied') {
-        rule(
-          'applied is true',
-          place_ === outcome.index,
-          () =>
-            `${group}: proposal ${proposal} was acknowledged as entry ${outcome.index}, but the history has it at ${place_}`,
-        );
-        acknowledged++;
-        readFloor = Math.max(readFloor, outcome.index);
-      } else if (outcome.outcome === 'notApplied') {
-        rule(
-          'notApplied is true',
-          place_ === undefined,
-          () => `${group}: proposal ${proposal} was refused (${outcome.reason}), but is committed at ${place_}`,
-        );
-        refused.add(proposal);
-      }
+      known.term = term;
+      known.role = role;
+      known.serving = serving;
+      known.commit = commit;
+      known.told = applied;
     },
 
     answered(member, floor) {
@@ -405,21 +346,12 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
         applied >= floor,
         () => `${who(member)} answers a read at ${applied}; when the read began, ${floor} was acknowledged or read`,
       );
-      readFloor = Math.max(readFloor, applied);
+      history.read(applied);
     },
 
-    placeOf: (proposal) => places.get(proposal),
+    history,
     pendingWrites: (member) => at(member).shadow.pending,
     appliedBy: (member) => at(member).applied,
-    get readFloor() {
-      return readFloor;
-    },
-    get committed() {
-      return history.length;
-    },
-    get acknowledged() {
-      return acknowledged;
-    },
   };
 }
 

@@ -43,7 +43,7 @@ export function createClients({ group, clock, random, processes, checker, trace,
     const proposal = nextProposal++;
     const payload = encodeProposal(proposal, random.integer(4, payloadBytesMax));
     trace.note('propose', at.number, group, proposal);
-    checker.proposed(proposal);
+    checker.history.proposed(proposal);
     at.enter(() => {
       const member = at.group(group);
       if (member === undefined) return;
@@ -58,7 +58,7 @@ export function createClients({ group, clock, random, processes, checker, trace,
           RESULTS[outcome.outcome],
           outcome.outcome === 'applied' ? outcome.index : -1,
         );
-        checker.settled(proposal, outcome);
+        checker.history.settled(proposal, outcome);
         if (outcome.outcome === 'applied') leader = at.number;
         else if (outcome.outcome === 'notApplied')
           leader = outcome.leader === null ? null : member.members.indexOf(outcome.leader);
@@ -70,7 +70,7 @@ export function createClients({ group, clock, random, processes, checker, trace,
 
   function read(at: SimProcess, done: (answered: boolean) => void): void {
     const asked = nextRead++;
-    const floor = checker.readFloor;
+    const floor = checker.history.readFloor;
     trace.note('read', at.number, group, asked, floor);
     at.enter(() => {
       const member = at.group(group);

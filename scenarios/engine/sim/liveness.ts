@@ -94,6 +94,6 @@ function pursue(
   return () => {
     if (!written || !read) return false;
     const checker = cluster.checkers[group];
-    return core.every((member) => checker !== undefined && checker.appliedBy(member) === checker.committed);
+    return core.every((member) => checker !== undefined && checker.appliedBy(member) === checker.history.length);
   };
 }

@@ -74,7 +74,7 @@ export function runSimulation(
     for (
       let steps = 0;
       clock.monotonic() < options.safetyMs &&
-      cluster.checkers.some(({ acknowledged }) => acknowledged < options.acknowledgedMax);
+      cluster.checkers.some(({ history }) => history.acknowledged < options.acknowledgedMax);
       steps++
     ) {
       if (steps > STEPS_MAX) throw new Violation('time moves on', `${STEPS_MAX} steps within ${clock.monotonic()} ms`);
@@ -84,14 +84,14 @@ export function runSimulation(
     for (const each of clients) each.stop();
   }
 
-  const total = (of: 'acknowledged' | 'committed') => cluster.checkers.reduce((sum, checker) => sum + checker[of], 0);
+  const total = (of: 'acknowledged' | 'length') => cluster.checkers.reduce((sum, { history }) => sum + history[of], 0);
   return {
     options,
     failure,
     delivered: cluster.delivered,
     virtualMs: clock.monotonic(),
     acknowledged: total('acknowledged'),
-    committed: total('committed'),
+    committed: total('length'),
     hash: trace.hash,
     tail: failure === null ? [] : trace.tail(TAIL_LINES),
   };
