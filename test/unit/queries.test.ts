@@ -404,6 +404,17 @@ test('eventual, without a replica here: any that answers', async () => {
   assert.equal(error.code, 'UNAVAILABLE');
 });
 
+test('a leader to whom no way is known counts as one that does not answer', async () => {
+  const { cluster, rows, get, list } = setUp();
+  rows('a', 1_000);
+  Object.assign(cluster.broker('broker-3').directory, { client: () => null });
+  const error = await refusal(cluster, get('broker-3', { hostId: 'a' }));
+  assert.equal(error.code, 'UNAVAILABLE');
+  assert.match(error.message, /no way to broker-1/);
+  const hosts = await settled(cluster, list('broker-3'));
+  assert.deepEqual([hosts.complete, hosts.missingShards], [false, [0, 1, 2, 3]]);
+});
+
 test('no broker answers for one it holds no replica of', async () => {
   const { cluster, get, host } = elsewhere();
   for (const consistency of [Consistency.EVENTUAL, Consistency.LINEARIZABLE]) {

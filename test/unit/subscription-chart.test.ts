@@ -179,6 +179,12 @@ for (const { name, input, before, event, state, effects, held } of CASES) {
   });
 }
 
+test('closed is the end', () => {
+  const chart = start();
+  chart.send(CLOSED);
+  assert.equal(chart.machine.snapshot.status, 'done');
+});
+
 test('it begins by opening its feeds', () => {
   assert.deepEqual(start().effects(), ['openFeeds']);
 });

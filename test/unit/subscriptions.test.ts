@@ -705,6 +705,35 @@ test('a broker that served a part is gone: its other replicas go on where it was
   assert.equal(one.rows.length, time);
 });
 
+for (const [name, answer] of [
+  ['a cursor that is none', { cursor: 'nonsense' }],
+  [
+    'a frame without its schema',
+    { frames: [{ hostId: 'a', schemaId: 7, timestampsMs: [1], packed: new Uint8Array(8) }] },
+  ],
+] as const) {
+  test(`a broker that sends ${name} is left for another`, () => {
+    const { cluster, clock, rows } = setUp(wide);
+    for (const { subscriptions } of cluster.brokers.slice(1, 3)) {
+      const nonsense: typeof subscriptions.subscribe = (_, sink) => {
+        sink.send(vedette.v1.SubscribeResponse.create({ ...answer } as vedette.v1.ISubscribeResponse));
+      };
+      Object.assign(subscriptions, { subscribe: nonsense });
+    }
+    const one = subscribe(cluster, 'broker-1', { delivery: Delivery.EVERY });
+    clock.advance(20);
+    const hosts = Array.from({ length: 40 }, (_, n) => `host-${n}`);
+    for (const host of hosts) rows(host, 1);
+    clock.advance(10_000);
+    const served = hosts.filter((host) => {
+      const replicas = cluster.broker('broker-1').directory.replicasOf(cluster.shardOf(host));
+      return replicas.some((id) => !['broker-2', 'broker-3'].includes(id));
+    });
+    assert.deepEqual(one.rows.map(({ host }) => host).sort(), served.sort());
+    assert.ok(served.length > 0 && one.error === null);
+  });
+}
+
 test('a part that nobody serves: after some patience the others begin, and it follows from when the subscription began', () => {
   const { cluster, clock, rows } = setUp(wide);
   const here = [...cluster.broker('broker-1').replicas.keys()];
