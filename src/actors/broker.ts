@@ -1,30 +1,39 @@
 // A broker, put together from its ports. It does no I/O of its own: the same composition runs in production and in the simulator.
 //
 //   agents ─▶ ingest ─▶ shards (here) or forward (elsewhere)         peers ◀─▶ one stream each: Raft of all groups, forwards, beats
-//   readers ─▶ queries, subscriptions ─▶ shards, or other brokers    control group: the cluster's id
+//   readers ─▶ queries, subscriptions ─▶ shards, or other brokers    control group: the cluster's id, who is in it
+//
+// Invariants
+//   1. Calls are taken while it is joining or serving, and refused with UNAVAILABLE from the moment that it stops or has failed.
+//   2. After it has failed nothing is sent, acknowledged or written any more; `failed` says why, once.
 import { BehaviorSubject, ReplaySubject, type Observable } from 'rxjs';
-import { invalidArgument, type VedetteError } from '../core/errors.ts';
-import { hash32 } from '../core/hash.ts';
-import { type BrokerId, type ClusterId, type GroupId, type Millis, type ShardId, shardGroup } from '../core/ids.ts';
-import { checkLimits, limits } from '../core/limits.ts';
+import { describeError, unavailable, VedetteError } from '../core/errors.ts';
+import { type BrokerId, type ClusterId, type Millis, type ShardId, shardGroup } from '../core/ids.ts';
+import { checkLimits } from '../core/limits.ts';
 import { layShards } from '../core/ring.ts';
 import { type BrokerEffect, brokerMachine } from '../machines/broker.ts';
-import type { Clock, Timer } from '../streams/clock.ts';
-import type { HostBeat, PeerMessage } from '../streams/envelope.ts';
+import type { Clock } from '../streams/clock.ts';
+import type { PeerMessage } from '../streams/envelope.ts';
 import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
 import { runMachine } from '../streams/run-machine.ts';
-import { type ClusterView, createClusterView } from './cluster/cluster-view.ts';
+import { createHealth, type Health } from './cluster/broker-health.ts';
 import { createClusterDirectory } from './cluster/cluster-directory.ts';
+import { type ClusterView, createClusterView } from './cluster/cluster-view.ts';
 import { createControlGroup } from './cluster/control-group.ts';
+import { checkFounding, foundingDigest } from './cluster/founding-check.ts';
+import { createHostBeatRounds } from './cluster/host-beats.ts';
 import { createPeers } from './cluster/peers.ts';
+import { createRaftHost } from './cluster/raft-host.ts';
+import { repeat } from './cluster/repeat.ts';
+import { createLeadTable } from './cluster/shard-leads.ts';
 import { createIngest } from './ingest/ingest.ts';
 import type { MonitorClient } from './monitor-client.ts';
 import type { MonitorService } from './monitor-service.ts';
 import type { PeerTransport } from './peer-transport.ts';
 import { createQueries } from './queries/queries.ts';
-import type { RaftGroup, StateMachine } from './raft-group.ts';
-import { createRaftNode, type RaftNodeOptions } from './raft-node.ts';
+import type { RaftGroup } from './raft-group.ts';
+import type { RaftNodeOptions } from './raft-node.ts';
 import { createShard } from './shard/create-shard.ts';
 import { createWindowBudget } from './shard/hot-window.ts';
 import type { Shard } from './shard.ts';
@@ -51,12 +60,6 @@ export interface BrokerPorts {
   readonly warn: (message: string) => void;
 }
 
-export interface Health {
-  readonly ready: boolean;
-  /** Why not, for people. */
-  readonly reasons: readonly string[];
-}
-
 export interface BrokerFigures {
   readonly sessions: number;
   readonly subscriptions: number;
@@ -70,6 +73,10 @@ export interface BrokerFigures {
   readonly logPendingBytes: number;
   readonly groups: number;
   readonly groupsLed: number;
+  /** Brokers that this one has a link to which is up. */
+  readonly peersUp: number;
+  /** Raft messages that were too much for one turn; they are sent again. */
+  readonly raftDropped: number;
 }
 
 export interface Broker {
@@ -85,24 +92,22 @@ export interface Broker {
   readonly failed: Observable<VedetteError>;
   /** From the log store: nothing more is acknowledged. */
   fail(error: VedetteError): void;
-  /** `done` when all is ended and the log is durable. */
+  /** `done` when all is ended and the log is durable; after a failure as soon as nothing runs any more. */
   stop(done: () => void): void;
 }
 
 const HEALTH_EVERY: Millis = 100;
-const BEATS_EVERY: Millis = 1_000;
 
 /** @throws VedetteError INVALID_ARGUMENT for settings that cannot work. */
 export function createBroker(ports: BrokerPorts): Broker {
   checkLimits();
-  const { id, founding, clock, random, inspector, log, identity, warn } = ports;
-  const members = checkMembers(id, founding);
+  const { id, founding, grpcAddress, httpAddress, clock, random, inspector, log, identity, warn } = ports;
+  const members = checkFounding(id, founding);
   const layout = layShards({ shards: founding.shards, brokers: members, replicas: founding.replicas });
   const failed = new ReplaySubject<VedetteError>(1);
   const ready = new ReplaySubject<void>(1);
-  const groups = new Map<GroupId, RaftGroup>();
-  const timers = new Set<Timer>();
-  let stopping: (() => void) | null = null;
+  let stopping: (() => void)[] = [];
+  let failure: VedetteError | null = null;
 
   const machine = runMachine<typeof brokerMachine, BrokerEffect>(brokerMachine, {
     id: `${id}/broker`,
@@ -118,6 +123,7 @@ export function createBroker(ports: BrokerPorts): Broker {
   });
   const tell = (type: 'ready' | 'notReady' | 'stop' | 'drained' | 'failed') =>
     machine.send({ type, at: clock.monotonic() });
+  const state = () => String(machine.snapshot.value);
 
   const peers = createPeers({
     self: id,
@@ -126,9 +132,9 @@ export function createBroker(ports: BrokerPorts): Broker {
       broker: id,
       incarnation: identity.identity.incarnation,
       cluster: identity.identity.cluster,
-      founding: digest(founding),
-      grpcAddress: ports.grpcAddress,
-      httpAddress: ports.httpAddress,
+      founding: foundingDigest(founding),
+      grpcAddress,
+      httpAddress,
     }),
     transport: ports.peers,
     clock,
@@ -138,26 +144,18 @@ export function createBroker(ports: BrokerPorts): Broker {
     refused: fail,
   });
 
-  function raftNode(group: GroupId, voters: readonly BrokerId[], stateMachine: StateMachine): RaftGroup {
-    const node = createRaftNode({
-      self: id,
-      group,
-      members: voters,
-      clock,
-      random: random.fork(group),
-      log,
-      inspector,
-      outbox: (envelope) => peers.sendRaft(envelope.message.to, envelope),
-      machine: stateMachine,
-      options: ports.raft,
-      failed: (error) => fail(error as VedetteError),
-    });
-    groups.set(group, node);
-    return node;
-  }
-
+  const raft = createRaftHost({
+    self: id,
+    clock,
+    random,
+    log,
+    inspector,
+    send: (to, envelope) => peers.sendRaft(to, envelope),
+    options: ports.raft,
+    failed: fail,
+  });
   const control = createControlGroup({
-    raft: (state) => raftNode('control', members, state),
+    raft: (machine) => raft.create('control', members, machine),
     founding,
     clock,
     mintCluster: ports.mintCluster,
@@ -171,7 +169,7 @@ export function createBroker(ports: BrokerPorts): Broker {
       createShard({
         id: shard,
         self: id,
-        raft: (state) => raftNode(shardGroup(shard), replicas, state),
+        raft: (machine) => raft.create(shardGroup(shard), replicas, machine),
         log,
         clock,
         inspector,
@@ -183,18 +181,22 @@ export function createBroker(ports: BrokerPorts): Broker {
   const cluster = new BehaviorSubject<ClusterId | null>(
     identity.identity.cluster === '' ? null : identity.identity.cluster,
   );
+  const leads = createLeadTable({ self: id, shards, peers, clock });
   const directory = createClusterDirectory({
     self: id,
-    grpcAddress: ports.grpcAddress,
-    httpAddress: ports.httpAddress,
+    grpcAddress,
+    httpAddress,
     layout,
     clusterId: () => cluster.value,
+    announced: control.announced,
     shards,
+    leads,
     peers,
     clients: ports.clients,
     clock,
   });
   const ingest = createIngest({ directory, clock, random: random.fork('ingest'), inspector });
+  const beats = createHostBeatRounds({ directory, peers, clock, take: () => ingest.takeBeats() });
   const queries = createQueries({ directory, clock });
   const subscriptions = createSubscriptions({ directory, clock, random: random.fork('subscriptions'), inspector });
 
@@ -204,99 +206,80 @@ export function createBroker(ports: BrokerPorts): Broker {
       identity.setCluster(agreed);
       cluster.next(agreed);
     } catch (error) {
-      fail(error as VedetteError);
+      fail(error);
     }
   });
+  control.note({ id, incarnation: identity.identity.incarnation, grpcAddress, httpAddress });
   const incoming = peers.messages.subscribe(({ from, message }) => receive(from, message));
   const opened = peers.opened.subscribe((peer) => {
-    for (const group of groups.values()) group.peerOpened(peer);
+    raft.peerOpened(peer);
+    leads.opened(peer);
+    const facts = peers.views.find((view) => view.id === peer);
+    if (facts !== undefined) control.note(facts);
   });
   const closed = peers.closed.subscribe((peer) => {
-    for (const group of groups.values()) group.peerClosed(peer);
+    raft.peerClosed(peer);
+    leads.lost(peer);
     directory.peerLost(peer);
   });
 
   function receive(from: BrokerId, message: PeerMessage): void {
     switch (message.kind) {
       case 'raft':
-        for (const envelope of message.envelopes) groups.get(envelope.group)?.receive(envelope);
-        return;
+        return raft.receive(from, message.envelopes);
       case 'forward':
         return directory.answer(from, message);
       case 'forwardReply':
-        return directory.settle(message);
+        return directory.settle(from, message);
       case 'beats':
-        return deliverBeats(message.hosts);
+        return beats.deliver(message.hosts);
+      case 'leads':
+        return leads.heard(from, message);
       default:
         warn(`${from} sent a ${message.kind} where none belongs`);
     }
   }
 
-  function deliverBeats(beats: readonly HostBeat[]): void {
-    for (const beat of beats) shards.get(directory.shardOf(beat.host))?.beats([beat]);
-  }
+  const health = createHealth({
+    state,
+    cluster: () => cluster.value,
+    control: control.raft,
+    shards,
+    groups: raft.groups,
+    log,
+  });
 
-  /** Heartbeats heard here go to the leaders of their shards, one message per broker. */
-  function forwardBeats(): void {
-    const byLeader = new Map<BrokerId, HostBeat[]>();
-    for (const beat of ingest.takeBeats()) {
-      const leader = directory.leaderOf(directory.shardOf(beat.host));
-      if (leader === null) continue;
-      const beats = byLeader.get(leader) ?? [];
-      beats.push(beat);
-      byLeader.set(leader, beats);
-    }
-    for (const [leader, hosts] of byLeader) {
-      if (leader === id) deliverBeats(hosts);
-      else peers.send(leader, { kind: 'beats', hosts });
-    }
-  }
-
-  function every(interval: Millis, run: () => void): void {
-    let timer: Timer;
-    const again = () => {
-      timers.delete(timer);
-      run();
-      timer = clock.after(interval, again);
-      timers.add(timer);
-    };
-    timer = clock.after(interval, again);
-    timers.add(timer);
-  }
-
-  function health(): Health {
-    const reasons: string[] = [];
-    const state = machine.snapshot.value;
-    if (state !== 'joining' && state !== 'serving') reasons.push(`the broker is ${state}`);
-    if (cluster.value === null) reasons.push('the cluster is not founded yet');
-    if (control.raft.status.leader === null) reasons.push('the control group has no leader');
-    const leaderless = [...shards.values()].filter(({ raft }) => raft.status.leader === null);
-    if (leaderless.length > 0)
-      reasons.push(
-        `no leader for ${leaderless.length} of ${shards.size} shards (${leaderless
-          .slice(0, 3)
-          .map(({ raft }) => raft.id)
-          .join(', ')}${leaderless.length > 3 ? ', …' : ''})`,
-      );
-    const behind = [...groups.values()].filter(({ status }) => status.commit === 0 || status.applied < status.commit);
-    if (leaderless.length === 0 && behind.length > 0)
-      reasons.push(`${behind.length} of ${groups.size} logs are still being applied`);
-    if (log.full) reasons.push('the disk is full: writes are refused');
-    return { ready: reasons.length === 0, reasons };
-  }
-
-  function fail(error: VedetteError): void {
+  function fail(error: unknown): void {
+    if (failure !== null) return;
+    failure =
+      error instanceof VedetteError ? error : new VedetteError('INTERNAL', describeError(error), { cause: error });
     tell('failed');
-    failed.next(error);
+    failed.next(failure);
+    // A log that has failed may never close.
+    clock.defer(ended);
+  }
+
+  /** Null: calls are taken. */
+  function refusal(): VedetteError | null {
+    if (state() === 'joining' || state() === 'serving') return null;
+    return unavailable(failure === null ? `${id} is stopping` : `${id} has failed: ${failure.message}`);
+  }
+
+  async function taken<T>(ask: () => Promise<T>): Promise<T> {
+    const error = refusal();
+    if (error !== null) throw error;
+    return ask();
   }
 
   function halt(): void {
-    for (const timer of timers) timer.cancel();
-    timers.clear();
+    looking.cancel();
+    raft.stop();
+    beats.stop();
     for (const subscription of [incoming, opened, closed, founded]) subscription.unsubscribe();
     ingest.stop();
     subscriptions.stop();
     directory.stop();
+    leads.stop();
     for (const shard of shards.values()) shard.stop();
     control.stop();
     peers.stop();
@@ -306,23 +289,33 @@ export function createBroker(ports: BrokerPorts): Broker {
     halt();
     log.close(() => {
       tell('drained');
-      stopping?.();
+      ended();
     });
   }
 
-  every(ports.raft.heartbeatMs, () => {
-    for (const group of groups.values()) group.beat();
-  });
-  every(BEATS_EVERY, forwardBeats);
-  every(HEALTH_EVERY, () => tell(health().ready ? 'ready' : 'notReady'));
+  function ended(): void {
+    const waiting = stopping;
+    stopping = [];
+    for (const done of waiting) done();
+  }
+
+  const looking = repeat(clock, HEALTH_EVERY, () => tell(health().ready ? 'ready' : 'notReady'));
 
   return {
     service: {
-      reportMetrics: (call, context) => ingest.open(call, context),
-      getMetrics: (request, context) => queries.getMetrics(request, context),
-      listHosts: (request, context) => queries.listHosts(request, context),
-      listBrokers: (context) => queries.listBrokers(context),
-      subscribe: (request, sink, context) => subscriptions.subscribe(request, sink, context),
+      reportMetrics(call, context) {
+        const error = refusal();
+        if (error === null) ingest.open(call, context);
+        else call.responses.close(error);
+      },
+      getMetrics: (request, context) => taken(() => queries.getMetrics(request, context)),
+      listHosts: (request, context) => taken(() => queries.listHosts(request, context)),
+      listBrokers: (context) => taken(() => queries.listBrokers(context)),
+      subscribe(request, sink, context) {
+        const error = refusal();
+        if (error === null) subscriptions.subscribe(request, sink, context);
+        else sink.close(error);
+      },
     },
     view: createClusterView({
       self: id,
@@ -345,36 +338,21 @@ export function createBroker(ports: BrokerPorts): Broker {
         hosts: total(({ hosts }) => hosts.size),
         windowBytes: budget.used,
         logPendingBytes: log.pendingBytes,
-        groups: groups.size,
-        groupsLed: [...groups.values()].filter(({ status }) => status.role === 'leader').length,
+        groups: raft.groups.size,
+        groupsLed: [...raft.groups.values()].filter(({ status }) => status.role === 'leader').length,
+        peersUp: peers.views.filter((view) => view.state === 'up').length,
+        raftDropped: peers.dropped,
       };
     },
-    groups: [...groups.values()],
+    groups: [...raft.groups.values()],
     shards,
     ready,
     failed,
     fail,
     stop(done) {
-      stopping = done;
+      stopping.push(done);
       tell('stop');
+      if (state() === 'stopped' || state() === 'failed') clock.defer(ended);
     },
   };
-}
-
-function checkMembers(id: BrokerId, founding: Founding): BrokerId[] {
-  const members = Object.keys(founding.members).sort() as BrokerId[];
-  if (!members.includes(id))
-    throw invalidArgument('peers', `--peers does not name ${id} itself; it names ${members.join(', ') || 'nobody'}`);
-  if (members.length > limits.peers.brokersMax)
-    throw invalidArgument('peers', `${members.length} brokers; this release takes at most ${limits.peers.brokersMax}`);
-  if (founding.shards < 1 || (founding.shards & (founding.shards - 1)) !== 0)
-    throw invalidArgument('shards', `--shards ${founding.shards} is no power of two`);
-  if (founding.replicas < 1) throw invalidArgument('replicas', '--replicas must be at least 1');
-  return members;
-}
-
-/** The same at every broker that was started with the same settings. */
-function digest({ members, shards, replicas }: Founding): string {
-  const text = JSON.stringify([Object.entries(members).sort(([a], [b]) => (a < b ? -1 : 1)), shards, replicas]);
-  return hash32(text).toString(16);
 }

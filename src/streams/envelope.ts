@@ -1,7 +1,7 @@
 // What travels between brokers, as discriminated unions. The gRPC transport turns these into proto/vedette/v1/peer.proto; in
 // memory and in the simulator they travel as they are. A receiver never changes what it got.
 import type { ErrorCode } from '../core/errors.ts';
-import type { BrokerId, ClusterId, GroupId, HostId, Millis, ShardId } from '../core/ids.ts';
+import type { BrokerId, ClusterId, GroupId, HostId, Millis, ShardId, Term } from '../core/ids.ts';
 import type { RaftMessage } from '../machines/raft/messages.ts';
 
 /** An entry's part that the charts never see. */
@@ -85,4 +85,15 @@ export interface HostBeats {
   readonly hosts: readonly HostBeat[];
 }
 
-export type PeerMessage = PeerHello | PeerRefusal | RaftBatch | ForwardRequest | ForwardReply | HostBeats;
+/** A shard that the sender leads, and in which term: of two that claim one, the later leads. */
+export interface ShardLead {
+  readonly shard: ShardId;
+  readonly term: Term;
+}
+/** All shards that the sender leads: at once when that changes, and now and then to show that it is there. */
+export interface ShardLeads {
+  readonly kind: 'leads';
+  readonly shards: readonly ShardLead[];
+}
+
+export type PeerMessage = PeerHello | PeerRefusal | RaftBatch | ForwardRequest | ForwardReply | HostBeats | ShardLeads;

@@ -1,14 +1,21 @@
 // The directory (actors/directory.ts): members, layout, leaders and forwarding, from the links and the groups on this broker.
+//
+// Invariant: what was asked over a stream is answered over that stream or not at all. An answer that came over a later one could be
+// taken for the answer to another request, of the asking broker's next process.
 import { Subject } from 'rxjs';
+import { describeError } from '../../core/errors.ts';
 import type { BrokerId, ClusterId, Millis, ShardId } from '../../core/ids.ts';
+import { limits } from '../../core/limits.ts';
 import { type Layout, shardOf } from '../../core/ring.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { ForwardOutcome, ForwardReply, ForwardRequest } from '../../streams/envelope.ts';
 import type { BrokerInfo, Directory } from '../directory.ts';
 import type { MonitorClient } from '../monitor-client.ts';
 import type { Shard } from '../shard.ts';
-import { decodeProposal } from '../shard/row-proposal.ts';
+import { decodeProposal, type RowProposal } from '../shard/row-proposal.ts';
+import type { BrokerFacts } from './control-group.ts';
 import type { Peers } from './peers.ts';
+import type { LeadTable } from './shard-leads.ts';
 
 export interface ClusterDirectoryPorts {
   readonly self: BrokerId;
@@ -16,8 +23,11 @@ export interface ClusterDirectoryPorts {
   readonly httpAddress: string;
   readonly layout: Layout;
   readonly clusterId: () => ClusterId | null;
+  /** What the cluster agreed on, for brokers that are not linked. */
+  readonly announced: ReadonlyMap<BrokerId, BrokerFacts>;
   readonly shards: ReadonlyMap<ShardId, Shard>;
-  readonly peers: Peers;
+  readonly leads: Pick<LeadTable, 'leaderOf' | 'changes'>;
+  readonly peers: Pick<Peers, 'views' | 'send' | 'changes'>;
   readonly clients: (address: string) => MonitorClient;
   readonly clock: Clock;
 }
@@ -26,8 +36,8 @@ export interface ClusterDirectory extends Directory {
   /** A peer asks this broker, as a shard's leader, to propose. */
   answer(from: BrokerId, request: ForwardRequest): void;
   /** A peer answered. */
-  settle(reply: ForwardReply): void;
-  /** A stream broke: what was asked over it has an unknown outcome. */
+  settle(from: BrokerId, reply: ForwardReply): void;
+  /** A stream ended: what was asked over it has an unknown outcome, and what it asked is not answered. */
   peerLost(peer: BrokerId): void;
   stop(): void;
 }
@@ -39,17 +49,22 @@ interface Asked {
   readonly done: (outcome: ForwardOutcome) => void;
 }
 
+type NotApplied = Extract<ForwardOutcome, { outcome: 'notApplied' }>;
+
 export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDirectory {
-  const { self, layout, shards, peers, clock } = ports;
+  const { self, layout, announced, shards, leads, peers, clock } = ports;
   const changes = new Subject<void>();
   const asked = new Map<number, Asked>();
-  /** Of shards without a replica here: who was named last. */
-  const heardLeaders = new Map<ShardId, BrokerId>();
+  /** Of shards without a replica here: who was named last, for when nobody who is linked says that it leads. */
+  const named = new Map<ShardId, BrokerId>();
+  /** How many streams to each broker have ended. */
+  const ended = new Map<BrokerId, number>();
   let nextRequest = 1;
   const addresses = new Map<BrokerId, string>(peers.views.map(({ id, grpcAddress }) => [id, grpcAddress]));
 
   const subscriptions = [
     peers.changes.subscribe(() => changes.next()),
+    leads.changes.subscribe(() => changes.next()),
     ...[...shards.values()].map(({ raft }) => raft.statusChanges.subscribe(() => changes.next())),
   ];
 
@@ -58,9 +73,31 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     if (request === undefined) return;
     asked.delete(requestId);
     request.timer.cancel();
-    if (outcome.outcome === 'applied') heardLeaders.set(request.shard, request.to);
-    if (outcome.outcome === 'notApplied' && outcome.leader !== null) heardLeaders.set(request.shard, outcome.leader);
-    request.done(outcome);
+    const { to, shard, done } = request;
+    if (outcome.outcome === 'applied') named.set(shard, to);
+    else if (outcome.outcome === 'notApplied' && outcome.leader !== null) named.set(shard, outcome.leader);
+    else if (named.get(shard) === to) named.delete(shard);
+    done(outcome);
+  }
+
+  /** Why nothing can be asked of that broker now. */
+  function obstacle(to: BrokerId): NotApplied | null {
+    const no = (code: NotApplied['code'], message: string): NotApplied => ({
+      outcome: 'notApplied',
+      code,
+      message,
+      leader: null,
+    });
+    const view = peers.views.find(({ id }) => id === to);
+    if (view === undefined || (view.state !== 'up' && view.state !== 'suspect'))
+      return no('UNAVAILABLE', `no link to ${to}`);
+    if (asked.size >= limits.peers.forwardsMax)
+      return no('RESOURCE_EXHAUSTED', `${asked.size} proposals are on their way to other brokers`);
+    return null;
+  }
+
+  function brokerInfo({ id, grpcAddress, httpAddress, state }: Peers['views'][number]): BrokerInfo {
+    return { id, grpcAddress, httpAddress: httpAddress || (announced.get(id)?.httpAddress ?? ''), state };
   }
 
   return {
@@ -72,14 +109,14 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     shardCount: layout.replicas.length,
     get brokers() {
       const own: BrokerInfo = { id: self, grpcAddress: ports.grpcAddress, httpAddress: ports.httpAddress, state: 'up' };
-      return [own, ...peers.views].sort((a, b) => (a.id < b.id ? -1 : 1));
+      return [own, ...peers.views.map(brokerInfo)].sort((a, b) => (a.id < b.id ? -1 : 1));
     },
     shardOf: (host) => shardOf(host, layout.replicas.length),
     replicasOf: (shard) => layout.replicas[shard] ?? [],
     shards,
     leaderOf(shard) {
       const local = shards.get(shard);
-      return local === undefined ? (heardLeaders.get(shard) ?? null) : local.raft.status.leader;
+      return local === undefined ? (leads.leaderOf(shard) ?? named.get(shard) ?? null) : local.raft.status.leader;
     },
     changes,
     client(broker) {
@@ -87,36 +124,44 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
       return broker === self || address === undefined ? null : ports.clients(address);
     },
     forward(to, shard, proposal, timeoutMs: Millis, done) {
-      const requestId = nextRequest++;
-      const view = peers.views.find(({ id }) => id === to);
-      if (view === undefined || (view.state !== 'up' && view.state !== 'suspect')) {
-        clock.defer(() =>
-          done({ outcome: 'notApplied', code: 'UNAVAILABLE', message: `no link to ${to}`, leader: null }),
-        );
+      const refusal = obstacle(to);
+      if (refusal !== null) {
+        if (named.get(shard) === to) named.delete(shard);
+        clock.defer(() => done(refusal));
         return;
       }
+      const requestId = nextRequest++;
       const timer = clock.after(timeoutMs, () =>
         end(requestId, { outcome: 'unknown', message: `${to} did not answer within ${timeoutMs} ms` }),
       );
       asked.set(requestId, { to, shard, timer, done });
       peers.send(to, { kind: 'forward', requestId, shard, ringVersion: layout.version, proposal });
     },
-    answer(from, { requestId, shard, proposal }) {
-      const reply = (result: ForwardOutcome) => peers.send(from, { kind: 'forwardReply', requestId, result });
+    answer(from, { requestId, shard, ringVersion, proposal }) {
+      const stream = ended.get(from) ?? 0;
+      const reply = (result: ForwardOutcome) => {
+        if ((ended.get(from) ?? 0) === stream) peers.send(from, { kind: 'forwardReply', requestId, result });
+      };
+      const refuse = (code: NotApplied['code'], message: string) =>
+        reply({ outcome: 'notApplied', code, message, leader: null });
+      if (ringVersion !== layout.version)
+        return refuse('FAILED_PRECONDITION', `${from} has ring ${ringVersion}, ${self} has ${layout.version}`);
       const local = shards.get(shard);
-      if (local === undefined) {
-        reply({
-          outcome: 'notApplied',
-          code: 'FAILED_PRECONDITION',
-          message: `${self} holds no replica of shard ${shard}`,
-          leader: null,
-        });
-        return;
+      if (local === undefined) return refuse('FAILED_PRECONDITION', `${self} holds no replica of shard ${shard}`);
+      let rows: RowProposal;
+      try {
+        rows = decodeProposal(proposal);
+      } catch (error) {
+        return refuse('INVALID_ARGUMENT', `the proposal cannot be read: ${describeError(error)}`);
       }
-      local.propose(decodeProposal(proposal), reply);
+      local.propose(rows, reply);
     },
-    settle: ({ requestId, result }) => end(requestId, result),
+    settle(from, { requestId, result }) {
+      if (asked.get(requestId)?.to === from) end(requestId, result);
+    },
     peerLost(peer) {
+      ended.set(peer, (ended.get(peer) ?? 0) + 1);
+      for (const [shard, broker] of named) if (broker === peer) named.delete(shard);
       for (const [requestId, { to }] of [...asked]) {
         if (to === peer) end(requestId, { outcome: 'unknown', message: `the link to ${peer} broke` });
       }

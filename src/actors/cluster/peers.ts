@@ -3,32 +3,40 @@
 //   dialling side ── hello ──▶          each side checks the other's hello: protocol, cluster, founding settings, identity.
 //                  ◀── hello ──         What does not fit is refused with a reason, and the stream ends.
 //
+//   The side that is to be dialled knocks: the same exchange, after which the stream ends, and the other side dials.
+//
 // Invariants
 //   1. At most one stream per pair. A newer one from the same incarnation replaces the old; from another it is refused: two
 //      processes under one id must not both be believed.
-//   2. Raft messages of one turn of the loop leave as one frame per peer.
-//   3. A broker that more than half of its peers refuse has no place here: it says why, and ends.
-import { Subject, Subscription } from 'rxjs';
+//   2. Raft messages of one turn of the loop leave together: as one frame per peer, or a few when there is much.
+//   3. A broker that more than half of the others refuse, and that never was one of a majority, has no place here: it says why, and
+//      ends. One that was goes on: then the others are wrong.
+import { Subject } from 'rxjs';
 import { describeError, VedetteError } from '../../core/errors.ts';
-import type { BrokerId, ClusterId, Millis } from '../../core/ids.ts';
+import type { BrokerId, Millis } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
-import { type PeerLinkEffect, peerLinkMachine } from '../../machines/peer-link.ts';
+import { type PeerLinkEffect, type PeerLinkEvent, peerLinkMachine } from '../../machines/peer-link.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { PeerHello, PeerMessage, RaftEnvelope } from '../../streams/envelope.ts';
 import { type Inspector, statePaths } from '../../streams/inspector.ts';
 import type { Random } from '../../streams/random.ts';
 import { backoffDelay } from '../../streams/retry.ts';
-import { runMachine } from '../../streams/run-machine.ts';
+import { type Running, runMachine } from '../../streams/run-machine.ts';
 import type { Wire } from '../../streams/wire.ts';
 import type { AcceptedPeer, PeerTransport } from '../peer-transport.ts';
-
-const PEER_PROTOCOL = 1;
+import { type Objection, objectionTo, PEER_PROTOCOL } from './greeting.ts';
+import { openPeerStream, type PeerStream } from './peer-stream.ts';
+import { repeat } from './repeat.ts';
+import { createRaftOutbox, type RaftOutbox } from './raft-outbox.ts';
 
 export interface PeerView {
   readonly id: BrokerId;
+  /** Of the link's chart. */
   readonly state: string;
   readonly grpcAddress: string;
+  /** '' until that broker has said it. */
   readonly httpAddress: string;
+  readonly incarnation: string;
 }
 
 export interface Peers {
@@ -39,9 +47,12 @@ export interface Peers {
   /** From brokers that were accepted; never a hello or a refusal. */
   readonly messages: Subject<{ readonly from: BrokerId; readonly message: PeerMessage }>;
   readonly opened: Subject<BrokerId>;
-  /** The other end closed the stream. */
+  /** The stream ended. */
   readonly closed: Subject<BrokerId>;
+  /** A link's state, or what is known of the broker at its other end. */
   readonly changes: Subject<void>;
+  /** Raft messages that were too much for one turn. */
+  readonly dropped: number;
   stop(): void;
 }
 
@@ -55,67 +66,87 @@ export interface PeersPorts {
   readonly random: Random;
   readonly inspector: Inspector;
   readonly warn: (message: string) => void;
-  /** More than half of the peers do not accept this broker. */
+  /** The others do not accept this broker, see above. */
   readonly refused: (error: VedetteError) => void;
 }
 
+type Machine = Running<{ readonly value: unknown }, PeerLinkEvent>;
+type Told = PeerLinkEvent extends infer Event ? (Event extends unknown ? Omit<Event, 'at'> : never) : never;
+
 interface Link {
   readonly id: BrokerId;
-  stream: { readonly wire: Wire<PeerMessage>; readonly subscription: Subscription; accepted: boolean } | null;
+  readonly grpcAddress: string;
+  machine: Machine | null;
+  stream: PeerStream | null;
+  knock: PeerStream | null;
+  retry: Timer | null;
   incarnation: string;
-  grpcAddress: string;
   httpAddress: string;
   heardAt: Millis;
-  outbox: RaftEnvelope[];
-  retry: Timer | null;
 }
 
-const { suspectAfterMs, downAfterMs, redialBaseMs, redialMaxMs, tickMs } = limits.peers;
+const { suspectAfterMs, downAfterMs, steadyAfterMs, redialBaseMs, redialMaxMs, tickMs, helloTimeoutMs, strangersMax } =
+  limits.peers;
 
 export function createPeers(ports: PeersPorts): Peers {
-  const { self, clock, random, transport, warn } = ports;
+  const { self, members, clock, random, transport, warn } = ports;
   const messages = new Subject<{ readonly from: BrokerId; readonly message: PeerMessage }>();
   const opened = new Subject<BrokerId>();
   const closed = new Subject<BrokerId>();
   const changes = new Subject<void>();
+  const strangers = new Set<PeerStream>();
   const links = new Map<BrokerId, Link>();
+  /** Why others do not want this broker, and who ever did. */
   const refusals = new Map<BrokerId, string>();
-  let flushing = false;
+  const welcomed = new Set<BrokerId>();
+  /** What was said of callers last, so that it is not said again at each attempt. */
+  const objections = new Map<string, string>();
   let stopped = false;
-  let ticking: Timer | null = null;
 
-  for (const [id, grpcAddress] of ports.members) {
-    if (id !== self)
-      links.set(id, {
-        id,
-        stream: null,
-        incarnation: '',
-        grpcAddress,
-        httpAddress: '',
-        heardAt: clock.monotonic(),
-        outbox: [],
-        retry: null,
-      });
-  }
-  const machines = new Map([...links.values()].map((link) => [link.id, runLink(link)]));
+  const outbox: RaftOutbox = createRaftOutbox(clock, (to, envelopes) => send(to, { kind: 'raft', envelopes }));
+  const sayHello = (): PeerHello => ({ kind: 'hello', protocol: PEER_PROTOCOL, ...ports.hello() });
 
-  function runLink(link: Link) {
-    return runMachine<typeof peerLinkMachine, PeerLinkEffect>(peerLinkMachine, {
-      id: `${self}/peer/${link.id}`,
+  function createLink(id: BrokerId, grpcAddress: string): Link {
+    const link: Link = {
+      id,
+      grpcAddress,
+      machine: null,
+      stream: null,
+      knock: null,
+      retry: null,
+      incarnation: '',
+      httpAddress: '',
+      heardAt: 0,
+    };
+    let told = '';
+    link.machine = runMachine<typeof peerLinkMachine, PeerLinkEffect>(peerLinkMachine, {
+      id: `${self}/peer/${id}`,
       kind: 'peer',
-      input: { dials: self < link.id, suspectAfterMs, downAfterMs },
+      input: { dials: self < id, suspectAfterMs, downAfterMs, steadyAfterMs },
       clock,
       inspector: ports.inspector,
       onEffect: (effect) => carryOut(link, effect),
+      onStep: ({ value }) => {
+        if (statePaths(value) === told) return;
+        told = statePaths(value);
+        changes.next();
+      },
     });
+    return link;
+  }
+
+  function tell(link: Link, event: Told): void {
+    link.machine?.send({ ...event, at: clock.monotonic() });
   }
 
   function carryOut(link: Link, effect: PeerLinkEffect): void {
     switch (effect.type) {
       case 'dial':
         return dial(link);
+      case 'knock':
+        return knock(link);
       case 'scheduleRetry':
-        return redialLater(link, effect.params.attempt);
+        return retryLater(link, effect.params.failures);
       case 'announceOpened':
         opened.next(link.id);
         return;
@@ -125,219 +156,222 @@ export function createPeers(ports: PeersPorts): Peers {
     }
   }
 
-  function redialLater(link: Link, attempt: number): void {
-    if (self > link.id) return;
+  function retryLater(link: Link, failures: number): void {
     link.retry?.cancel();
-    const delay = attempt === 0 ? 0 : backoffDelay(attempt, { baseMs: redialBaseMs, maxMs: redialMaxMs }, random);
-    link.retry = clock.after(delay, () => machines.get(link.id)?.send({ type: 'retry.due', at: clock.monotonic() }));
+    const delay = failures === 0 ? 0 : backoffDelay(failures, { baseMs: redialBaseMs, maxMs: redialMaxMs }, random);
+    link.retry = clock.after(delay, () => tell(link, { type: 'retry.due' }));
+  }
+
+  function open(wire: Wire<PeerMessage>, heard: (message: PeerMessage) => void, ended: () => void): PeerStream {
+    return openPeerStream({ wire, clock, helloTimeoutMs, heard, ended });
   }
 
   function dial(link: Link): void {
     if (link.stream !== null) return;
-    const wire = transport.dial(link.grpcAddress);
-    attach(link, wire);
-    wire.outbox.next({ kind: 'hello', protocol: PEER_PROTOCOL, ...ports.hello() });
-  }
-
-  /** The link's stream from now on. An older one is dropped without a word. */
-  function attach(link: Link, wire: Wire<PeerMessage>): void {
-    drop(link);
-    const subscription = new Subscription();
-    link.stream = { wire, subscription, accepted: false };
-    const mine = () => link.stream?.wire === wire;
-    subscription.add(
-      wire.inbox.subscribe({
-        next: (message) => mine() && receive(link, message),
-        error: () => mine() && lose(link),
-        complete: () => mine() && lose(link),
-      }),
+    const stream = open(
+      transport.dial(link.grpcAddress),
+      (message) => (stream.greeted ? receive(link, stream, message) : greet(message)),
+      () => lose(link, stream),
     );
+    const greet = (message: PeerMessage) => {
+      const hello = helloOf(link, stream, message);
+      if (hello === null) lose(link, stream);
+      else establish(link, stream, hello);
+    };
+    link.stream = stream;
+    stream.send(sayHello());
   }
 
-  function drop(link: Link): void {
-    const ending = link.stream;
-    link.stream = null;
-    link.outbox = [];
-    ending?.subscription.unsubscribe();
-    ending?.wire.outbox.complete();
+  /** Whether the other one is there, and whether this broker is welcome: so that it learns why it is not dialled. */
+  function knock(link: Link): void {
+    if (link.knock !== null) return;
+    const over = () => {
+      link.knock?.end();
+      link.knock = null;
+      tell(link, { type: 'failed' });
+    };
+    const stream = open(
+      transport.dial(link.grpcAddress),
+      (message) => {
+        const hello = helloOf(link, stream, message);
+        if (hello !== null) learn(link, hello);
+        over();
+      },
+      over,
+    );
+    link.knock = stream;
+    stream.send(sayHello());
   }
 
-  function lose(link: Link): void {
-    drop(link);
-    machines.get(link.id)?.send({ type: 'lost', at: clock.monotonic() });
-    changes.next();
+  /** The answer to this broker's hello; null: one of the two does not want the other. */
+  function helloOf(link: Link, stream: PeerStream, answer: PeerMessage): PeerHello | null {
+    if (answer.kind === 'refusal') noteRefusal(link.id, answer.reason);
+    if (answer.kind !== 'hello') return null;
+    const objection = objectionTo(answer, { mine: sayHello(), members, called: link.id, connected: null });
+    if (objection === null) return answer;
+    stream.send({ kind: 'refusal', ...objection });
+    noteRefusal(link.id, objection.reason);
+    return null;
   }
 
-  function receive(link: Link, message: PeerMessage): void {
-    link.heardAt = clock.monotonic();
-    if (message.kind === 'refusal') {
-      noteRefusal(link.id, message.reason);
-      lose(link);
-      return;
-    }
-    if (message.kind === 'hello') {
-      // The answer to ours: the accepting side has checked us already.
-      const objection = link.stream?.accepted === true ? 'a second hello came' : objectionTo(message, link.id);
-      if (objection === null) establish(link, message);
-      else {
-        link.stream?.wire.outbox.next({ kind: 'refusal', code: 'FAILED_PRECONDITION', reason: objection });
-        noteRefusal(link.id, objection);
-        lose(link);
-      }
-      return;
-    }
-    if (link.stream?.accepted === true) messages.next({ from: link.id, message });
-  }
-
-  function establish(link: Link, hello: PeerHello): void {
-    if (link.stream !== null) link.stream.accepted = true;
-    link.incarnation = hello.incarnation;
-    link.httpAddress = hello.httpAddress;
-    link.heardAt = clock.monotonic();
+  function learn(link: Link, { incarnation, httpAddress }: PeerHello): void {
     refusals.delete(link.id);
-    machines.get(link.id)?.send({ type: 'established', at: clock.monotonic() });
+    welcomed.add(link.id);
+    link.incarnation = incarnation;
+    link.httpAddress = httpAddress;
+  }
+
+  function establish(link: Link, stream: PeerStream, hello: PeerHello): void {
+    stream.greet();
+    learn(link, hello);
+    link.heardAt = clock.monotonic();
+    tell(link, { type: 'established' });
     changes.next();
+  }
+
+  function lose(link: Link, stream: PeerStream): void {
+    stream.end();
+    if (link.stream !== stream) return;
+    link.stream = null;
+    outbox.forget(link.id);
+    tell(link, { type: stream.greeted ? 'lost' : 'failed' });
+  }
+
+  function receive(link: Link, stream: PeerStream, message: PeerMessage): void {
+    if (link.stream !== stream) return;
+    link.heardAt = clock.monotonic();
+    if (message.kind !== 'hello' && message.kind !== 'refusal') {
+      messages.next({ from: link.id, message });
+      return;
+    }
+    warn(`${link.id} ${message.kind === 'hello' ? 'said a second hello' : `ended the link: ${message.reason}`}`);
+    lose(link, stream);
   }
 
   /** A stream that another broker opened: its hello decides whose it is. */
   function accept({ wire, remoteAddress }: AcceptedPeer): void {
-    const first = new Subscription();
-    const hello = wire.inbox.subscribe({
-      next(message) {
-        first.unsubscribe();
-        if (message.kind !== 'hello') {
-          refuse(wire, remoteAddress, 'a peer says hello first');
-          return;
-        }
-        const link = links.get(message.broker);
-        const misfit = objectionTo(message, message.broker);
-        // It may be this broker that does not fit: whoever disagrees with most of the others is the odd one.
-        if (misfit !== null && link !== undefined) noteRefusal(link.id, misfit);
-        const objection = misfit ?? duplicateOf(message);
-        if (objection !== null || link === undefined) {
-          refuse(wire, remoteAddress, objection ?? 'not a member');
-          return;
-        }
-        const wasUp = link.stream?.accepted === true;
-        attach(link, wire);
-        if (wasUp) machines.get(link.id)?.send({ type: 'lost', at: clock.monotonic() });
-        wire.outbox.next({ kind: 'hello', protocol: PEER_PROTOCOL, ...ports.hello() });
-        establish(link, message);
+    let link: Link | null = null;
+    const stream = open(
+      wire,
+      (message) => {
+        if (link === null) link = admit(stream, message, remoteAddress);
+        else receive(link, stream, message);
       },
-      // Gone before it said who it is.
-      error: () => {},
-    });
-    first.add(hello);
+      () => {
+        strangers.delete(stream);
+        if (link !== null) lose(link, stream);
+      },
+    );
+    if (strangers.size < strangersMax) strangers.add(stream);
+    else
+      refuse(stream, remoteAddress, {
+        code: 'RESOURCE_EXHAUSTED',
+        reason: `${strangersMax} callers have not said who they are`,
+      });
   }
 
-  function refuse(wire: Wire<PeerMessage>, remoteAddress: string, reason: string): void {
-    warn(`refused a peer at ${remoteAddress}: ${reason}`);
-    wire.outbox.next({ kind: 'refusal', code: 'FAILED_PRECONDITION', reason });
-    wire.outbox.complete();
+  function admit(stream: PeerStream, message: PeerMessage, remoteAddress: string): Link | null {
+    strangers.delete(stream);
+    const link = message.kind === 'hello' ? links.get(message.broker) : undefined;
+    const objection = objectionToCaller(message, link);
+    if (objection !== null || message.kind !== 'hello' || link === undefined) {
+      refuse(stream, remoteAddress, objection ?? { code: 'FAILED_PRECONDITION', reason: 'not a member' });
+      return null;
+    }
+    objections.delete(remoteAddress);
+    if (self < link.id) {
+      learn(link, message);
+      stream.send(sayHello());
+      stream.end();
+      tell(link, { type: 'knocked' });
+      return null;
+    }
+    if (link.stream !== null) lose(link, link.stream);
+    link.stream = stream;
+    stream.send(sayHello());
+    establish(link, stream, message);
+    return link;
   }
 
-  /** Why the broker that says this hello is not wanted; null: it is. */
-  function objectionTo(hello: PeerHello, expected: BrokerId): string | null {
-    const mine = ports.hello();
-    if (hello.protocol !== PEER_PROTOCOL)
-      return `${hello.broker} speaks peer protocol ${hello.protocol}, ${self} speaks ${PEER_PROTOCOL}`;
-    if (hello.broker === self) return `two brokers have the id ${self}`;
-    if (hello.broker !== expected) return `${expected} was expected here, not ${hello.broker}: check --peers`;
-    if (!links.has(hello.broker))
-      return `${hello.broker} is not among the peers ${[...ports.members.keys()].join(', ')}`;
-    if (differ(hello.cluster, mine.cluster))
-      return `${hello.broker} belongs to cluster ${hello.cluster}, ${self} to ${mine.cluster}`;
-    if (hello.founding !== mine.founding)
-      return `${hello.broker} and ${self} were started with different --peers, --shards or --replicas`;
-    return null;
+  function objectionToCaller(message: PeerMessage, link: Link | undefined): Objection | null {
+    if (message.kind !== 'hello') return { code: 'INVALID_ARGUMENT', reason: 'a peer says hello first' };
+    const connected = link?.stream?.greeted === true ? link.incarnation : null;
+    return objectionTo(message, { mine: sayHello(), members, called: null, connected });
   }
 
-  function duplicateOf(hello: PeerHello): string | null {
-    const link = links.get(hello.broker);
-    const other = link?.stream?.accepted === true && link.incarnation !== hello.incarnation;
-    return other
-      ? `two brokers have the id ${hello.broker}: one is connected already, with another data directory`
-      : null;
+  function refuse(stream: PeerStream, remoteAddress: string, { code, reason }: Objection): void {
+    // Callers dial from ever new ports.
+    const caller = remoteAddress.replace(/:\d+$/, '');
+    if (objections.size >= strangersMax) objections.clear();
+    if (objections.get(caller) !== reason) warn(`refused a peer at ${remoteAddress}: ${reason}`);
+    objections.set(caller, reason);
+    stream.send({ kind: 'refusal', code, reason });
+    stream.end();
   }
 
   function noteRefusal(peer: BrokerId, reason: string): void {
     if (refusals.get(peer) !== reason) warn(`${peer}: ${reason}`);
     refusals.set(peer, reason);
-    if (refusals.size * 2 > links.size) {
-      ports.refused(
-        new VedetteError('FAILED_PRECONDITION', [...new Set(refusals.values())].join('; '), { field: 'peers' }),
-      );
-    }
+    const wanted = (welcomed.size + 1) * 2 > members.size;
+    if (wanted || refusals.size * 2 <= links.size) return;
+    const reasons = [...new Set(refusals.values())].join('; ');
+    ports.refused(new VedetteError('FAILED_PRECONDITION', reasons, { field: 'peers' }));
   }
 
-  function flush(): void {
-    flushing = false;
-    for (const link of links.values()) {
-      if (link.outbox.length === 0) continue;
-      const envelopes = link.outbox;
-      link.outbox = [];
-      if (link.stream?.accepted === true) link.stream.wire.outbox.next({ kind: 'raft', envelopes });
-    }
+  function send(to: BrokerId, message: PeerMessage): void {
+    const stream = links.get(to)?.stream;
+    if (!stopped && stream?.greeted === true) stream.send(message);
   }
 
   function tick(): void {
-    ticking = clock.after(tickMs, tick);
     for (const link of links.values()) {
-      const before = statePaths(machines.get(link.id)?.snapshot.value);
-      const silentMs = link.stream?.accepted === true ? clock.monotonic() - link.heardAt : Number.POSITIVE_INFINITY;
-      machines.get(link.id)?.send({ type: 'tick', silentMs, at: clock.monotonic() });
-      if (statePaths(machines.get(link.id)?.snapshot.value) !== before) changes.next();
+      const silentMs = link.stream?.greeted === true ? clock.monotonic() - link.heardAt : Number.POSITIVE_INFINITY;
+      tell(link, { type: 'tick', silentMs });
     }
   }
 
+  for (const [id, address] of members) if (id !== self) links.set(id, createLink(id, address));
   const accepting = transport.accepted.subscribe((peer) => {
     try {
-      if (!stopped) accept(peer);
+      accept(peer);
     } catch (error) {
       warn(`a peer at ${peer.remoteAddress} could not be accepted: ${describeError(error)}`);
     }
   });
-  ticking = clock.after(tickMs, tick);
+  const ticking = repeat(clock, tickMs, tick);
 
   return {
     get views() {
-      return [...links.values()].map(({ id, grpcAddress, httpAddress }) => ({
+      return [...links.values()].map(({ id, grpcAddress, httpAddress, incarnation, machine }) => ({
         id,
         grpcAddress,
         httpAddress,
-        state: statePaths(machines.get(id)?.snapshot.value),
+        incarnation,
+        state: machine === null ? 'connecting' : String(machine.snapshot.value),
       }));
     },
-    send(to, message) {
-      const stream = links.get(to)?.stream;
-      if (!stopped && stream?.accepted === true) stream.wire.outbox.next(message);
-    },
+    send,
     sendRaft(to, envelope) {
-      const link = links.get(to);
-      if (stopped || link?.stream?.accepted !== true) return;
-      link.outbox.push(envelope);
-      if (flushing) return;
-      flushing = true;
-      clock.defer(flush);
+      if (!stopped && links.get(to)?.stream?.greeted === true) outbox.add(to, envelope);
     },
     messages,
     opened,
     closed,
     changes,
+    get dropped() {
+      return outbox.dropped;
+    },
     stop() {
       stopped = true;
-      ticking?.cancel();
+      ticking.cancel();
       accepting.unsubscribe();
-      for (const machine of machines.values()) machine.stop();
+      for (const stream of strangers) stream.end();
       for (const link of links.values()) {
+        link.machine?.stop();
         link.retry?.cancel();
-        drop(link);
+        link.knock?.end();
+        link.stream?.end();
       }
     },
   };
-}
-
-/** '' is: not known yet. */
-function differ(a: ClusterId | '', b: ClusterId | ''): boolean {
-  return a !== '' && b !== '' && a !== b;
 }

@@ -42,6 +42,8 @@ export function encodePeerMessage(message: PeerMessage): Frame {
           })),
         },
       };
+    case 'leads':
+      return { leads: { shards: message.shards.map(({ shard, term }) => ({ shard, term })) } };
     default:
       return unreachable(message);
   }
@@ -56,7 +58,7 @@ export function decodePeerMessage(
   from: BrokerId | '',
   to: BrokerId | '',
 ): PeerMessage | undefined {
-  const { hello, refusal, raft, forward, forwardReply, beats } = frame;
+  const { hello, refusal, raft, forward, forwardReply, beats, leads } = frame;
   if (raft)
     return {
       kind: 'raft',
@@ -98,6 +100,12 @@ export function decodePeerMessage(
         intervalMs: intervalMs ?? 0,
         clockSkewMs: clockSkewMs ?? 0,
       })),
+    };
+  }
+  if (leads) {
+    return {
+      kind: 'leads',
+      shards: (leads.shards ?? []).map(({ shard, term }) => ({ shard: shard ?? 0, term: term ?? 0 })),
     };
   }
   return undefined;

@@ -1,0 +1,52 @@
+// Whether a broker may be sent work, and if not, why.
+//
+// Invariant: to have caught up is for good, as long as the process lives. Entries that are committed and about to be applied are no
+// reason to send clients elsewhere.
+import type { ClusterId, GroupId, ShardId } from '../../core/ids.ts';
+import type { RaftGroup } from '../raft-group.ts';
+import type { Shard } from '../shard.ts';
+
+export interface Health {
+  readonly ready: boolean;
+  /** Why not, for people. */
+  readonly reasons: readonly string[];
+}
+
+export interface HealthPorts {
+  /** Of the broker's chart. */
+  readonly state: () => string;
+  readonly cluster: () => ClusterId | null;
+  readonly control: RaftGroup;
+  readonly shards: ReadonlyMap<ShardId, Shard>;
+  readonly groups: ReadonlyMap<GroupId, RaftGroup>;
+  readonly log: { readonly full: boolean };
+}
+
+const NAMED_MAX = 3;
+
+export function createHealth({ state, cluster, control, shards, groups, log }: HealthPorts): () => Health {
+  const caughtUp = new Set<GroupId>();
+
+  function behind(): number {
+    for (const { id, status } of groups.values())
+      if (status.leader !== null && status.commit > 0 && status.applied >= status.commit) caughtUp.add(id);
+    return groups.size - caughtUp.size;
+  }
+
+  return () => {
+    const reasons: string[] = [];
+    if (state() !== 'joining' && state() !== 'serving') reasons.push(`the broker is ${state()}`);
+    if (cluster() === null) reasons.push('the cluster is not founded yet');
+    if (control.status.leader === null) reasons.push('the control group has no leader');
+    const leaderless = [...shards.values()]
+      .filter(({ raft }) => raft.status.leader === null)
+      .map(({ raft }) => raft.id);
+    const waiting = behind();
+    if (leaderless.length > 0) {
+      const named = [...leaderless.slice(0, NAMED_MAX), ...(leaderless.length > NAMED_MAX ? ['…'] : [])].join(', ');
+      reasons.push(`no leader for ${leaderless.length} of ${shards.size} shards (${named})`);
+    } else if (waiting > 0) reasons.push(`${waiting} of ${groups.size} logs are still being applied`);
+    if (log.full) reasons.push('the disk is full: writes are refused');
+    return { ready: reasons.length === 0, reasons };
+  };
+}
