@@ -9,21 +9,22 @@
 // effects of a step are gathered, and done when it is over: first the one write, so that what is sent and applied can be read; then
 // the messages; then the entries that are committed.
 import { BehaviorSubject } from 'rxjs';
-import { assert, present, unreachable } from '../core/assert.ts';
+import { assert, unreachable } from '../core/assert.ts';
 import { unavailable, type VedetteError } from '../core/errors.ts';
 import type { BrokerId, GroupId, LogIndex } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { RaftEffect } from '../machines/raft/effects.ts';
 import type { RaftEvent } from '../machines/raft/events.ts';
 import { lastTerm } from '../machines/raft/log-view.ts';
-import type { Append, RaftMessage } from '../machines/raft/messages.ts';
+import type { RaftMessage } from '../machines/raft/messages.ts';
 import { raftMachine } from '../machines/raft/raft-machine.ts';
 import type { Clock } from '../streams/clock.ts';
-import type { CarriedEntry, RaftEnvelope } from '../streams/envelope.ts';
+import type { RaftEnvelope } from '../streams/envelope.ts';
 import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
 import { runMachine } from '../streams/run-machine.ts';
 import { createApplier } from './raft/applier.ts';
+import { createCarriedEntries } from './raft/carried-entries.ts';
 import { createDurability } from './raft/durability.ts';
 import { createEntrySender } from './raft/entry-sender.ts';
 import { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
@@ -72,8 +73,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   checkRaftOptions(options);
   assert(members.includes(self), `${self} is no member of ${group}`);
   const recovered = log.recovered(group);
-  /** The entries that an event announced. */
-  const carried = new WeakMap<object, readonly CarriedEntry[]>();
+  const carried = createCarriedEntries();
   const durability = createDurability(ports.outbox);
   const proposals = createProposals(clock, propose);
   const reads = createPendingReads(clock, (read) => send({ type: 'read', read, at: clock.monotonic() }));
@@ -170,12 +170,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       return payloads.map((payload, at) => ({ index: first + at, term, kind: 'data', payload }));
     }
     assert(event?.type === 'append', `${event?.type} carries no entries`);
-    return takeFrom(
-      event,
-      present(carried.get(event), 'entries wait beside the event that announced them'),
-      first,
-      last,
-    );
+    return carried.take(event, first, last);
   }
 
   function finishStep(event: RaftEvent | null): void {
@@ -291,14 +286,8 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     receive({ message, entries }) {
       // A stranger's vote or answer must not count.
       if (stopped || message.to !== self || !members.includes(message.from)) return;
-      const event: RaftEvent = { ...message, at: clock.monotonic() };
-      if (message.type === 'append') {
-        assert(
-          entries.length === message.lastIndex - message.prevIndex,
-          'an append message carries the entries that it announces',
-        );
-        carried.set(event, entries);
-      }
+      const event = { ...message, at: clock.monotonic() };
+      if (event.type === 'append') carried.carry(event, entries);
       send(event);
     },
     beat() {
@@ -318,16 +307,4 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       statusChanges.complete();
     },
   };
-}
-
-/** The entries first … last of a message, with their terms. */
-function takeFrom(message: Append, payloads: readonly CarriedEntry[], first: LogIndex, last: LogIndex): LogEntry[] {
-  const entries: LogEntry[] = [];
-  let run = 0;
-  for (let index = first; index <= last; index++) {
-    while ((message.runs[run + 1]?.first ?? Number.POSITIVE_INFINITY) <= index) run++;
-    const { kind, payload } = present(payloads[index - message.prevIndex - 1], `entry ${index} is in the message`);
-    entries.push({ index, term: present(message.runs[run], `entry ${index} has a term`).term, kind, payload });
-  }
-  return entries;
 }
