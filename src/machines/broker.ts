@@ -1,8 +1,11 @@
 // A broker's life.
 //
-//   joining ──all is known and caught up──▶ serving        stop, in any state ──▶ stopping ──drained──▶ stopped
-//      ▲                                       │            failed, in any state ──▶ failed
+//   joining ──all is known and caught up──▶ serving        stop ──▶ stopping ──drained──▶ stopped
+//      ▲                                       │            failed, while it is not stopped ──▶ failed
 //      └──────── a leader is missing ──────────┘
+//
+// Invariant: stopped and failed are for good. (A step from a final state is still a step to xstate, so no transition stands at the
+// root.)
 import { setup } from 'xstate';
 import type { Millis } from '../core/ids.ts';
 
@@ -28,21 +31,20 @@ export const brokerMachine = setup({
   description: 'The life of a broker.',
   context: {},
   initial: 'joining',
-  on: { stop: '.stopping', failed: '.failed' },
   states: {
     joining: {
       description: 'The cluster, the leaders, or what was committed before are not all known yet.',
-      on: { ready: 'serving' },
+      on: { ready: 'serving', stop: 'stopping', failed: 'failed' },
     },
     serving: {
       description: 'Every shard has a leader, and the replicas here have caught up.',
       entry: 'announceReady',
-      on: { notReady: 'joining' },
+      on: { notReady: 'joining', stop: 'stopping', failed: 'failed' },
     },
     stopping: {
       description: 'Streams are ended and the log is made durable.',
       entry: 'drain',
-      on: { drained: 'stopped', stop: {} },
+      on: { drained: 'stopped', failed: 'failed' },
     },
     stopped: { description: 'For good.', type: 'final' },
     failed: {
