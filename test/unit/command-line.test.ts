@@ -1,11 +1,21 @@
-// Flags, units, and what the program says to wrong usage.
-import { spawnSync } from 'node:child_process';
+// Flags, units, and what the program, as it was built, says to wrong usage.
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { type Command, parseFlags } from '../../src/cli/flags.ts';
-import { nearest, parseAddress, parseCount, parseDuration, parsePeers, parseSize } from '../../src/core/units.ts';
+import { type Command, helpOf, parseFlags } from '../../src/cli/flags.ts';
+import {
+  nearest,
+  parseAddress,
+  parseAddresses,
+  parseCount,
+  parseDuration,
+  parsePeers,
+  parsePowerOfTwo,
+  parseSize,
+} from '../../src/core/units.ts';
 import { tempDirectory } from '../support/temp.ts';
 
 const test = suite('command line');
@@ -55,6 +65,51 @@ test('what is wrong is named, with the nearest right thing', () => {
   );
 });
 
+test('a value that was forgotten does not take the next flag for one', () => {
+  assert.throws(() => parseFlags(command, ['--brokers', '--data', 'x'], {}), usage(/--brokers needs a value/));
+  assert.throws(() => parseFlags(command, ['--brokers='], {}), usage(/--brokers needs a value: --brokers ADDR/));
+  assert.is(parseFlags(command, ['--brokers=--odd'], {}).text('brokers'), '--odd');
+  assert.throws(() => parseFlags(command, ['--brokers', 'a', '-x'], {}), usage(/unknown flag -x/));
+});
+
+test('switches', () => {
+  const json = (args: string[], environment: Record<string, string> = {}) =>
+    parseFlags(command, ['--brokers', 'a', ...args], environment).switch('json');
+  assert.not(json([]));
+  assert.ok(json(['--json']));
+  assert.ok(json([], { VEDETTE_JSON: 'Yes' }));
+  assert.not(json([], { VEDETTE_JSON: '0' }));
+  assert.not(json([], { VEDETTE_JSON: '' }));
+  assert.throws(() => json([], { VEDETTE_JSON: 'maybe' }), usage(/--json is a switch: "maybe"/));
+  assert.throws(() => json(['--json=true']), usage(/--json takes no value/));
+});
+
+test('a file may hold lists and maps; what else it holds is refused', () => {
+  const parse = (yaml: string) => {
+    const file = join(tempDirectory('config'), 'config.yaml');
+    writeFileSync(file, yaml);
+    return parseFlags(command, ['--config', file], { VEDETTE_DATA: '' });
+  };
+  assert.is(parse('brokers: { b1: h:1, b2: h:2 }').text('brokers'), 'b1=h:1,b2=h:2');
+  assert.is(parse('brokers: 7\ndata:\n').text('data'), './d');
+  assert.throws(() => parse('brokers: [[a]]'), usage(/config.yaml: brokers: a value, a list or a map/));
+  assert.throws(() => parse('- brokers'), usage(/names and values are expected/));
+  assert.throws(() => parse('brokers: [a'), usage(/--config .*config.yaml: /));
+  assert.throws(() => parse(''), usage(/needs --brokers/));
+  assert.throws(
+    () => parseFlags(command, [], { VEDETTE_BROKERS_FILE: '/no/such' }),
+    usage(/VEDETTE_BROKERS_FILE: .*\/no\/such/),
+  );
+});
+
+test('help names every flag, what it takes, and its default', () => {
+  const help = helpOf(command);
+  for (const words of ['--data DIR', '(default ./d)', '--brokers ADDR', '(required)', '--config FILE', 'VEDETTE_NAME'])
+    assert.ok(help.includes(words), words);
+  assert.ok(parseFlags(command, ['--help'], {}).switch('help'), 'without what is required');
+  assert.ok(parseFlags(command, ['-h'], {}).switch('help'));
+});
+
 test('units', () => {
   assert.equal(
     ['500ms', '1s', '15m', '2h', '7d'].map((text) => parseDuration(text, 'x')),
@@ -75,16 +130,25 @@ test('units', () => {
   assert.throws(() => parsePeers('a=h:1,a=h:2', 'peers'), usage(/names a twice/));
   assert.throws(() => parsePeers('a=h:1,b=h:1', 'peers'), usage(/to two brokers/));
   assert.throws(() => parseCount('1.5', 'shards', 1, 9), usage(/from 1 to 9/));
+  assert.equal(parseAddresses('a:1, b:2,', 'x'), ['a:1', 'b:2']);
+  assert.throws(() => parseAddresses(',', 'brokers'), usage(/--brokers names no address/));
+  assert.equal(
+    [1, 32, 4096].map((value) => parsePowerOfTwo(String(value), 'x', 1, 4096)),
+    [1, 32, 4096],
+  );
+  assert.throws(() => parsePowerOfTwo('33', 'shards', 1, 4096), usage(/no power of two; the nearest are 32 and 64/));
+  assert.throws(() => parsePowerOfTwo('0', 'shards', 1, 4096), usage(/from 1 to 4096/));
   assert.is(nearest('bokers', ['brokers', 'data']), 'brokers');
   assert.is(nearest('xyz', ['brokers', 'data']), undefined);
 });
 
-test('the program: exit code 2 and one line for wrong usage', () => {
-  const run = (...args: string[]) => {
-    const { status, stdout, stderr } = spawnSync(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', ...args], {
-      encoding: 'utf8',
-    });
-    return { status, text: stdout + stderr };
+test('the program: exit code 2 and one line for wrong usage', async () => {
+  const run = async (args: readonly string[]) => {
+    const child = spawn(process.execPath, ['bin/vedette.mjs', ...args]);
+    let text = '';
+    for (const stream of [child.stdout, child.stderr]) stream.on('data', (chunk) => (text += String(chunk)));
+    const [status] = await once(child, 'close');
+    return { status: status as number | null, text };
   };
   const table: [args: string[], status: number, words: RegExp][] = [
     [['--help'], 0, /Usage: vedette COMMAND/],
@@ -92,6 +156,8 @@ test('the program: exit code 2 and one line for wrong usage', () => {
     [['--version'], 0, /vedette \d/],
     [['brokr'], 2, /did you mean broker\?/],
     [['scenario'], 2, /not in this release/],
+    [['--data', 'x'], 2, /a command comes first/],
+    [[], 2, /Usage: vedette COMMAND/],
     [
       [
         'broker',
@@ -109,13 +175,20 @@ test('the program: exit code 2 and one line for wrong usage', () => {
       2,
       /--peers does not name x itself; it names y/,
     ],
+    [['up', '--shards', '33'], 2, /--shards 33 is no power of two/],
+    [['up', '--http-base', '7410'], 2, /--grpc-base and --http-base both give 127\.0\.0\.1:7411 away/],
+    [['up', '--hosts', '5'], 2, /synthetic hosts are not in this release/],
+    [['machines', 'a', 'b'], 2, /"b" is too much/],
+    [['hosts', '--brokers', '127.0.0.1:1'], 1, /127\.0\.0\.1:1/],
     [['agent', '--brokers', 'nonsense'], 2, /--brokers "nonsense" is no address/],
   ];
-  for (const [args, status, words] of table) {
-    const result = run(...args);
-    assert.is(result.status, status, `vedette ${args.join(' ')}: ${result.text}`);
-    assert.match(result.text, words);
-  }
+  const results = await Promise.all(table.map(([args]) => run(args)));
+  table.forEach(([args, status, words], at) => {
+    const { status: found, text } = results[at] ?? { status: null, text: '' };
+    assert.is(found, status, `vedette ${args.join(' ')}: ${text}`);
+    assert.match(text, words);
+    if (status === 2 && args.length > 0) assert.is(text.trimEnd().split('\n').length, 1, text);
+  });
 });
 
 test.run();

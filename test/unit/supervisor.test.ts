@@ -97,6 +97,106 @@ test('wrong usage is not tried again: its last words are told', () => {
   assert.is(supervisor.children[0]?.state, 'failed');
 });
 
+test('once it was ready, a refusal may pass: it is tried again, before and after it is ready anew', () => {
+  const { clock, spawned, failed, news, newest } = setUp(['a']);
+  newest().ready();
+  newest().exit({ code: 2, lastWords: 'port 7411 is in use' });
+  assert.match(news[0] ?? '', /exit code 2 \(port 7411 is in use\): starting it again/);
+  clock.advance(100);
+  newest().exit({ code: 2 });
+  clock.advance(200);
+  assert.is(spawned.length, 3);
+  assert.equal(failed, []);
+});
+
+test('a process that could not be started at all is tried again', () => {
+  const { clock, spawned, news, newest } = setUp(['a']);
+  newest().exit({ lastWords: 'spawn ENOENT' });
+  assert.match(news[0] ?? '', /a could not be started \(spawn ENOENT\)/);
+  clock.advance(100);
+  assert.is(spawned.length, 2);
+});
+
+test('waits are drawn from zero up to a ceiling that doubles, at most 10 s', () => {
+  const { clock, news, newest } = setUp(['a']);
+  const waits: number[] = [];
+  for (let deaths = 1; deaths <= 40; deaths++) {
+    newest().exit({ code: 1 });
+    waits.push(Number(/in (\d+) ms/.exec(news.at(-1) ?? '')?.[1]));
+    clock.advance(10_000);
+  }
+  for (const [at, wait] of waits.entries()) assert.ok(wait <= Math.min(10_000, 100 * 2 ** at), `${at}: ${wait}`);
+  assert.ok(Math.max(...waits) > 5_000, 'long in the end');
+  assert.ok(Math.min(...waits.slice(10)) < 5_000, 'and never all at the same time');
+});
+
+test('a short while of readiness does not forgive', () => {
+  const { clock, spawned, news, newest } = setUp(['a']);
+  for (let deaths = 1; deaths <= 8; deaths++) {
+    newest().ready();
+    clock.advance(9_999);
+    newest().exit({ code: 1 });
+    clock.advance(10_000);
+  }
+  assert.is(spawned.length, 9);
+  const waits = news.map((line) => Number(/in (\d+) ms/.exec(line)?.[1]));
+  assert.ok(
+    waits.some((wait) => wait > 100),
+    `later and later: ${waits.join()}`,
+  );
+});
+
+test('words of a process that is gone change nothing', () => {
+  const { clock, supervisor, spawned } = setUp(['a']);
+  spawned[0]?.exit({ code: 1 });
+  clock.advance(100);
+  spawned[0]?.ready();
+  spawned[0]?.exit({ code: 2 });
+  assert.is(supervisor.children[0]?.state, 'starting');
+  assert.not(supervisor.allReady);
+});
+
+test('what the screen shows: states, process ids, restarts, since when', () => {
+  const { clock, supervisor, spawned } = setUp(['a', 'b']);
+  const since = clock.now();
+  spawned[0]?.ready();
+  clock.advance(50);
+  spawned[1]?.exit({ code: 1 });
+  assert.equal(supervisor.children, [
+    { name: 'a', state: 'ready', pid: 1, restarts: 0, since },
+    { name: 'b', state: 'backingOff', pid: null, restarts: 1, since },
+  ]);
+  clock.advance(100);
+  const { state, pid, since: again } = supervisor.children[1] ?? {};
+  assert.equal({ state, pid }, { state: 'starting', pid: 3 });
+  assert.ok((again ?? 0) > since);
+});
+
+test('stopping in the midst of everything', () => {
+  const { clock, supervisor, spawned, news } = setUp(['dead', 'refused', 'ready', 'starting']);
+  spawned[0]?.exit({ code: 1 });
+  spawned[1]?.exit({ code: 2 });
+  spawned[2]?.ready();
+  let done = 0;
+  supervisor.stop(() => done++);
+  assert.equal(
+    spawned.map(({ asked }) => asked.length),
+    [0, 0, 1, 1],
+  );
+  spawned[3]?.exit({ signal: 'SIGTERM' });
+  // It says that it was started wrongly, now that it does not matter.
+  spawned[2]?.exit({ code: 2 });
+  assert.is(done, 1);
+  clock.advance(60_000);
+  assert.is(spawned.length, 4);
+  assert.is(done, 1);
+  assert.is(news.length, 1, 'an end that was asked for is no news');
+  assert.equal(
+    supervisor.children.map(({ state }) => state),
+    ['stopped', 'failed', 'stopped', 'stopped'],
+  );
+});
+
 test('stopping: asked first, killed after the grace, done when all have ended', () => {
   const { clock, supervisor, spawned } = setUp(['a', 'b', 'c']);
   spawned[0]?.ready();
