@@ -59,7 +59,7 @@ export function parseFlags(command: Command, args: readonly string[], environmen
   for (const token of tokens) {
     if (token.kind === 'positional') words.push(token.value);
     if (token.kind !== 'option') continue;
-    const flag = flags[token.name];
+    const flag = Object.hasOwn(flags, token.name) ? flags[token.name] : undefined;
     if (flag === undefined) throw unknownFlag(token.rawName, Object.keys(flags), command.name);
     // `--id --grpc ADDR` is a value forgotten; one that does begin with dashes is written --id=--x.
     const isNextFlag = token.inlineValue !== true && token.value?.startsWith('--') === true;
@@ -135,7 +135,7 @@ function readConfig(path: string | undefined, flags: Flags): Map<string, string>
   if (typeof parsed !== 'object' || Array.isArray(parsed))
     throw invalidArgument('config', `--config ${path}: names and values are expected`);
   for (const [name, value] of Object.entries(parsed)) {
-    if (flags[name] === undefined) {
+    if (!Object.hasOwn(flags, name)) {
       const near = nearest(name, Object.keys(flags));
       throw invalidArgument(
         'config',

@@ -3,23 +3,18 @@
 //   0 done   1 failed   2 wrong usage: what was wrong, and the nearest right thing
 import { readFileSync } from 'node:fs';
 import { nearest } from '../core/units.ts';
-import { agentCommand } from './agent.ts';
-import { brokerCommand } from './broker.ts';
-import { dashboardCommand } from './dashboard.ts';
 import { type Command, helpOf, parseFlags } from './flags.ts';
-import { hostsCommand } from './hosts.ts';
-import { machinesCommand } from './machines.ts';
 import { fail, prepareProcess } from './process.ts';
-import { upCommand } from './up.ts';
 
-const COMMANDS: readonly Command[] = [
-  upCommand,
-  brokerCommand,
-  agentCommand,
-  dashboardCommand,
-  hostsCommand,
-  machinesCommand,
-];
+/** Each with what it needs, and nothing else: a process of one command does not carry the others. */
+const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
+  up: async () => (await import('./up.ts')).upCommand,
+  broker: async () => (await import('./broker.ts')).brokerCommand,
+  agent: async () => (await import('./agent.ts')).agentCommand,
+  dashboard: async () => (await import('./dashboard.ts')).dashboardCommand,
+  hosts: async () => (await import('./hosts.ts')).hostsCommand,
+  machines: async () => (await import('./machines.ts')).machinesCommand,
+};
 /** Reserved: they come with later releases. */
 const LATER = ['cluster', 'query', 'top', 'scenario', 'inspect', 'storage', 'bench'];
 
@@ -28,31 +23,29 @@ function version(): string {
   return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
 }
 
-function overview(): string {
-  const rows = COMMANDS.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`);
+async function overview(): Promise<string> {
+  const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
+  const rows = commands.map(({ name, summary }) => `  ${name.padEnd(12)} ${summary}`);
   return `vedette watches hosts: agents report to a cluster of brokers, a dashboard shows them live.\n\nUsage: vedette COMMAND [flags]\n\n${rows.join('\n')}\n\nvedette COMMAND --help shows a command's flags.\n`;
 }
 
 async function run(args: readonly string[]): Promise<number> {
   const [name, ...rest] = args;
   if (name === undefined) {
-    process.stderr.write(overview());
+    process.stderr.write(await overview());
     return 2;
   }
   if (['--help', '-h', 'help'].includes(name)) {
-    process.stdout.write(overview());
+    process.stdout.write(await overview());
     return 0;
   }
   if (name === '--version') {
     process.stdout.write(`vedette ${version()}\n`);
     return 0;
   }
-  const command = COMMANDS.find((candidate) => candidate.name === name);
-  if (command === undefined) {
-    const near = nearest(
-      name,
-      COMMANDS.map((candidate) => candidate.name),
-    );
+  const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;
+  if (load === undefined) {
+    const near = nearest(name, Object.keys(COMMANDS));
     const hint = LATER.includes(name)
       ? 'it is not in this release'
       : near === undefined
@@ -62,6 +55,7 @@ async function run(args: readonly string[]): Promise<number> {
     process.stderr.write(`vedette: ${what} ${JSON.stringify(name)}: ${hint}\n`);
     return 2;
   }
+  const command = await load();
   const values = parseFlags(command, rest, process.env);
   if (values.switch('help')) {
     process.stdout.write(helpOf(command));

@@ -92,20 +92,25 @@ function planOf(values: Values, data: string): Plan {
   };
 }
 
-async function checkPorts({ addresses }: Plan): Promise<void> {
+/** @throws VedetteError INVALID_ARGUMENT when two of our own would listen on one address. */
+function checkDistinct({ addresses }: Plan): void {
   const taken = new Map<string, string>();
   for (const { address, flag } of addresses) {
     const other = taken.get(address);
     if (other !== undefined)
       throw invalidArgument(flag, `--${other} and --${flag} both give ${address} away; move one of them`);
     taken.set(address, flag);
-    await checkFree(address, flag);
   }
+}
+
+async function checkPorts({ addresses }: Plan): Promise<void> {
+  for (const { address, flag } of addresses) await checkFree(address, flag);
 }
 
 async function runUp(values: Values): Promise<number> {
   const data = resolve(values.text('data'));
   const plan = planOf(values, data);
+  checkDistinct(plan);
   const disk = createNodeDisk();
   // Nothing is made before the ports are known to be free; but where another `vedette up` runs, that is what is said.
   if (!disk.exists(data)) await checkPorts(plan);

@@ -48,7 +48,7 @@ export function parsePeers(text: string, field: string): Record<string, string> 
     const equals = part.indexOf('=');
     if (equals <= 0) throw invalidArgument(field, `--${field}: ${JSON.stringify(part)} should be id=host:port`);
     const id = part.slice(0, equals).trim();
-    if (peers[id] !== undefined) throw invalidArgument(field, `--${field} names ${id} twice`);
+    if (Object.hasOwn(peers, id)) throw invalidArgument(field, `--${field} names ${id} twice`);
     peers[id] = parseAddress(part.slice(equals + 1), field);
   }
   const addresses = Object.values(peers);

@@ -121,6 +121,7 @@ test('units', () => {
   );
   assert.is(parseAddress('[::1]:80', 'x'), '[::1]:80');
   assert.equal(parsePeers('a=h:1,b=h:2', 'x'), { a: 'h:1', b: 'h:2' });
+  assert.equal(parsePeers('constructor=h:1', 'x'), { constructor: 'h:1' });
   assert.is(parseCount('12', 'x', 1, 20), 12);
   for (const bad of ['5', '1 parsec', '-1s', ''])
     assert.throws(() => parseDuration(bad, 'interval'), usage(/--interval/));
@@ -154,6 +155,8 @@ test('the program: exit code 2 and one line for wrong usage', async () => {
     [['--help'], 0, /Usage: vedette COMMAND/],
     [['broker', '--help'], 0, /--peers id=ADDR/],
     [['--version'], 0, /vedette \d/],
+    [['constructor'], 2, /unknown command "constructor"/],
+    [['hosts', '--constructor'], 2, /unknown flag --constructor/],
     [['brokr'], 2, /did you mean broker\?/],
     [['scenario'], 2, /not in this release/],
     [['--data', 'x'], 2, /a command comes first/],
