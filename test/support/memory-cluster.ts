@@ -25,7 +25,7 @@ export interface RunningBroker {
 
 interface Node {
   readonly address: string;
-  readonly disk: MemoryDisk;
+  disk: MemoryDisk;
   running: RunningBroker | null;
   accepted: Subject<AcceptedPeer>;
   /** Ends everything that others have open with this broker. */
@@ -33,13 +33,23 @@ interface Node {
   starts: number;
 }
 
+export interface StartChange {
+  readonly shards?: number;
+  /** Under another broker's id. */
+  readonly as?: BrokerId;
+  /** With an empty disk. */
+  readonly fresh?: boolean;
+}
+
 export interface MemoryCluster {
   readonly clock: VirtualClock;
   readonly ids: readonly BrokerId[];
   readonly warnings: string[];
   broker(id: BrokerId): Broker;
+  inspector(id: BrokerId): Inspector;
+  disk(id: BrokerId): MemoryDisk;
   isRunning(id: BrokerId): boolean;
-  start(id: BrokerId, change?: { readonly shards?: number; readonly as?: BrokerId }): void;
+  start(id: BrokerId, change?: StartChange): void;
   crash(id: BrokerId): void;
   client(address: string): MonitorClient;
   readonly addresses: readonly string[];
@@ -95,9 +105,10 @@ export function createMemoryCluster(options: {
     return pair.a;
   }
 
-  function start(id: BrokerId, change: { readonly shards?: number; readonly as?: BrokerId } = {}): void {
+  function start(id: BrokerId, change: StartChange = {}): void {
     const place = node(id);
     if (place.running !== null) throw new Error(`${id} is running`);
+    if (change.fresh === true) place.disk = createMemoryDisk(clock);
     const life = random.fork(`${id}/${place.starts++}`);
     const inspector = createInspector({ clock });
     const founding = { members, shards: change.shards ?? options.shards, replicas: options.replicas };
@@ -312,6 +323,12 @@ export function createMemoryCluster(options: {
       if (running === null) throw new Error(`${id} is not running`);
       return running.broker;
     },
+    inspector(id) {
+      const running = node(id).running;
+      if (running === null) throw new Error(`${id} is not running`);
+      return running.inspector;
+    },
+    disk: (id) => node(id).disk,
     isRunning: (id) => node(id).running !== null,
     start,
     crash,
