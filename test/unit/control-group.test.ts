@@ -124,8 +124,8 @@ test('after it was stopped it proposes nothing and starts no timer', () => {
   const { clock, control, raft } = create();
   raft.become({ role: 'leader', serving: true });
   control.stop();
-  clock.advance(1_000);
   assert.equal(clock.pending, 0);
+  clock.advance(1_000);
   control.note(facts('b', 'b:2'));
   assert.deepEqual(raft.proposed, []);
 });

@@ -162,6 +162,26 @@ test('one that was welcome goes on when another comes back with other settings',
   assert.ok(wrong.refused.length > 0);
 });
 
+test('a refusal is forgotten when the one who spoke it is replaced', () => {
+  const network = createPeerNetwork(['a', 'b', 'c', 'd', 'e']);
+  const wrong = { hello: { founding: 'x' } };
+  const a = network.start('a');
+  const b = network.start('b', wrong);
+  network.start('c', wrong);
+  network.clock.advance(2_000);
+  assert.deepEqual(a.refused, [], 'two of four');
+  network.kill(b);
+  network.start('b');
+  network.clock.advance(2_000);
+  assert.equal(a.state('b'), 'up');
+  network.start('d', wrong);
+  network.clock.advance(2_000);
+  assert.deepEqual(a.refused, [], 'still two of four');
+  network.start('e', wrong);
+  network.clock.advance(2_000);
+  assert.ok(a.refused.length > 0, 'three of four');
+});
+
 test('addresses of others, strangers, and oneself are told apart', () => {
   const network = createPeerNetwork(['a', 'b', 'c']);
   const a = network.start('a', { members: ['a', 'b=c', 'c=a'] });
@@ -203,6 +223,11 @@ test('a newer stream of the same broker replaces the old one, and the groups are
   assert.deepEqual(first.heard, ['hello', 'end']);
   assert.deepEqual(second.heard, ['hello']);
   assert.deepEqual(b.events, ['opened a', 'closed a', 'opened a']);
+  for (let n = 0; n < limits.peers.strangersMax; n++) {
+    call().outbox.next({ ...hello, broker: 'z' as BrokerId });
+    network.clock.advance(5);
+  }
+  assert.deepEqual(b.warnings.splice(0), ['refused a peer at x:1: z is not among the peers of b: a, b']);
   second.outbox.next({ kind: 'beats', hosts: [] });
   second.outbox.next(hello);
   network.clock.advance(5);
@@ -321,6 +346,18 @@ test('after it was stopped a broker neither calls nor answers', () => {
   network.clock.advance(10_000);
   assert.equal(a.dials.length, dials);
   assert.deepEqual(a.events, ['opened b']);
+  const wires = createMemoryWirePair<PeerMessage>(network.clock);
+  const heard: PeerMessage[] = [];
+  wires.b.inbox.subscribe((message) => heard.push(message));
+  wires.a.inbox.subscribe((message) => heard.push(message));
+  a.accepted.next({ remoteAddress: 'late:1', wire: wires.b });
+  wires.a.outbox.next({ kind: 'beats', hosts: [] });
+  network.clock.advance(100);
+  assert.deepEqual(
+    heard.map(({ kind }) => kind),
+    ['beats'],
+    'nothing comes back',
+  );
 });
 
 test.run();

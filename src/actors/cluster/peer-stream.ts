@@ -45,7 +45,6 @@ export function openPeerStream({ wire, clock, helloTimeoutMs, heard, ended }: Pe
   }
 
   function over(): void {
-    if (!open) return;
     close();
     // A wire that is dead when it comes: whoever opens it does not hold it yet.
     if (opening) clock.defer(ended);

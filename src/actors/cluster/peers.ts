@@ -231,14 +231,11 @@ export function createPeers(ports: PeersPorts): Peers {
 
   function lose(link: Link, stream: PeerStream): void {
     stream.end();
-    if (link.stream !== stream) return;
     link.stream = null;
-    outbox.forget(link.id);
     tell(link, { type: stream.greeted ? 'lost' : 'failed' });
   }
 
   function receive(link: Link, stream: PeerStream, message: PeerMessage): void {
-    if (link.stream !== stream) return;
     link.heardAt = clock.monotonic();
     if (message.kind !== 'hello' && message.kind !== 'refusal') {
       messages.next({ from: link.id, message });

@@ -11,8 +11,6 @@ import type { RaftEnvelope } from '../../streams/envelope.ts';
 
 export interface RaftOutbox {
   add(to: BrokerId, envelope: RaftEnvelope): void;
-  /** There is nobody any more to whom it could be sent. */
-  forget(to: BrokerId): void;
   /** Messages that were too much. */
   readonly dropped: number;
 }
@@ -52,11 +50,6 @@ export function createRaftOutbox(
         before.envelopes.push(envelope);
         before.bytes += bytes;
       }
-    },
-    forget(to) {
-      const left = waiting.get(to);
-      // The turn that was asked for comes all the same.
-      if (left !== undefined) waiting.set(to, { envelopes: [], bytes: 0 });
     },
     get dropped() {
       return dropped;
