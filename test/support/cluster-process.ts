@@ -23,7 +23,8 @@ export interface ClusterProcess {
 
 export async function startCluster(args: readonly string[] = []): Promise<ClusterProcess> {
   const base = await freePortBase(20);
-  const data = tempDirectory('cluster');
+  const stated = args.indexOf('--data');
+  const data = (stated < 0 ? undefined : args[stated + 1]) ?? tempDirectory('cluster');
   const url = `http://127.0.0.1:${base + 20}`;
   const ports = ['--grpc-base', String(base), '--http-base', String(base + 8), '--dashboard', `127.0.0.1:${base + 20}`];
   const child = spawn(process.execPath, [program, 'up', '--data', data, ...ports, ...args], {
@@ -36,7 +37,7 @@ export async function startCluster(args: readonly string[] = []): Promise<Cluste
   child.stdout.on('data', collect);
   child.stderr.on('data', collect);
   process.on('exit', () => child.kill('SIGKILL'));
-  await until('vedette up is ready', () => output.includes('vedette ready') || child.exitCode !== null, 30_000);
+  await until('vedette up is ready', () => output.includes('vedette ready') || child.exitCode !== null, 60_000);
   if (child.exitCode !== null) throw new Error(`vedette up ended with ${child.exitCode}:\n${output}`);
   return {
     url,
@@ -51,6 +52,7 @@ export async function startCluster(args: readonly string[] = []): Promise<Cluste
     },
     stop() {
       return new Promise((resolve) => {
+        if (child.exitCode !== null || child.signalCode !== null) return resolve(child.exitCode);
         child.once('exit', (code) => resolve(code));
         child.kill('SIGTERM');
       });
