@@ -76,6 +76,7 @@ function step(name, what, inputs, outputs, act) {
 function timed(what, act) {
   const began = Date.now();
   if (process.stderr.isTTY) process.stderr.write('  ' + what + ' …');
+  else if (act === install) say('  ' + what + ' …');
   const problem = act();
   const seconds = ((Date.now() - began) / 1000).toFixed(1) + ' s';
   if (process.stderr.isTTY) process.stderr.write('\r\x1b[2K');
@@ -98,13 +99,16 @@ function isInstalled() {
   return Object.keys(wanted).every((path) => {
     if (path === '') return true;
     if (found[path] === undefined) return wanted[path].optional === true;
+    if (!fs.existsSync(join(root, path, 'package.json'))) return false;
     return found[path].version === wanted[path].version && found[path].integrity === wanted[path].integrity;
   });
 }
 
 function install() {
   const npm = process.env.npm_execpath;
-  const args = ['ci', '--include=dev', '--no-audit', '--no-fund'];
+  // npm's own patience with a registry that does not answer is over a minute.
+  const patience = ['--fetch-retry-mintimeout=1000', '--fetch-retry-maxtimeout=8000'];
+  const args = ['ci', '--include=dev', '--no-audit', '--no-fund'].concat(patience);
   // Under npm its own script is there; under other package managers, and by hand, the `npm` on PATH.
   const isNpm = npm !== undefined && /npm-cli\.[cm]?js$/.test(npm);
   const result = isNpm ? run(process.execPath, [npm].concat(args)) : run('npm', args);

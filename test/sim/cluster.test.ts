@@ -90,7 +90,8 @@ test('every broker knows the leader of every shard, and a new one within the tim
   const [shard] = statusAt(cluster, id(1)).shards;
   const outside = cluster.ids.find((broker) => !shard?.replicas.includes(broker));
   assert.ok(shard !== undefined && outside !== undefined);
-  for (const replica of shard.replicas.slice(0, 2)) cluster.crash(replica as BrokerId);
+  const other = shard.replicas.find((replica) => replica !== shard.leader);
+  for (const replica of [shard.leader, other]) cluster.crash(replica as BrokerId);
   await cluster.until(
     'a shard without a quorum has no leader, also where it has no replica',
     () => statusAt(cluster, outside).shards[0]?.state === 'leaderless',
@@ -123,6 +124,45 @@ function shardOfHost(cluster: MemoryCluster, host: string): number {
   const count = statusAt(cluster, id(1)).shards.length;
   return cluster.broker(id(1)) && shardOf(host as HostId, count);
 }
+
+test('rows under way to a leader that dies are brought to the next one at once, not when its answer is overdue', async () => {
+  const cluster = await started(5, 4, 11, 3);
+  await cluster.advance(100);
+  const [shard] = statusAt(cluster, id(1)).shards;
+  assert.ok(shard !== undefined && shard.leader !== null);
+  const outside = cluster.ids.find((broker) => !shard.replicas.includes(broker));
+  const host = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].find((name) => shardOfHost(cluster, name) === 0);
+  assert.ok(outside !== undefined && host !== undefined);
+  const requests = new Subject<vedette.v1.ReportRequest>();
+  let acked = 0;
+  cluster.broker(outside).service.reportMetrics(
+    {
+      requests,
+      responses: {
+        send(response) {
+          acked = response.ackedSequence ?? 0;
+          return true;
+        },
+        drained: new Subject<void>(),
+        closed: new ReplaySubject<void>(1),
+        close() {},
+      },
+      pause() {},
+      resume() {},
+    },
+    { forwarded: false, remoteAddress: 't' },
+  );
+  const say = (request: vedette.v1.IReportRequest) =>
+    requests.next(vedette.v1.ReportRequest.decode(vedette.v1.ReportRequest.encode(request).finish()));
+  say({ hello: { agentId: 'agent', hostId: host } });
+  const column = { metric: 'm', unit: '1', kind: vedette.v1.MetricKind.GAUGE, values: [1] };
+  const row = { hostId: host, timestampsMs: [cluster.clock.now()], columns: [column] };
+  say({ batch: { sequence: 1, frames: [row] } });
+  await cluster.advance(0);
+  assert.equal(acked, 0);
+  cluster.crash(shard.leader as BrokerId);
+  await cluster.until('it is acknowledged', () => acked === 1, 500);
+});
 
 test('where a broker serves HTTP is agreed on, and known while it is down, also to those that have restarted', async () => {
   const cluster = await started(3, 2, 4);

@@ -1,7 +1,7 @@
 // `vedette up` as a person would start it, on ports of its own.
 import { type ChildProcess, spawn } from 'node:child_process';
-import { fileURLToPath } from 'node:url';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { freePortBase } from './ports.ts';
 import { tempDirectory } from './temp.ts';
 import { until } from './until.ts';
