@@ -151,6 +151,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     log,
     inspector,
     send: (to, envelope) => peers.sendRaft(to, envelope),
+    sendPulse: (to, pulse) => peers.send(to, pulse),
     options: ports.raft,
     failed: fail,
   });
@@ -227,6 +228,8 @@ export function createBroker(ports: BrokerPorts): Broker {
     switch (message.kind) {
       case 'raft':
         return raft.receive(from, message.envelopes);
+      case 'pulse':
+        return raft.pulse(from, message);
       case 'forward':
         return directory.answer(from, message);
       case 'forwardReply':

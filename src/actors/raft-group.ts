@@ -1,6 +1,7 @@
 // One member of one Raft group, as the rest of the broker sees it. `createRaftNode` (raft-node.ts) makes it.
 import type { Observable } from 'rxjs';
-import type { BrokerId, GroupId, LogIndex, Term } from '../core/ids.ts';
+import type { BrokerId, GroupId, LogIndex, Millis, Term } from '../core/ids.ts';
+import type { Vouched } from '../machines/raft/events.ts';
 import type { RaftEnvelope } from '../streams/envelope.ts';
 import type { LogEntry } from './stores/log.ts';
 
@@ -44,6 +45,16 @@ export interface StateMachine {
   apply(entries: readonly LogEntry[]): void;
 }
 
+/** What the broker's links say at a beat. */
+export interface BeatLinks {
+  /** Null: the peer's broker does not vouch for it as a follower of that term. */
+  readonly vouched: (peer: BrokerId, term: Term) => Vouched | null;
+  /** This process stood still for so long since the last beat. */
+  readonly stalledMs: Millis;
+  /** Silence shorter than this is usual, just now. */
+  readonly patience: Millis;
+}
+
 export interface RaftGroup {
   readonly id: GroupId;
   readonly members: readonly BrokerId[];
@@ -59,8 +70,12 @@ export interface RaftGroup {
   read(done: (error: Error | null) => void): void;
   /** A message from a peer. */
   receive(envelope: RaftEnvelope): void;
-  /** The broker's common heartbeat tick. */
-  beat(): void;
+  /** The broker's common heartbeat tick. @param links what pulses say; without it every follower gets a heartbeat. */
+  beat(links?: BeatLinks): void;
+  /** While this member leads: what it says to one of its followers. */
+  claimTo(peer: BrokerId): { readonly term: Term; readonly commit: LogIndex } | null;
+  /** Does this member follow that leader in that very term, and know of that commit index? */
+  follows(leader: BrokerId, term: Term, commit: LogIndex): boolean;
   peerClosed(peer: BrokerId): void;
   peerOpened(peer: BrokerId): void;
   /** Nothing is sent, written or applied any more. Open proposals end as `unknown`, open reads fail. */

@@ -11,12 +11,13 @@
 import { BehaviorSubject } from 'rxjs';
 import { assert, unreachable } from '../core/assert.ts';
 import { unavailable, type VedetteError } from '../core/errors.ts';
-import type { BrokerId, GroupId, LogIndex } from '../core/ids.ts';
+import type { BrokerId, GroupId, LogIndex, Millis, Term } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { RaftEffect } from '../machines/raft/effects.ts';
-import type { RaftEvent } from '../machines/raft/events.ts';
+import type { LinkNews, RaftEvent, Vouched } from '../machines/raft/events.ts';
 import { lastTerm } from '../machines/raft/log-view.ts';
 import type { RaftMessage } from '../machines/raft/messages.ts';
+import { isWaitedFor } from '../machines/raft/progress.ts';
 import { raftMachine } from '../machines/raft/raft-machine.ts';
 import type { Clock } from '../streams/clock.ts';
 import type { RaftEnvelope } from '../streams/envelope.ts';
@@ -30,7 +31,7 @@ import { createEntrySender } from './raft/entry-sender.ts';
 import { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
 import { createPendingReads } from './raft/pending-reads.ts';
 import { type Batch, createProposals, type ProposalRefusal } from './raft/proposals.ts';
-import type { RaftGroup, RaftRole, RaftStatus, StateMachine } from './raft-group.ts';
+import type { BeatLinks, RaftGroup, RaftRole, RaftStatus, StateMachine } from './raft-group.ts';
 import type { LogEntry, LogStore, LogWrite } from './stores/log.ts';
 
 export { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
@@ -46,6 +47,8 @@ export interface RaftNodePorts {
   readonly outbox: (envelope: RaftEnvelope) => void;
   readonly machine: StateMachine;
   readonly options: RaftNodeOptions;
+  /** What the link to the leader's broker knows; `heardAt`: when the group itself last heard it. */
+  readonly link?: (leader: BrokerId, term: Term, heardAt: Millis) => LinkNews;
   /** The log cannot be read: this member must not go on. */
   readonly failed: (error: Error) => void;
 }
@@ -120,6 +123,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     },
     clock,
     inspector: ports.inspector,
+    timerFacts: () => ({ link: link() }),
     onEffect: gather,
     onStep: (_snapshot, event) => {
       if (started) finishStep(event);
@@ -224,6 +228,29 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     return log.pendingBytes > limits.raft.pendingWriteBytesMax ? 'uncommittedLimit' : null;
   }
 
+  /** Null: all is quiet, and every follower's broker vouches for it: the chart has nothing to decide. */
+  function beatWith(links: BeatLinks | undefined): RaftEvent | null {
+    const at = clock.monotonic();
+    if (links === undefined) return { type: 'beat', at };
+    const { stalledMs, patience } = links;
+    const { peers, term, leadership } = context();
+    let isQuiet = stalledMs === 0 && leadership?.reads.length === 0;
+    const vouched: Record<string, Vouched> = {};
+    for (const peer of peers) {
+      const known = leadership?.progress[peer];
+      const word = links.vouched(peer, term);
+      if (word !== null) vouched[peer] = word;
+      if (word?.now !== true || known === undefined || isWaitedFor(known)) isQuiet = false;
+    }
+    return isQuiet ? null : { type: 'beat', vouched, stalledMs, patience, at };
+  }
+
+  /** What the chart cannot know of its leader. */
+  function link(): LinkNews | undefined {
+    const { leader, term, heardAt } = context();
+    return leader === null || leader === self ? undefined : ports.link?.(leader, term, heardAt);
+  }
+
   function leads(): boolean {
     return context().leadership !== null;
   }
@@ -286,13 +313,29 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     receive({ message, entries }) {
       // A stranger's vote or answer must not count.
       if (stopped || message.to !== self || !members.includes(message.from)) return;
-      const event = { ...message, at: clock.monotonic() };
+      const at = clock.monotonic();
+      if (message.type === 'vote' || message.type === 'preVote') {
+        send({ ...message, at, link: link() });
+        return;
+      }
+      const event = { ...message, at };
       if (event.type === 'append') carried.carry(event, entries);
       send(event);
     },
-    beat() {
+    beat(links) {
       // Nobody else does anything at a beat, and most groups of a broker are led elsewhere.
-      if (leads()) send({ type: 'beat', at: clock.monotonic() });
+      if (!leads()) return;
+      const beat = beatWith(links);
+      if (beat !== null) send(beat);
+    },
+    claimTo(peer) {
+      const { term, leadership } = context();
+      const known = leadership?.progress[peer];
+      return known === undefined ? null : { term, commit: known.toldCommit };
+    },
+    follows(leader, term, commit) {
+      const known = context();
+      return known.leader === leader && known.term === term && known.commit >= commit;
     },
     peerClosed: (peer) => send({ type: 'peer.closed', peer, at: clock.monotonic() }),
     peerOpened: (peer) => send({ type: 'peer.opened', peer, at: clock.monotonic() }),

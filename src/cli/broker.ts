@@ -32,10 +32,10 @@ export const brokerCommand: Command = {
     shards: { value: 'N', default: '32', help: 'shards of the cluster, a power of two; the same at every broker' },
     replicas: { value: 'N', default: '3', help: 'replicas of each shard; the same at every broker' },
     memory: { value: 'SIZE', default: '512M', help: 'for rows in memory' },
-    heartbeat: { value: 'DURATION', default: '100ms', help: "a leader's heartbeat" },
+    heartbeat: { value: 'DURATION', default: '50ms', help: "a leader's heartbeat" },
     'election-min': {
       value: 'DURATION',
-      default: '300ms',
+      default: '250ms',
       help: 'shortest silence of a leader that lets a follower stand for election',
     },
     'election-max': { value: 'DURATION', default: '500ms', help: 'longest' },

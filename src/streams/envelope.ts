@@ -1,7 +1,7 @@
 // What travels between brokers, as discriminated unions. The gRPC transport turns these into proto/vedette/v1/peer.proto; in
 // memory and in the simulator they travel as they are. A receiver never changes what it got.
 import type { ErrorCode } from '../core/errors.ts';
-import type { BrokerId, ClusterId, GroupId, HostId, Millis, ShardId, Term } from '../core/ids.ts';
+import type { BrokerId, ClusterId, GroupId, HostId, LogIndex, Millis, ShardId, Term } from '../core/ids.ts';
 import type { RaftMessage } from '../machines/raft/messages.ts';
 
 /** An entry's part that the charts never see. */
@@ -96,4 +96,40 @@ export interface ShardLeads {
   readonly shards: readonly ShardLead[];
 }
 
-export type PeerMessage = PeerHello | PeerRefusal | RaftBatch | ForwardRequest | ForwardReply | HostBeats | ShardLeads;
+/** "I lead this group in this term." */
+export interface PulseLine {
+  readonly group: GroupId;
+  readonly term: Term;
+}
+/** One heartbeat for all groups that two brokers share (actors/cluster/pulses.ts). */
+export interface Pulse {
+  readonly kind: 'pulse';
+  /** Of the sending process: drawn at its start. */
+  readonly session: number;
+  /** Counts up by one. */
+  readonly seq: number;
+  /** Which list of lines is meant. */
+  readonly version: number;
+  /** Null: the receiver has said that it has that list. */
+  readonly lines: readonly PulseLine[] | null;
+  /** Of each line, what the receiver was told to be committed. */
+  readonly commits: readonly LogIndex[];
+  /** The receiver's own newest pulse, and of which of its groups its word is not taken. Null: none was heard. */
+  readonly heard: {
+    readonly session: number;
+    readonly seq: number;
+    /** 0: its list is not known. */
+    readonly version: number;
+    readonly refused: readonly GroupId[];
+  } | null;
+}
+
+export type PeerMessage =
+  | PeerHello
+  | PeerRefusal
+  | RaftBatch
+  | ForwardRequest
+  | ForwardReply
+  | HostBeats
+  | ShardLeads
+  | Pulse;

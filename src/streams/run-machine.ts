@@ -32,6 +32,8 @@ export interface RunOptions<TMachine extends AnyStateMachine, TEffect extends Ef
   readonly onEffect: (effect: TEffect, event: EventFrom<TMachine> | null) => void;
   /** Called after all effects of a step, the initial one too. */
   readonly onStep?: (snapshot: SnapshotFrom<TMachine>, event: EventFrom<TMachine> | null) => void;
+  /** What the events of timers carry beside `at`: what only the actor knows at that moment. */
+  readonly timerFacts?: () => object;
 }
 
 export interface Running<TSnapshot, TEvent> {
@@ -95,7 +97,7 @@ export function runMachine<TMachine extends AnyStateMachine, TEffect extends Eff
     timers.get(timerId)?.cancel();
     const timer = clock.after(delay, () => {
       timers.delete(timerId);
-      send({ ...event, at: clock.monotonic() } as EventFrom<TMachine>);
+      send({ ...event, at: clock.monotonic(), ...options.timerFacts?.() } as EventFrom<TMachine>);
     });
     timers.set(timerId, timer);
   }

@@ -48,6 +48,8 @@ export function createFakeRaft(id: GroupId, members: readonly BrokerId[], machin
     read() {},
     receive() {},
     beat() {},
+    claimTo: () => null,
+    follows: () => false,
     peerClosed() {},
     peerOpened() {},
     stop() {

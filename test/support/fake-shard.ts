@@ -136,6 +136,8 @@ export function createFakeReplica({
     },
     receive: () => {},
     beat: () => {},
+    claimTo: () => null,
+    follows: () => false,
     peerClosed: () => {},
     peerOpened: () => {},
     stop: () => {},

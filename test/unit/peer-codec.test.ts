@@ -151,4 +151,28 @@ test('a frame of a later version is passed over', () => {
   assert.is(decodePeerMessage(vedette.v1.PeerFrame.decode(Uint8Array.of(0x92, 0x03, 0x00)), FROM, TO), undefined);
 });
 
+test('pulses survive the wire', () => {
+  const numbers = fc.nat(2 ** 31 - 1);
+  const groups = fc.array(fc.constantFrom('control' as const, 'shard-0' as const, 'shard-31' as const), {
+    maxLength: 4,
+  });
+  fc.assert(
+    fc.property(
+      fc.record({
+        kind: fc.constant('pulse' as const),
+        session: numbers,
+        seq: index,
+        version: numbers,
+        lines: fc.option(groups.chain((ids) => fc.constant(ids.map((group, at) => ({ group, term: at + 1 }))))),
+        commits: fc.array(index, { maxLength: 4 }),
+        heard: fc.option(fc.record({ session: numbers, seq: index, version: numbers, refused: groups })),
+      }),
+      (pulse) => {
+        const sent = { ...pulse, heard: pulse.heard === null ? null : { ...pulse.heard } };
+        assert.equal(overTheWire(sent), sent);
+      },
+    ),
+  );
+});
+
 test.run();

@@ -23,6 +23,7 @@ function host() {
     log: createMemoryLog({ clock, disk: new Map() }),
     inspector: createInspector({ clock }),
     send: (to, envelope) => sent.push({ at: clock.monotonic(), to, envelope }),
+    sendPulse() {},
     options: { heartbeatMs: 50, electionMinMs: 250, electionMaxMs: 500, closedConnectionHint: true },
     failed: (error) => {
       throw error;

@@ -1,7 +1,7 @@
 // The simulated cluster: processes, the network between them, and what the one knows of the other's connections.
 import type { BrokerId, GroupId, Millis } from '../../../src/core/ids.ts';
 import { parseBrokerId, shardGroup } from '../../../src/core/ids.ts';
-import type { RaftEnvelope } from '../../../src/streams/envelope.ts';
+import type { Pulse, RaftEnvelope } from '../../../src/streams/envelope.ts';
 import { createInspector } from '../../../src/streams/inspector.ts';
 import type { Random } from '../../../src/streams/random.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
@@ -78,6 +78,7 @@ export function createCluster(
       trace,
       planted,
       send,
+      sendPulse,
       crashed(member) {
         crash(member);
         const after = cluster.restartAfter(member);
@@ -111,6 +112,22 @@ export function createCluster(
     network.send(from, to, arrive, () => trace.note('lost', from, group, to));
   }
 
+  function sendPulse(from: number, toName: BrokerId, pulse: Pulse): void {
+    const to = numbers.get(toName);
+    const sender = names[from];
+    if (to === undefined || sender === undefined) throw new RangeError(`a pulse to ${toName}, who is no member`);
+    const arrive = () => {
+      const target = process(to);
+      if (!target.up) return;
+      target.enter(() => {
+        delivered++;
+        trace.note('pulse', to, -1, from, pulse.seq, pulse.version, pulse.lines?.length ?? 0);
+        target.pulses?.receive(sender, pulse);
+      });
+    };
+    network.send(from, to, arrive, () => trace.note('lost', from, -1, to));
+  }
+
   /** Both know of it, if both live and no cut hides it. */
   function tellConnection(about: number, to: number, what: 'opened' | 'closed'): void {
     clock.after(connections.next() * NOTICE_MAX_MS, () => {
@@ -118,9 +135,12 @@ export function createCluster(
       const name = names[about];
       process(to).enter(() => {
         trace.note(what, to, -1, about);
+        if (name === undefined) return;
+        if (what === 'opened') process(to).pulses?.opened(name);
+        else process(to).pulses?.closed(name);
         for (let group = 0; group < groupIds.length; group++) {
           const member = process(to).group(group);
-          if (name === undefined || member === undefined) continue;
+          if (member === undefined) continue;
           if (what === 'opened') member.peerOpened(name);
           else member.peerClosed(name);
         }

@@ -2,12 +2,13 @@
 // life: its clock is revoked, so that nothing which it started can act any more; what it had sent travels on.
 //
 //   everything that runs in the process ─▶ turn ─▶ messages leave ─▶ the checkers look
+import { createPulses, type Pulses } from '../../../src/actors/cluster/pulses.ts';
 import { createRaftNode, type RaftNodeOptions } from '../../../src/actors/raft-node.ts';
 import type { RaftGroup } from '../../../src/actors/raft-group.ts';
 import type { LogStore } from '../../../src/actors/stores/log.ts';
 import type { BrokerId, GroupId, Millis } from '../../../src/core/ids.ts';
 import { type ClockView, createClockView } from '../../../src/streams/clock-view.ts';
-import type { RaftEnvelope } from '../../../src/streams/envelope.ts';
+import type { Pulse, RaftEnvelope } from '../../../src/streams/envelope.ts';
 import type { Inspector } from '../../../src/streams/inspector.ts';
 import type { Random } from '../../../src/streams/random.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
@@ -23,6 +24,8 @@ export interface SimProcess {
   readonly paused: boolean;
   /** Undefined while it is down. */
   group(number: number): RaftGroup | undefined;
+  /** Null while it is down, and in its first moments. */
+  readonly pulses: Pulses | null;
   start(): void;
   /** @param sentMax of the messages of the turn under way, so many leave. */
   crash(): void;
@@ -51,6 +54,7 @@ export interface ProcessPorts {
   readonly trace: Trace;
   readonly planted: Planted;
   readonly send: (from: number, group: number, envelope: RaftEnvelope) => void;
+  readonly sendPulse: (from: number, to: BrokerId, pulse: Pulse) => void;
   /** It crashed by itself. */
   readonly crashed: (number: number) => void;
 }
@@ -67,6 +71,8 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   let touched: number | null = null;
   /** What the turn under way has sent. */
   let leaving: { readonly group: number; readonly envelope: RaftEnvelope }[] = [];
+  let pulses: Pulses | null = null;
+  let pulsing: { readonly to: BrokerId; readonly pulse: Pulse }[] = [];
 
   function turn(run: () => void): void {
     try {
@@ -86,6 +92,9 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       const message = sent[n];
       if (message !== undefined) ports.send(number, message.group, message.envelope);
     }
+    const beats = dying ? [] : pulsing;
+    pulsing = [];
+    for (const { to, pulse } of beats) ports.sendPulse(number, to, pulse);
     const first = touched ?? 0;
     const last = touched ?? running.length - 1;
     touched = null;
@@ -138,6 +147,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       },
       machine: { apply: (entries) => checker?.applied(number, entries, member.status) },
       options: ports.raft,
+      link: (leader, term, heardAt) => pulses?.news(leader, group, term, heardAt) ?? { heardAt, patience: 0 },
       failed: (error) => {
         throw new Violation('no member fails', `${self}: ${error.message}`);
       },
@@ -145,9 +155,18 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     return planted.group?.(member, now) ?? member;
   }
 
-  function beat(now: ClockView, every: Millis): void {
-    for (const member of running) member.beat();
-    now.after(every, () => beat(now, every));
+  function startPulses(now: ClockView): void {
+    const { heartbeatMs, electionMaxMs } = ports.raft;
+    const members = new Map(running.map((member) => [member.id, member]));
+    pulses = createPulses({
+      groups: members,
+      clock: now,
+      random: random.fork(`pulses of life ${lives}`),
+      heartbeatMs,
+      electionMaxMs,
+      send: (to, pulse) => pulsing.push({ to, pulse }),
+    });
+    for (const name of names) if (name !== self) pulses.opened(name);
   }
 
   function die(): void {
@@ -161,6 +180,8 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     view?.revoke();
     view = null;
     running = [];
+    pulses = null;
+    pulsing = [];
     armed = null;
     dying = false;
     leaving = [];
@@ -176,6 +197,9 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       return view?.paused ?? false;
     },
     group: (position) => running[position],
+    get pulses() {
+      return pulses;
+    },
     start() {
       lives++;
       const now = createClockView(clock, { turn, driftPpm: ports.driftPpm });
@@ -187,8 +211,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
         groups.forEach((group, position) => checkers[position]?.started(number, log.recovered(group)));
         const seen = watched(log);
         running = groups.map((group, position) => createMember(group, position, seen, now));
-        const { heartbeatMs } = ports.raft;
-        now.after(random.next() * heartbeatMs, () => beat(now, heartbeatMs));
+        now.after(random.next() * ports.raft.heartbeatMs, () => startPulses(now));
       });
     },
     crash: die,

@@ -14,6 +14,7 @@ const EVENTS = {
   clog: ['about', 'ms'],
   slow: ['factor'],
   closed: ['about'],
+  pulse: ['about', 'seq', 'version', 'lines'],
   opened: ['about'],
   write: ['term', 'after', 'first', 'last'],
   synced: ['durable'],

@@ -1,20 +1,21 @@
 // All Raft groups that have a member on this broker: what is one for all of them. They beat together, so that what they say to a peer
 // in that turn is one frame.
 import type { BrokerId, GroupId } from '../../core/ids.ts';
-import type { Clock, Timer } from '../../streams/clock.ts';
-import type { RaftEnvelope } from '../../streams/envelope.ts';
+import type { Clock } from '../../streams/clock.ts';
+import type { Pulse, RaftEnvelope } from '../../streams/envelope.ts';
 import type { Inspector } from '../../streams/inspector.ts';
 import type { Random } from '../../streams/random.ts';
 import type { RaftGroup, StateMachine } from '../raft-group.ts';
 import { createRaftNode, type RaftNodeOptions } from '../raft-node.ts';
 import type { LogStore } from '../stores/log.ts';
-import { repeat } from './repeat.ts';
+import { createPulses } from './pulses.ts';
 
 export interface RaftHost {
   readonly groups: ReadonlyMap<GroupId, RaftGroup>;
   create(group: GroupId, members: readonly BrokerId[], machine: StateMachine): RaftGroup;
   /** Messages that do not come from the member that they name, or for groups that have no member here, are dropped. */
   receive(from: BrokerId, envelopes: readonly RaftEnvelope[]): void;
+  pulse(from: BrokerId, pulse: Pulse): void;
   peerOpened(peer: BrokerId): void;
   peerClosed(peer: BrokerId): void;
   /** No more beats. The groups themselves are stopped by those who asked for them. */
@@ -28,6 +29,7 @@ export interface RaftHostPorts {
   readonly log: LogStore;
   readonly inspector: Inspector;
   readonly send: (to: BrokerId, envelope: RaftEnvelope) => void;
+  readonly sendPulse: (to: BrokerId, pulse: Pulse) => void;
   readonly options: RaftNodeOptions;
   readonly failed: (error: Error) => void;
 }
@@ -35,8 +37,13 @@ export interface RaftHostPorts {
 export function createRaftHost(ports: RaftHostPorts): RaftHost {
   const { self, clock, random, log, inspector, options, failed } = ports;
   const groups = new Map<GroupId, RaftGroup>();
-  const beating: Timer = repeat(clock, options.heartbeatMs, () => {
-    for (const group of groups.values()) group.beat();
+  const pulses = createPulses({
+    groups,
+    clock,
+    random: random.fork('pulses'),
+    heartbeatMs: options.heartbeatMs,
+    electionMaxMs: options.electionMaxMs,
+    send: ports.sendPulse,
   });
 
   return {
@@ -53,6 +60,7 @@ export function createRaftHost(ports: RaftHostPorts): RaftHost {
         outbox: (envelope) => ports.send(envelope.message.to, envelope),
         machine,
         options,
+        link: (leader, term, heardAt) => pulses.news(leader, group, term, heardAt),
         failed,
       });
       groups.set(group, node);
@@ -62,12 +70,15 @@ export function createRaftHost(ports: RaftHostPorts): RaftHost {
       for (const envelope of envelopes)
         if (envelope.message.from === from) groups.get(envelope.group)?.receive(envelope);
     },
+    pulse: (from, pulse) => pulses.receive(from, pulse),
     peerOpened(peer) {
+      pulses.opened(peer);
       for (const group of groups.values()) group.peerOpened(peer);
     },
     peerClosed(peer) {
+      pulses.closed(peer);
       for (const group of groups.values()) group.peerClosed(peer);
     },
-    stop: () => beating.cancel(),
+    stop: () => pulses.stop(),
   };
 }

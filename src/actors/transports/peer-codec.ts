@@ -5,6 +5,7 @@ import { type BrokerId, type ClusterId, groupFromNumber, groupNumber, type HostI
 import type { vedette } from '../../core/proto.ts';
 import type { RaftMessage, TermRun } from '../../machines/raft/messages.ts';
 import type { CarriedEntry, ForwardOutcome, PeerMessage, RaftEnvelope } from '../../streams/envelope.ts';
+import { decodePulse, encodePulse } from './pulse-codec.ts';
 
 type Frame = vedette.v1.IPeerFrame;
 type Message = vedette.v1.IRaftMessage;
@@ -44,6 +45,8 @@ export function encodePeerMessage(message: PeerMessage): Frame {
       };
     case 'leads':
       return { leads: { shards: message.shards.map(({ shard, term }) => ({ shard, term })) } };
+    case 'pulse':
+      return { pulse: encodePulse(message) };
     default:
       return unreachable(message);
   }
@@ -58,12 +61,13 @@ export function decodePeerMessage(
   from: BrokerId | '',
   to: BrokerId | '',
 ): PeerMessage | undefined {
-  const { hello, refusal, raft, forward, forwardReply, beats, leads } = frame;
+  const { hello, refusal, raft, forward, forwardReply, beats, leads, pulse } = frame;
   if (raft)
     return {
       kind: 'raft',
       envelopes: (raft.messages ?? []).flatMap((message) => decodeRaft(message, from || NOBODY, to || NOBODY) ?? []),
     };
+  if (pulse) return decodePulse(pulse);
   if (hello) {
     return {
       kind: 'hello',

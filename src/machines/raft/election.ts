@@ -20,19 +20,33 @@ import { tally } from './quorum.ts';
 
 // ---------------------------------------------------------------- waiting for a leader
 
-/** Is a leader known and was it heard within the minimum election timeout? */
-export function leaderIsWell(context: RaftContext, at: Millis): boolean {
-  return context.leader !== null && at - context.heardAt < context.options.electionMinMs;
+/** When the leader was last heard, by this member or by its broker's link. */
+function leaderHeardAt({ heardAt }: RaftContext, { link }: RaftEvent): Millis {
+  return link === undefined ? heardAt : Math.max(heardAt, link.heardAt);
 }
 
+/** How much longer than the shortest timeout the silences are that are usual on the link, just now. */
+function allowance({ options }: RaftContext, { link }: RaftEvent): Millis {
+  return link === undefined ? 0 : Math.max(0, link.patience - options.electionMinMs);
+}
+
+/** Is a leader known and was it heard within the minimum election timeout? */
+export function leaderIsWell(context: RaftContext, event: RaftEvent): boolean {
+  const silence = event.at - leaderHeardAt(context, event);
+  return context.leader !== null && silence < context.options.electionMinMs + allowance(context, event);
+}
+
+const deadline = (context: RaftContext, event: RaftEvent): Millis =>
+  leaderHeardAt(context, event) + context.electionTimeout + allowance(context, event);
+
 /** Has the timer fired too early, because the leader was heard since it was started? */
-export function heardWithinTimeout(context: RaftContext, at: Millis): boolean {
-  return at - context.heardAt < context.electionTimeout;
+export function heardWithinTimeout(context: RaftContext, event: RaftEvent): boolean {
+  return event.at < deadline(context, event);
 }
 
 /** The timer waits for the rest of the timeout: in whole milliseconds, and at least one, so that time always moves on. */
-export const waitOn: Decision = ({ heardAt, electionTimeout }, { at }) => ({
-  changes: { timerDelay: Math.max(1, Math.ceil(heardAt + electionTimeout - at)) },
+export const waitOn: Decision = (context, event) => ({
+  changes: { timerDelay: Math.max(1, Math.ceil(deadline(context, event) - event.at)) },
 });
 
 /** A message of a newer term was seen: join it, without a vote and without a leader yet. */
@@ -114,7 +128,7 @@ function wouldVote(context: RaftContext, request: PreVote): boolean {
 export const considerPreVote: Decision = (context, event) => {
   if (event.type !== 'preVote') return {};
   if (!wouldVote(context, event)) return { effects: [answerPreVote(context, event, false)] };
-  if (!leaderIsWell(context, event.at)) return { effects: [answerPreVote(context, event, true)] };
+  if (!leaderIsWell(context, event)) return { effects: [answerPreVote(context, event, true)] };
   return { changes: { refused: { request: event, at: event.at } }, effects: [answerPreVote(context, event, false)] };
 };
 

@@ -4,8 +4,29 @@ import type { BrokerId, LogIndex, Millis, Term } from '../../core/ids.ts';
 import type { ReadId } from './effects.ts';
 import type { RaftMessage } from './messages.ts';
 
+/**
+ * What the link to the leader's broker knows beside the chart: pulses of the pair stand for the heartbeats of a quiet group
+ * (actors/cluster/pulses.ts).
+ */
+export interface LinkNews {
+  /** When the leader was last heard to lead this term; time in which this process stood still does not count as silence. */
+  readonly heardAt: Millis;
+  /** Silence shorter than this is usual on this link, just now. */
+  readonly patience: Millis;
+}
+
+/** What a follower's broker has said of this group in its answers to pulses. */
+export interface Vouched {
+  /** When the newest pulse was sent that it answered as a follower of this term. */
+  readonly at: Millis;
+  /** That was lately: no heartbeat of the group's own is needed. */
+  readonly now: boolean;
+}
+
 interface Timed {
   readonly at: Millis;
+  /** With requests for votes, and with timers. */
+  readonly link?: LinkNews | undefined;
 }
 
 export type RaftEvent = Timed &
@@ -17,7 +38,14 @@ export type RaftEvent = Timed &
     | { readonly type: 'log.synced'; readonly index: LogIndex; readonly term: Term }
     | { readonly type: 'applied'; readonly index: LogIndex }
     /** The broker's common heartbeat tick: all groups beat together, so that one frame per peer carries them. */
-    | { readonly type: 'beat' }
+    | {
+        readonly type: 'beat';
+        readonly vouched?: Readonly<Record<string, Vouched>>;
+        /** Since the last beat this process stood still for so long: silence that it made itself. */
+        readonly stalledMs?: Millis;
+        /** Followers may be silent for so long, if that is longer than the longest election timeout. */
+        readonly patience?: Millis;
+      }
     /** The connection to the peer's process was closed by its end: a hint that it died. */
     | { readonly type: 'peer.closed'; readonly peer: BrokerId }
     | { readonly type: 'peer.opened'; readonly peer: BrokerId }

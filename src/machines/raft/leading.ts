@@ -6,14 +6,14 @@
 //   2. What is appended and not committed is limited in bytes: a leader cut off from its quorum refuses, it does not grow without end.
 //   3. When leadership ends nothing of it is left: reads are refused, what was known of followers is forgotten.
 import { assert, present } from '../../core/assert.ts';
-import type { Millis } from '../../core/ids.ts';
+import type { BrokerId, Millis } from '../../core/ids.ts';
 import { drawTimeout } from './chance.ts';
 import type { Decision, Leadership, Outcome, RaftContext } from './context.ts';
 import { apply, type RaftEffect } from './effects.ts';
 import { noteDurable } from './following.ts';
 import { extend } from './log-view.ts';
 import { matched, newProgress, type Progress, reconnected, weighed } from './progress.ts';
-import { answerReads, beginRound } from './reads.ts';
+import { answeredAt, answerReads, beginRound } from './reads.ts';
 import { afterLoss, afterRefusal, committable, replicate, withoutCommitted } from './replication.ts';
 
 const leadershipOf = ({ leadership }: RaftContext): Leadership => present(leadership, 'a leader has a leadership');
@@ -134,11 +134,30 @@ export const takeWeight: Decision = (context, event) => {
     : advanceWith(context, event.peer, weighed(known, event.lastIndex, event.bytes), event.at);
 };
 
-/** All groups beat together. Each beat is a round: its answers prove leadership. */
-export const beat: Decision = (context) => {
-  const leadership = leadershipOf(context);
-  const round = leadership.round + 1;
-  return { changes: { leadership: { ...leadership, round } }, effects: beginRound(context, leadership, round) };
+/**
+ * All groups beat together. Each beat is a round: its answers prove leadership. Followers whose brokers vouch for them need no
+ * heartbeat, unless a read waits for a round; but from them, too, messages are missing that were lost.
+ */
+export const beat: Decision = (context, event) => {
+  if (event.type !== 'beat') return {};
+  const before = leadershipOf(context);
+  const { reads } = before;
+  const isVouched = (peer: BrokerId) => event.vouched?.[peer]?.now === true;
+  const peers = reads.length > 0 ? context.peers : context.peers.filter((peer) => !isVouched(peer));
+  const round = before.round + (peers.length > 0 ? 1 : 0);
+  const heartbeats = beginRound(context, before, round, peers);
+  let { progress } = before;
+  for (const peer of context.peers) {
+    const known = progress[peer];
+    if (known === undefined) continue;
+    const kept = isVouched(peer) ? afterLoss(known, event.at, context.options.electionMinMs) : known;
+    const heardAt = answeredAt(known, peer, event);
+    if (kept !== known || heardAt !== known.heardAt) progress = { ...progress, [peer]: { ...kept, heardAt } };
+  }
+  const leadership = { ...before, progress, round };
+  if (progress === before.progress) return { changes: { leadership }, effects: heartbeats };
+  const { changes = {}, effects = [] } = advance(context, leadership, event.at);
+  return { changes, effects: [...heartbeats, ...effects] };
 };
 
 /** A read is bound to a round that begins now. Alone in the group, a leader has proved it already. */

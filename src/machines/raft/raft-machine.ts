@@ -49,8 +49,8 @@ const base = setup({
     ofNewerTerm: ({ context, event }: Scope) => termOf(event) > context.term,
     continuesLog: ({ context, event }: Scope) =>
       event.type === 'append' && event.term === context.term && following.holdsPrevious(context, event),
-    leaderIsWell: ({ context, event }: Scope) => election.leaderIsWell(context, event.at),
-    heardWithinTimeout: ({ context, event }: Scope) => election.heardWithinTimeout(context, event.at),
+    leaderIsWell: ({ context, event }: Scope) => election.leaderIsWell(context, event),
+    heardWithinTimeout: ({ context, event }: Scope) => election.heardWithinTimeout(context, event),
     mayVote: ({ context, event }: Scope) => election.mayVote(context, event),
     refusedByNewerTerm: ({ context, event }: Scope) =>
       event.type === 'preVoteReply' && !event.granted && event.term > context.term,
@@ -68,7 +68,7 @@ const base = setup({
     leaderClosed: ({ context, event }: Scope) =>
       event.type === 'peer.closed' && event.peer === context.leader && context.options.closedConnectionHint,
     fitsUncommitted: ({ context, event }: Scope) => event.type === 'propose' && hasRoomFor(context, event.bytes),
-    quorumIsSilent: ({ context, event }: Scope) => quorumIsSilent(context, event.at),
+    quorumIsSilent: ({ context, event }: Scope) => quorumIsSilent(context, event),
     ownNoopApplied: ({ context, event }: Scope) =>
       event.type === 'applied' && event.index >= (context.leadership?.termStart ?? Number.POSITIVE_INFINITY),
   },

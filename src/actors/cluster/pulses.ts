@@ -1,0 +1,227 @@
+// One heartbeat per pair of brokers, for all the Raft groups that they share.
+//
+//   A ── pulse: seq 7, list 3: "I lead control in term 4, shard 9 in term 2" ──▶ B    who follows A in those, to the letter, does
+//   A ◀── pulse: seq 9, heard: seq 7 of list 3, but not shard 9 ──────────────── B    not step their charts: it notes the time
+//
+// Of groups in which all is quiet no chart hears a pulse: it asks when it must know (LinkNews with its timer and with requests for
+// votes; Vouched with a leader's beat). Where the other side does not agree, the group beats by itself until it does.
+//
+// Invariants
+//   1. Pulses speak of liveness only. What is committed, and reads, rest on messages of the groups themselves.
+//   2. A broker vouches for a group only while its member follows the sender in the very term, and knows the commit index that it was
+//      told. An answer counts from when the pulse that it answers was sent.
+//   3. What was heard belongs to one stream of one process: when that ends, nothing of it counts.
+//   4. Time in which this process stood still is nobody's silence.
+import { present } from '../../core/assert.ts';
+import type { BrokerId, GroupId, LogIndex, Millis, Term } from '../../core/ids.ts';
+import type { LinkNews, Vouched } from '../../machines/raft/events.ts';
+import { arrived, type FailureDetector, newDetector, patience } from '../../machines/raft/failure-detector.ts';
+import type { Clock, Timer } from '../../streams/clock.ts';
+import type { Pulse, PulseLine } from '../../streams/envelope.ts';
+import type { Random } from '../../streams/random.ts';
+import type { RaftGroup } from '../raft-group.ts';
+import { createStalls } from './stalls.ts';
+
+export interface Pulses {
+  /** There is a stream to this broker. */
+  opened(peer: BrokerId): void;
+  closed(peer: BrokerId): void;
+  receive(from: BrokerId, pulse: Pulse): void;
+  /** When the leader was last heard, by the group itself (`heardAt`) or by a pulse. */
+  news(leader: BrokerId, group: GroupId, term: Term, heardAt: Millis): LinkNews;
+  stop(): void;
+}
+
+export interface PulsesPorts {
+  readonly groups: ReadonlyMap<GroupId, RaftGroup>;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly heartbeatMs: Millis;
+  /** A silence that lasted longer ended in an election: as a sign of what is usual it counts as this long. */
+  readonly electionMaxMs: Millis;
+  readonly send: (to: BrokerId, pulse: Pulse) => void;
+}
+
+interface Link {
+  open: boolean;
+  // What is said.
+  lines: readonly PulseLine[];
+  version: number;
+  /** The list that the other side is known to have; 0: none. */
+  confirmed: number;
+  vouchedAt: Millis;
+  refused: ReadonlySet<GroupId>;
+  // What was heard.
+  session: number;
+  seq: number;
+  heardVersion: number;
+  heardLines: readonly PulseLine[];
+  heardTerms: ReadonlyMap<GroupId, Term>;
+  heardAt: Millis;
+  refusing: readonly GroupId[];
+  detector: FailureDetector;
+}
+
+/** An answer to an older pulse than this many is none. */
+const REMEMBERED = 64;
+/** Two for the way there and back, each up to an interval late. */
+const VOUCHED_FOR_INTERVALS = 4;
+const NEVER: Millis = Number.NEGATIVE_INFINITY;
+const SESSIONS = 0x7fff_ffff;
+
+const newLink = (): Link => ({
+  open: false,
+  lines: [],
+  version: 1,
+  confirmed: 0,
+  vouchedAt: NEVER,
+  refused: new Set(),
+  ...nothingHeard(),
+  detector: newDetector,
+});
+const nothingHeard = () => ({
+  session: 0,
+  seq: 0,
+  heardVersion: 0,
+  heardLines: [],
+  heardTerms: new Map<GroupId, Term>(),
+  heardAt: NEVER,
+  refusing: [],
+});
+
+export function createPulses(ports: PulsesPorts): Pulses {
+  const { groups, clock, heartbeatMs, electionMaxMs } = ports;
+  const links = new Map<BrokerId, Link>();
+  const stalls = createStalls(heartbeatMs / 2);
+  const session = ports.random.integer(1, SESSIONS);
+  const sentAt = new Float64Array(REMEMBERED);
+  let seq = 0;
+  let dueAt = clock.monotonic() + heartbeatMs;
+  let timer: Timer = clock.after(heartbeatMs, tick);
+
+  function linkTo(peer: BrokerId): Link {
+    let link = links.get(peer);
+    if (link === undefined) {
+      link = newLink();
+      links.set(peer, link);
+    }
+    return link;
+  }
+
+  function tick(): void {
+    const at = clock.monotonic();
+    const stalledMs = stalls.ticked(dueAt, at);
+    dueAt = at + heartbeatMs;
+    timer = clock.after(heartbeatMs, tick);
+    const patient = Math.max(0, ...[...links.values()].map(({ detector }) => patience(detector, at)));
+    for (const group of groups.values()) {
+      group.beat({ vouched: (peer, term) => vouched(peer, group.id, term, at), stalledMs, patience: patient });
+    }
+    seq++;
+    sentAt[seq % REMEMBERED] = at;
+    for (const [peer, link] of links) if (link.open) ports.send(peer, pulseFor(peer, link));
+  }
+
+  // ---------------------------------------------------------------- what is said
+
+  function pulseFor(peer: BrokerId, link: Link): Pulse {
+    const lines: PulseLine[] = [];
+    const commits: LogIndex[] = [];
+    for (const [group, member] of groups) {
+      const claim = member.claimTo(peer);
+      if (claim === null) continue;
+      lines.push({ group, term: claim.term });
+      commits.push(claim.commit);
+    }
+    if (!areEqual(lines, link.lines)) {
+      link.lines = lines;
+      link.version++;
+    }
+    const { version, confirmed } = link;
+    return {
+      kind: 'pulse',
+      session,
+      seq,
+      version,
+      lines: confirmed === version ? null : lines,
+      commits,
+      heard:
+        link.session === 0
+          ? null
+          : { session: link.session, seq: link.seq, version: link.heardVersion, refused: link.refusing },
+    };
+  }
+
+  /** What the peer's last answer says of a group that is led here. */
+  function vouched(peer: BrokerId, group: GroupId, term: Term, at: Millis): Vouched | null {
+    const link = links.get(peer);
+    if (link === undefined || link.confirmed !== link.version || link.refused.has(group)) return null;
+    if (!link.lines.some((line) => line.group === group && line.term === term)) return null;
+    return { at: link.vouchedAt, now: at - link.vouchedAt < VOUCHED_FOR_INTERVALS * heartbeatMs };
+  }
+
+  // ---------------------------------------------------------------- what is heard
+
+  function receive(from: BrokerId, pulse: Pulse): void {
+    const link = linkTo(from);
+    if (pulse.session !== link.session) Object.assign(link, nothingHeard(), { session: pulse.session });
+    else if (pulse.seq <= link.seq) return;
+    noteArrival(link, clock.monotonic());
+    link.seq = pulse.seq;
+    if (pulse.lines !== null) {
+      link.heardVersion = pulse.version;
+      link.heardLines = pulse.lines;
+      link.heardTerms = new Map(pulse.lines.map(({ group, term }) => [group, term]));
+    } else if (pulse.version !== link.heardVersion) {
+      Object.assign(link, { heardVersion: 0, heardLines: [], heardTerms: new Map() });
+    }
+    link.refusing = link.heardLines
+      .filter(({ group, term }, at) => groups.get(group)?.follows(from, term, pulse.commits[at] ?? 0) !== true)
+      .map(({ group }) => group);
+    noteAnswer(link, pulse.heard);
+  }
+
+  function noteArrival(link: Link, at: Millis): void {
+    if (link.heardAt !== NEVER) {
+      const gap = at - link.heardAt - stalls.within(link.heardAt, at, dueAt);
+      link.detector = arrived(link.detector, gap, at, electionMaxMs);
+    }
+    link.heardAt = at;
+  }
+
+  function noteAnswer(link: Link, heard: Pulse['heard']): void {
+    if (heard === null || heard.session !== session || heard.seq <= seq - REMEMBERED || heard.seq > seq) return;
+    link.confirmed = heard.version;
+    link.vouchedAt = present(sentAt[heard.seq % REMEMBERED], 'each remembered pulse has its time');
+    link.refused = new Set(heard.refused);
+  }
+
+  return {
+    opened(peer) {
+      linkTo(peer).open = true;
+    },
+    closed(peer) {
+      const { detector, version } = linkTo(peer);
+      links.set(peer, { ...newLink(), version, detector });
+    },
+    receive,
+    news(leader, group, term, heardAt) {
+      const at = clock.monotonic();
+      const link = links.get(leader);
+      const vouches = link?.heardTerms.get(group) === term;
+      const last = vouches ? Math.max(heardAt, link.heardAt) : heardAt;
+      return {
+        heardAt: last === NEVER ? NEVER : last + stalls.within(last, at, dueAt),
+        patience: link === undefined ? 0 : patience(link.detector, at),
+      };
+    },
+    stop: () => timer.cancel(),
+  };
+}
+
+function areEqual(left: readonly PulseLine[], right: readonly PulseLine[]): boolean {
+  return (
+    left.length === right.length &&
+    left.every(({ group, term }, at) => group === right[at]?.group && term === right[at].term)
+  );
+}

@@ -1,0 +1,187 @@
+// One heartbeat per pair of brokers: quiet groups say nothing, and whatever goes wrong is noticed as soon as by heartbeats.
+import { strict as assert } from 'node:assert';
+import { suite } from 'uvu';
+import type { BrokerId, GroupId } from '../../src/core/ids.ts';
+import { createRandom } from '../../src/streams/random.ts';
+import { createHosts } from '../support/raft-hosts.ts';
+
+const test = suite('pulses');
+const GROUPS: GroupId[] = ['control', 'shard-0', 'shard-1', 'shard-2'];
+
+test('groups in which all is quiet say nothing, and keep their leaders', () => {
+  const world = createHosts(GROUPS, 1);
+  world.settled();
+  const terms = GROUPS.map((group) => world.terms(group));
+  world.sent.length = 0;
+  world.pulses.length = 0;
+  world.clock.advance(60_000);
+  assert.deepEqual(
+    GROUPS.map((group) => world.terms(group)),
+    terms,
+  );
+  assert.equal(world.sent.length, 0);
+  assert.equal(world.pulses.length, 3 * 2 * 20 * 60);
+  assert.ok(
+    world.pulses.every(({ pulse }) => pulse.lines === null),
+    'lists that are known are not repeated',
+  );
+  world.stop();
+});
+
+test('a leader that stops is missed within the longest timeout and an election', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const world = createHosts(GROUPS, seed);
+    world.settled();
+    const leader = world.leaderOf('control');
+    assert.ok(leader);
+    leader.clock.pause();
+    const began = world.clock.monotonic();
+    const isReplaced = () =>
+      [...world.hosts.values()].some(({ id, raft }) => id !== leader.id && raft.groups.get('control')?.status.serving);
+    while (!isReplaced()) assert.ok(world.clock.monotonic() - began < 600 && world.clock.step(), `seed ${seed}`);
+    leader.clock.resume();
+    world.settled();
+    world.stop();
+  }
+});
+
+test('a closed connection is followed at once', () => {
+  const world = createHosts(['control'], 3);
+  world.settled();
+  const leader = world.leaderOf('control')?.id ?? '';
+  for (const { id } of world.hosts.values()) {
+    if (id === leader) continue;
+    world.cut(leader, id);
+    world.cut(id, leader);
+    world.close(leader, id);
+  }
+  world.clock.advance(60);
+  const others = [...world.hosts.values()].filter(({ id }) => id !== leader);
+  assert.ok(others.some(({ raft }) => raft.groups.get('control')?.status.serving));
+  world.stop();
+});
+
+test('a leader that hears no answers steps down, though its pulses arrive', () => {
+  const world = createHosts(['control'], 4);
+  world.settled();
+  const leader = world.leaderOf('control');
+  assert.ok(leader);
+  for (const { id } of world.hosts.values()) if (id !== leader.id) world.cut(id, leader.id);
+  world.clock.advance(800);
+  assert.notEqual(leader.raft.groups.get('control')?.status.role, 'leader');
+  world.stop();
+});
+
+test('news of a commit that was lost comes with the next beats', () => {
+  const world = createHosts(['control'], 5);
+  world.settled();
+  const leader = world.leaderOf('control');
+  assert.ok(leader);
+  world.traffic.loses = ({ message }) => message.type === 'heartbeat';
+  leader.raft.groups.get('control')?.propose(new Uint8Array(10), 1_000, () => {});
+  world.clock.advance(40);
+  const commits = () => [...world.hosts.values()].map(({ raft }) => raft.groups.get('control')?.status.commit);
+  assert.notEqual(new Set(commits()).size, 1, 'the followers have not heard of it');
+  world.traffic.loses = () => false;
+  world.clock.advance(300);
+  assert.equal(new Set(commits()).size, 1);
+  world.stop();
+});
+
+test('entries that were lost are sent again, though the broker vouches for its member', () => {
+  const world = createHosts(['control'], 6);
+  world.settled();
+  const leader = world.leaderOf('control');
+  assert.ok(leader);
+  world.traffic.loses = ({ message }) => message.type === 'append';
+  leader.raft.groups.get('control')?.propose(new Uint8Array(10), 5_000, () => {});
+  world.clock.advance(40);
+  world.traffic.loses = () => false;
+  world.clock.advance(1_000);
+  const last = [...world.hosts.values()].map(({ raft }) => raft.groups.get('control')?.status);
+  assert.equal(new Set(last.map((status) => status?.commit)).size, 1);
+  assert.equal(last[0]?.commit, last[0]?.lastIndex);
+  world.stop();
+});
+
+test('a broker that stood still does not take its own silence for its leaders’', () => {
+  const world = createHosts(['control'], 7);
+  world.settled();
+  const terms = world.terms('control');
+  const leader = world.leaderOf('control');
+  for (const { id, clock } of world.hosts.values()) {
+    if (id === leader?.id) continue;
+    world.sent.length = 0;
+    // What came meanwhile is read a moment after the timers have fired, as by a real process.
+    const resumesAt = world.clock.monotonic() + 3_000;
+    world.traffic.delay = (_from, to) => (to === id ? Math.max(0, resumesAt - world.clock.monotonic()) : 0) + 1;
+    clock.pause();
+    world.clock.advance(3_000);
+    clock.resume();
+    world.clock.advance(1_000);
+    assert.equal(world.sent.filter(({ envelope }) => envelope.message.type === 'preVote').length, 0);
+  }
+  assert.deepEqual(world.terms('control'), terms);
+  world.stop();
+});
+
+test('where pulses come in jerks, no leader is deposed once that is known', () => {
+  const world = createHosts(GROUPS, 8);
+  const random = createRandom(8);
+  world.settled();
+  let until = 0;
+  // Now and then nothing arrives for a while, then all of it: as from a process that waits for a processor.
+  world.traffic.delay = () => {
+    if (world.clock.monotonic() > until && random.next() < 0.003)
+      until = world.clock.monotonic() + random.integer(400, 480);
+    return Math.max(1, until - world.clock.monotonic());
+  };
+  world.clock.advance(20_000);
+  world.settled();
+  const terms = GROUPS.map((group) => world.terms(group));
+  world.clock.advance(60_000);
+  assert.deepEqual(
+    GROUPS.map((group) => world.terms(group)),
+    terms,
+  );
+  world.stop();
+});
+
+test('what an earlier process said, and pulses out of order, count for nothing', () => {
+  const world = createHosts(['control'], 9);
+  world.settled();
+  const leader = world.leaderOf('control');
+  const follower = [...world.hosts.values()].find(({ id }) => id !== leader?.id);
+  assert.ok(leader && follower);
+  const last = world.pulses.findLast(({ from, to }) => from === leader.id && to === follower.id)?.pulse;
+  assert.ok(last);
+  leader.clock.pause();
+  const began = world.clock.monotonic();
+  // The same pulse again and again must not keep the dead leader alive.
+  while (world.clock.monotonic() - began < 700) {
+    follower.clock.enter(() => follower.raft.pulse(leader.id, last));
+    world.clock.advance(50);
+  }
+  assert.notEqual(follower.raft.groups.get('control')?.status.leader, leader.id);
+  world.stop();
+});
+
+test('a stranger’s pulse does no harm', () => {
+  const world = createHosts(['control'], 10);
+  world.settled();
+  const { raft } = world.host('a');
+  const status = raft.groups.get('control')?.status;
+  raft.pulse('nobody' as BrokerId, {
+    kind: 'pulse',
+    session: 5,
+    seq: 1,
+    version: 3,
+    lines: [{ group: 'control', term: 99 }],
+    commits: [],
+    heard: { session: 1, seq: 1, version: 1, refused: ['shard-9'] },
+  });
+  assert.deepEqual(raft.groups.get('control')?.status, status);
+  world.stop();
+});
+
+test.run();

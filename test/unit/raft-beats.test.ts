@@ -1,0 +1,134 @@
+// Beats and timers with what the links know: brokers vouch for their members, and silence of one's own making is none.
+import { strict as assert } from 'node:assert';
+import { test } from 'uvu';
+import { createCharts, DEFAULTS, id } from '../support/raft-charts.ts';
+
+const THREE = ['a', 'b', 'c'];
+
+function elected() {
+  const charts = createCharts(THREE);
+  charts.elect('a');
+  charts.sent.length = 0;
+  return charts;
+}
+const to = (charts: ReturnType<typeof elected>) =>
+  charts.sent.filter(({ type }) => type === 'heartbeat').map((message) => message.to);
+
+test('who is vouched for gets no heartbeat', () => {
+  const charts = elected();
+  charts.step('a', { type: 'beat', vouched: { b: { at: charts.at, now: true } } });
+  assert.deepEqual(to(charts), ['c']);
+  charts.step('a', { type: 'beat', vouched: { b: { at: charts.at, now: false }, c: { at: charts.at, now: true } } });
+  assert.deepEqual(to(charts), ['c', 'b']);
+});
+
+test('while a read waits every follower is asked, vouched for or not', () => {
+  const charts = elected();
+  const read = charts.read('a');
+  charts.drop();
+  charts.sent.length = 0;
+  const now = { at: charts.at, now: true };
+  charts.step('a', { type: 'beat', vouched: { b: now, c: now } });
+  assert.deepEqual(to(charts), ['b', 'c']);
+  charts.settle();
+  assert.equal(charts.member('a').readAnswers.get(read), 1);
+});
+
+test('what brokers say keeps a leader, as heartbeats would', () => {
+  const charts = elected();
+  for (let beat = 0; beat < 40; beat++) {
+    charts.skip(DEFAULTS.heartbeatMs);
+    const said = { at: charts.at - DEFAULTS.heartbeatMs, now: true };
+    charts.step('a', { type: 'beat', vouched: { b: said } });
+    charts.drop();
+    assert.equal(charts.role('a'), 'leader');
+  }
+  charts.skip(DEFAULTS.electionMaxMs + 1);
+  charts.step('a', { type: 'beat' });
+  assert.equal(charts.role('a'), 'follower');
+});
+
+test('an old word does not keep a leader', () => {
+  const charts = elected();
+  const said = { at: charts.at, now: false };
+  charts.skip(DEFAULTS.electionMaxMs + 1);
+  charts.step('a', { type: 'beat', vouched: { b: said, c: said } });
+  assert.equal(charts.role('a'), 'follower');
+});
+
+test('a leader that stood still does not count that as its followers’ silence', () => {
+  const charts = elected();
+  charts.skip(3_000);
+  charts.step('a', { type: 'beat', stalledMs: 2_900 });
+  assert.equal(charts.role('a'), 'leader');
+  charts.skip(DEFAULTS.electionMaxMs);
+  charts.step('a', { type: 'beat' });
+  assert.equal(charts.role('a'), 'follower', 'but nobody has answered since');
+});
+
+test('where silences are long, a leader waits as long', () => {
+  const charts = elected();
+  charts.skip(DEFAULTS.electionMaxMs + 100);
+  charts.step('a', { type: 'beat', patience: DEFAULTS.electionMaxMs + 200 });
+  assert.equal(charts.role('a'), 'leader');
+  charts.step('a', { type: 'beat', patience: 100 });
+  assert.equal(charts.role('a'), 'follower');
+});
+
+test('entries that a vouched follower does not answer are sent again', () => {
+  const charts = elected();
+  charts.settle();
+  charts.propose('a', 'x');
+  charts.drop();
+  charts.skip(DEFAULTS.electionMinMs + 1);
+  const now = { at: charts.at, now: true };
+  charts.step('a', { type: 'beat', vouched: { b: now, c: now } });
+  charts.settle();
+  assert.deepEqual(charts.applied('a'), ['x']);
+  charts.beat('a');
+  charts.settle();
+  assert.deepEqual(charts.applied('b'), ['x']);
+});
+
+test('a follower’s timer waits on when its link has heard the leader', () => {
+  const charts = elected();
+  charts.settle();
+  const { timer } = charts.member('b');
+  assert.ok(timer);
+  charts.skip(DEFAULTS.electionMaxMs);
+  const fire = (link: { heardAt: number; patience: number } | undefined) =>
+    // The timer's event, whose name only xstate knows.
+    charts.step('b', { type: timer.type, link } as unknown as Parameters<typeof charts.step>[1]);
+  fire({ heardAt: charts.at - 50, patience: 0 });
+  assert.equal(charts.role('b'), 'follower');
+  assert.equal(charts.timerLeft('b'), charts.context('b').electionTimeout - 50);
+  charts.skip(charts.timerLeft('b'));
+  fire({ heardAt: charts.at - charts.context('b').electionTimeout, patience: DEFAULTS.electionMinMs + 100 });
+  assert.equal(charts.role('b'), 'follower');
+  assert.equal(charts.timerLeft('b'), 100, 'silences of that length are usual');
+  charts.skip(100);
+  fire({ heardAt: charts.at - charts.context('b').electionTimeout - 100, patience: DEFAULTS.electionMinMs + 100 });
+  assert.equal(charts.role('b'), 'preCandidate');
+});
+
+test('whose link hears the leader grants nobody a vote', () => {
+  const charts = elected();
+  charts.settle();
+  charts.skip(DEFAULTS.electionMaxMs);
+  const request = { from: id('c'), to: id('b'), term: 2, lastIndex: 9, lastTerm: 1 };
+  charts.sent.length = 0;
+  charts.step('b', { type: 'preVote', ...request, link: { heardAt: charts.at - 10, patience: 0 } });
+  charts.step('b', { type: 'vote', ...request, link: { heardAt: charts.at - 10, patience: 0 } });
+  assert.deepEqual(
+    charts.sent.map((message) => message.type === 'preVoteReply' && message.granted),
+    [false],
+  );
+  assert.equal(charts.context('b').term, 1);
+  charts.step('b', { type: 'preVote', ...request, link: { heardAt: charts.at - 300, patience: 400 } });
+  assert.equal(charts.sent.length, 2);
+  assert.equal(charts.sent[1]?.type === 'preVoteReply' && charts.sent[1].granted, false, 'such silences are usual');
+  charts.step('b', { type: 'preVote', ...request, link: { heardAt: charts.at - 300, patience: 0 } });
+  assert.equal(charts.sent[2]?.type === 'preVoteReply' && charts.sent[2].granted, true);
+});
+
+test.run();
