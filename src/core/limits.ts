@@ -34,6 +34,8 @@ export const limits = {
     segmentBytes: 64 * MIB,
     /** Payload bytes in one batch, that is, per sync; what is more waits for the next. */
     batchBytesMax: 8 * MIB,
+    /** Zeros written ahead of the batches, so that a sync need not record that the file has grown; 0: none. */
+    preallocateBytes: 1 * MIB,
     /** Payload bytes of the newest entries kept in memory; older ones are read from disk. */
     cacheBytes: 64 * MIB,
     /** All segments together; at the limit proposals are refused with RESOURCE_EXHAUSTED. */

@@ -6,17 +6,21 @@
 //   groups    | count u32 |, each | group u32 | chain before u32 | chain after u32 |
 //   record    | bytes u32 | group u32 | type u8 | … |
 //     hard      … term f64 | name bytes u16 | the candidate voted for, UTF-8 |
+//     compact   … through f64 | its term f64 |
 //     truncate  … after f64 |
 //     entries   … first f64 | count u32 |, each | term f64 | kind u8 | payload bytes u32 | crc of payload u32 |
 //
-// All numbers are little-endian; indexes and terms are whole numbers below 2^53, kept as float64.
+// All numbers are little-endian; indexes and terms are whole numbers below 2^53, kept as float64. Behind the last batch of a segment
+// there may be zeros: space that was taken in advance.
 //
 // Invariants
 //   1. A batch counts only when its header, its meta and all its payloads have the checksums that they should.
-//   2. A batch names the checksum of the one before it: bytes of an older life of a file never pass for new ones.
+//   2. A batch names the checksum of the one before it: bytes of an older life of a file never pass for new ones. (The checksums of
+//      header, meta and payloads are nested, so this one stands for all that was ever written.)
 //   3. Each group's records form a chain of checksums in order of writing, and each batch names, for every group in it, where its
 //      chain stood before and after: so each group knows its own gap, whatever happened to the others.
-import { assert } from './assert.ts';
+//   4. Every version of the format begins its segments with these 36 bytes: a newer one is told from damage.
+import { assert, unreachable } from './assert.ts';
 import { crc32c as portableCrc32c } from './crc32c.ts';
 import type { LogIndex, Term } from './ids.ts';
 
@@ -28,6 +32,7 @@ const BATCH_MAGIC = 0x54414256;
 const GROUP_BYTES = 12;
 const RECORD_HEADER_BYTES = 9;
 const ENTRY_HEADER_BYTES = 17;
+const ENCODER = new TextEncoder();
 
 export type Crc32c = (bytes: Uint8Array, seed?: number) => number;
 
@@ -42,6 +47,7 @@ export interface EntryHeader {
 
 export type LogRecord =
   | { readonly type: 'hard'; readonly group: number; readonly term: Term; readonly votedFor: string | null }
+  | { readonly type: 'compact'; readonly group: number; readonly through: LogIndex; readonly term: Term }
   | { readonly type: 'truncate'; readonly group: number; readonly after: LogIndex }
   | {
       readonly type: 'entries';
@@ -50,7 +56,7 @@ export type LogRecord =
       readonly entries: readonly EntryHeader[];
     };
 
-const RECORD_TYPES = { hard: 1, truncate: 2, entries: 3 } as const;
+const RECORD_TYPES = { hard: 1, truncate: 2, entries: 3, compact: 4 } as const;
 
 export interface SegmentHeader {
   readonly storeId: Uint8Array;
@@ -71,15 +77,24 @@ export function encodeSegmentHeader({ storeId, number }: SegmentHeader): Uint8Ar
 
 export type SegmentHeaderVerdict =
   | { readonly verdict: 'good'; readonly header: SegmentHeader }
-  | { readonly verdict: 'foreign' | 'newer' | 'damaged' | 'short' };
+  /** `unwritten`: what an unfinished creation leaves, the beginning of a header or zeros, and nothing else. */
+  | { readonly verdict: 'foreign' | 'newer' | 'damaged' | 'unwritten' };
 
-export function decodeSegmentHeader(bytes: Uint8Array): SegmentHeaderVerdict {
-  if (bytes.length < SEGMENT_HEADER_BYTES) return { verdict: 'short' };
-  if (new TextDecoder().decode(bytes.subarray(0, 8)) !== SEGMENT_MAGIC) return { verdict: 'foreign' };
+/** @param bytes the first ones of a file. @param size the file's. */
+export function decodeSegmentHeader(bytes: Uint8Array, size: number): SegmentHeaderVerdict {
+  const magic = new TextDecoder().decode(bytes.subarray(0, 8));
+  if (size <= SEGMENT_HEADER_BYTES && isZero(bytes)) return { verdict: 'unwritten' };
+  if (!SEGMENT_MAGIC.startsWith(magic)) return { verdict: isZero(bytes) ? 'damaged' : 'foreign' };
+  if (bytes.length < SEGMENT_HEADER_BYTES) return { verdict: 'unwritten' };
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   if (portableCrc32c(bytes.subarray(0, 32)) !== view.getUint32(32, true)) return { verdict: 'damaged' };
   if (view.getUint32(8, true) > LOG_FORMAT) return { verdict: 'newer' };
   return { verdict: 'good', header: { storeId: bytes.slice(12, 28), number: view.getUint32(28, true) } };
+}
+
+export function isZero(bytes: Uint8Array): boolean {
+  for (let at = 0; at < bytes.length; at++) if (bytes[at] !== 0) return false;
+  return true;
 }
 
 export interface BatchHeader {
@@ -123,29 +138,32 @@ export function encodeBatch(
   chainOf: (group: number) => number,
   crc32c: Crc32c,
 ): EncodedBatch {
-  const encoded = records.map(encodeRecord);
-  const before = new Map<number, number>();
-  const after = new Map<number, number>();
-  records.forEach(({ group }, at) => {
-    if (!before.has(group)) before.set(group, chainOf(group));
-    after.set(group, crc32c(encoded[at] as Uint8Array, after.get(group) ?? chainOf(group)));
-  });
-  const metaBytes = 4 + before.size * GROUP_BYTES + encoded.reduce((total, { length }) => total + length, 0);
+  const chains = new Map<number, number>();
+  let recordsBytes = 0;
+  for (const record of records) {
+    recordsBytes += encodedBytes(record);
+    if (!chains.has(record.group)) chains.set(record.group, chainOf(record.group));
+  }
+  const metaBytes = 4 + chains.size * GROUP_BYTES + recordsBytes;
   const head = new Uint8Array(BATCH_HEADER_BYTES + metaBytes);
   const view = new DataView(head.buffer);
+  const groups = [...chains.keys()];
   let at = BATCH_HEADER_BYTES;
-  view.setUint32(at, before.size, true);
+  view.setUint32(at, groups.length, true);
   at += 4;
-  for (const [group, chain] of before) {
+  for (const group of groups) {
     view.setUint32(at, group, true);
-    view.setUint32(at + 4, chain, true);
-    view.setUint32(at + 8, after.get(group) ?? 0, true);
+    view.setUint32(at + 4, chains.get(group) ?? 0, true);
     at += GROUP_BYTES;
   }
-  for (const bytes of encoded) {
-    head.set(bytes, at);
-    at += bytes.length;
+  for (const record of records) {
+    const end = writeRecord(record, view, head, at);
+    chains.set(record.group, crc32c(head.subarray(at, end), chains.get(record.group) ?? 0));
+    at = end;
   }
+  groups.forEach((group, g) => {
+    view.setUint32(BATCH_HEADER_BYTES + 4 + g * GROUP_BYTES + 8, chains.get(group) ?? 0, true);
+  });
   view.setUint32(0, BATCH_MAGIC, true);
   view.setUint32(4, batch.number, true);
   view.setUint32(8, metaBytes, true);
@@ -154,44 +172,65 @@ export function encodeBatch(
   view.setUint32(20, batch.previousCrc, true);
   const crc = crc32c(head.subarray(0, 24));
   view.setUint32(24, crc, true);
-  return { head, crc, chains: after };
+  return { head, crc, chains };
 }
 
-function encodeRecord(record: LogRecord): Uint8Array {
-  const name = record.type === 'hard' ? new TextEncoder().encode(record.votedFor ?? '') : undefined;
-  const length = RECORD_HEADER_BYTES + bodyBytes(record, name?.length ?? 0);
-  const bytes = new Uint8Array(length);
-  const view = new DataView(bytes.buffer);
-  view.setUint32(0, length, true);
-  view.setUint32(4, record.group, true);
-  view.setUint8(8, RECORD_TYPES[record.type]);
+/** What a record takes in a batch, without payloads. */
+function encodedBytes(record: LogRecord): number {
   switch (record.type) {
     case 'hard':
-      view.setFloat64(9, record.term, true);
-      view.setUint16(17, name?.length ?? 0, true);
-      if (name !== undefined) bytes.set(name, 19);
-      break;
+      return RECORD_HEADER_BYTES + 10 + (record.votedFor?.length ?? 0);
+    case 'compact':
+      return RECORD_HEADER_BYTES + 16;
     case 'truncate':
-      view.setFloat64(9, record.after, true);
-      break;
+      return RECORD_HEADER_BYTES + 8;
     case 'entries':
-      view.setFloat64(9, record.first, true);
-      view.setUint32(17, record.entries.length, true);
-      record.entries.forEach((entry, e) => {
-        const at = 21 + e * ENTRY_HEADER_BYTES;
-        view.setFloat64(at, entry.term, true);
-        view.setUint8(at + 8, entry.kind);
-        view.setUint32(at + 9, entry.bytes, true);
-        view.setUint32(at + 13, entry.crc, true);
-      });
-      break;
+      return RECORD_HEADER_BYTES + 12 + record.entries.length * ENTRY_HEADER_BYTES;
+    default:
+      return unreachable(record);
   }
-  return bytes;
 }
 
-function bodyBytes(record: LogRecord, nameBytes: number): number {
-  if (record.type === 'hard') return 10 + nameBytes;
-  return record.type === 'truncate' ? 8 : 12 + record.entries.length * ENTRY_HEADER_BYTES;
+/** @returns where it ends. */
+function writeRecord(record: LogRecord, view: DataView, bytes: Uint8Array, at: number): number {
+  const end = at + encodedBytes(record);
+  view.setUint32(at, end - at, true);
+  view.setUint32(at + 4, record.group, true);
+  view.setUint8(at + 8, RECORD_TYPES[record.type]);
+  const body = at + RECORD_HEADER_BYTES;
+  switch (record.type) {
+    case 'hard': {
+      const name = record.votedFor ?? '';
+      view.setFloat64(body, record.term, true);
+      view.setUint16(body + 8, name.length, true);
+      const { written } = ENCODER.encodeInto(name, bytes.subarray(body + 10, end));
+      assert(written === name.length, `a broker's name is ASCII, not ${name}`);
+      break;
+    }
+    case 'compact':
+      view.setFloat64(body, record.through, true);
+      view.setFloat64(body + 8, record.term, true);
+      break;
+    case 'truncate':
+      view.setFloat64(body, record.after, true);
+      break;
+    case 'entries': {
+      view.setFloat64(body, record.first, true);
+      view.setUint32(body + 8, record.entries.length, true);
+      let to = body + 12;
+      for (const entry of record.entries) {
+        view.setFloat64(to, entry.term, true);
+        view.setUint8(to + 8, entry.kind);
+        view.setUint32(to + 9, entry.bytes, true);
+        view.setUint32(to + 13, entry.crc, true);
+        to += ENTRY_HEADER_BYTES;
+      }
+      break;
+    }
+    default:
+      unreachable(record);
+  }
+  return end;
 }
 
 export interface DecodedMeta {
@@ -230,6 +269,8 @@ function decodeRecord(bytes: Uint8Array): LogRecord {
     const name = new TextDecoder().decode(bytes.subarray(19, 19 + view.getUint16(17, true)));
     return { type: 'hard', group, term: view.getFloat64(9, true), votedFor: name === '' ? null : name };
   }
+  if (type === RECORD_TYPES.compact)
+    return { type: 'compact', group, through: view.getFloat64(9, true), term: view.getFloat64(17, true) };
   if (type === RECORD_TYPES.truncate) return { type: 'truncate', group, after: view.getFloat64(9, true) };
   assert(type === RECORD_TYPES.entries, `unknown record type ${type}`);
   const entries: EntryHeader[] = [];

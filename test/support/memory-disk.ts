@@ -109,6 +109,17 @@ export function createMemoryDisk(clock: Clock): MemoryDisk {
       if (file === undefined) throw new Error(`${path} is not there`);
       return open(file);
     },
+    create(path, contents, done) {
+      const file = disk.open(path, 'create');
+      file.write([contents], 0, (writeError) => {
+        const finish = (error: Error | null) => {
+          if (error !== null) files.delete(path);
+          done(error, error === null ? file : null);
+        };
+        if (writeError === null) file.sync(finish);
+        else finish(writeError);
+      });
+    },
     rename(from, to) {
       const file = files.get(from);
       if (file === undefined) throw new Error(`${from} is not there`);

@@ -8,6 +8,8 @@ import type { Clock } from '../../src/streams/clock.ts';
 
 interface GroupState {
   hard: RecoveredGroup['hard'];
+  /** The last entry that was compacted; zeros when none was. */
+  base: { readonly index: LogIndex; readonly term: Term };
   entries: LogEntry[];
 }
 /** What survives a crash. */
@@ -38,13 +40,22 @@ export interface MemoryLog extends LogStore {
   crash(): void;
 }
 
-function change(groups: MemoryDisk, { group, hard, truncateAfter, entries = [] }: LogWrite): void {
-  const state = groups.get(group) ?? { hard: { term: 0, votedFor: null }, entries: [] };
+const newGroup = (): GroupState => ({ hard: { term: 0, votedFor: null }, base: { index: 0, term: 0 }, entries: [] });
+
+function change(groups: MemoryDisk, { group, hard, compactTo, truncateAfter, entries = [] }: LogWrite): void {
+  const state = groups.get(group) ?? newGroup();
   groups.set(group, state);
   if (hard !== undefined) state.hard = hard;
-  if (truncateAfter !== undefined) state.entries.length = Math.min(state.entries.length, truncateAfter);
+  if (compactTo !== undefined && compactTo.index > state.base.index) {
+    const held = state.entries[compactTo.index - state.base.index - 1];
+    state.entries = held?.term === compactTo.term ? state.entries.slice(compactTo.index - state.base.index) : [];
+    state.base = compactTo;
+  }
+  const { index: base } = state.base;
+  if (truncateAfter !== undefined) state.entries.length = Math.min(state.entries.length, truncateAfter - base);
   for (const entry of entries) {
-    assert(entry.index === state.entries.length + 1, `entry ${entry.index} does not follow ${state.entries.length}`);
+    const last = base + state.entries.length;
+    assert(entry.index === last + 1, `entry ${entry.index} does not follow ${last}`);
     state.entries.push(entry);
   }
 }
@@ -61,7 +72,7 @@ function runsOf(entries: readonly LogEntry[]): TermRun[] {
 
 export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryLogOptions): MemoryLog {
   const groups: MemoryDisk = new Map(
-    [...disk].map(([group, { hard, entries }]) => [group, { hard, entries: [...entries] }]),
+    [...disk].map(([group, { hard, base, entries }]) => [group, { hard, base, entries: [...entries] }]),
   );
   const writes: LogWrite[] = [];
   let waiting: { readonly write: LogWrite; readonly synced: () => void }[] = [];
@@ -96,8 +107,9 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
     writes,
     syncs: 0,
     recovered(group) {
-      const { hard, entries } = groups.get(group) ?? { hard: { term: 0, votedFor: null }, entries: [] };
-      return { hard, firstIndex: 1, previousTerm: 0, lastIndex: entries.length, runs: runsOf(entries) };
+      const { hard, base, entries } = groups.get(group) ?? newGroup();
+      const lastIndex = base.index + entries.length;
+      return { hard, firstIndex: base.index + 1, previousTerm: base.term, lastIndex, runs: runsOf(entries) };
     },
     write(write, synced) {
       assert(!crashed, 'a dead process writes nothing');
@@ -107,13 +119,13 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
       sync();
     },
     read(group, from, through, maxBytes, done) {
-      const entries = groups.get(group)?.entries ?? [];
+      const { base, entries } = groups.get(group) ?? newGroup();
       assert(
-        from >= 1 && from <= through && through <= entries.length,
-        `${from} … ${through} are not all in the log of ${entries.length}`,
+        from > base.index && from <= through && through <= base.index + entries.length,
+        `${from} … ${through} are not all in the log ${base.index + 1} … ${base.index + entries.length}`,
       );
       let bytes = 0;
-      const taken = entries.slice(from - 1, through).filter(({ index, payload }) => {
+      const taken = entries.slice(from - base.index - 1, through - base.index).filter(({ index, payload }) => {
         bytes += payload.length;
         return index === from || bytes <= maxBytes;
       });

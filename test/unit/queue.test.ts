@@ -66,6 +66,36 @@ test('a record torn by a loss of power is cut off, and said', () => {
   assert.equal(texts(again.queue.readFrom(1, 1_000)), ['1:kept', '2:next']);
 });
 
+test('zeros in place of records, as a loss of power leaves them, are no records', () => {
+  const clock = createVirtualClock();
+  const disk = createMemoryDisk(clock);
+  const { queue } = open(disk, clock);
+  queue.append(record('kept'), 1, NOW);
+  queue.close();
+  const file = disk.open('/q/0000000000000001.q', 'readWrite');
+  file.writeSync(new Uint8Array(100), file.size());
+  disk.open('/q/acked', 'readWrite').writeSync(new Uint8Array(8).fill(0xff), 0);
+  const again = open(disk, clock);
+  assert.equal(texts(again.queue.readFrom(1, 1_000)), ['1:kept']);
+  assert.is(again.queue.nextSequence, 2);
+  assert.is(again.warnings.length, 1);
+});
+
+test('a flipped bit anywhere in a record, its header too, makes it no record', () => {
+  const clock = createVirtualClock();
+  const disk = createMemoryDisk(clock);
+  const { queue } = open(disk, clock);
+  queue.append(record('kept'), 1, NOW);
+  const kept = disk.size('/q/0000000000000001.q');
+  queue.append(record('spoilt'), 7, NOW);
+  queue.close();
+  for (let at = kept; at < disk.size('/q/0000000000000001.q'); at++) {
+    const image = disk.copy();
+    image.damage('/q/0000000000000001.q', at, (byte) => byte ^ 1);
+    assert.equal(texts(open(image, clock).queue.readFrom(1, 1_000)), ['1:kept'], `byte ${at}`);
+  }
+});
+
 test('at the limits the oldest leave, and are counted', () => {
   const clock = createVirtualClock();
   const { queue, warnings } = open(createMemoryDisk(clock), clock, {

@@ -7,6 +7,9 @@ import type { DiskOptions } from './options.ts';
 import { createSimDisk } from './sim-disk.ts';
 import type { SimStore } from './store.ts';
 
+/** Enough for some batches of a run to go into zeros, and for some to reach beyond them. */
+const PREALLOCATE_BYTES = 4096;
+
 export function createLogOverDisk(random: Random, options: DiskOptions): SimStore {
   const latency = createLatency(random.fork('latency'), options);
   const disk = createSimDisk(random.fork('crashes'), latency);
@@ -21,7 +24,7 @@ export function createLogOverDisk(random: Random, options: DiskOptions): SimStor
         kernels,
         warn() {},
         failed,
-        options: { segmentBytes, cacheBytes },
+        options: { segmentBytes, cacheBytes, preallocateBytes: PREALLOCATE_BYTES },
       }),
     crash() {
       latency.forget();

@@ -1,7 +1,7 @@
 // A log store of the simulator's own: fast, and as unforgiving as the contract allows. A write becomes durable only with its sync;
 // a crash keeps of the batch that was under way any beginning, and nothing of what waited behind it.
 import { assert } from '../../../src/core/assert.ts';
-import type { GroupId } from '../../../src/core/ids.ts';
+import type { GroupId, LogIndex, Term } from '../../../src/core/ids.ts';
 import type { LogEntry, LogStore, LogWrite, RecoveredGroup } from '../../../src/actors/stores/log.ts';
 import type { HardState } from '../../../src/machines/raft/effects.ts';
 import type { TermRun } from '../../../src/machines/raft/messages.ts';
@@ -13,6 +13,8 @@ import type { SimStore } from './store.ts';
 
 interface Group {
   hard: HardState;
+  /** The last entry that was compacted; zeros when none was. */
+  base: { readonly index: LogIndex; readonly term: Term };
   readonly entries: LogEntry[];
 }
 
@@ -23,32 +25,40 @@ interface Waiting {
   readonly synced: () => void;
 }
 
+const newGroup = (): Group => ({ hard: { term: 0, votedFor: null }, base: { index: 0, term: 0 }, entries: [] });
+
 function groupOf(groups: Groups, id: GroupId): Group {
   let group = groups.get(id);
   if (group === undefined) {
-    group = { hard: { term: 0, votedFor: null }, entries: [] };
+    group = newGroup();
     groups.set(id, group);
   }
   return group;
 }
 
-function carryOut(groups: Groups, { group: id, hard, truncateAfter, entries = [] }: LogWrite): void {
+function carryOut(groups: Groups, { group: id, hard, compactTo, truncateAfter, entries = [] }: LogWrite): void {
   const group = groupOf(groups, id);
   if (hard !== undefined) group.hard = hard;
-  if (truncateAfter !== undefined) group.entries.length = Math.min(group.entries.length, truncateAfter);
+  if (compactTo !== undefined && compactTo.index > group.base.index) {
+    const through = compactTo.index - group.base.index;
+    const holdsIt = group.entries[through - 1]?.term === compactTo.term;
+    group.entries.splice(0, holdsIt ? through : group.entries.length);
+    group.base = compactTo;
+  }
+  const { index: base } = group.base;
+  if (truncateAfter !== undefined) group.entries.length = Math.min(group.entries.length, truncateAfter - base);
   for (const entry of entries) {
-    assert(
-      entry.index === group.entries.length + 1,
-      `${id}: entry ${group.entries.length + 1} comes next, not ${entry.index}`,
-    );
+    const next = base + group.entries.length + 1;
+    assert(entry.index === next, `${id}: entry ${next} comes next, not ${entry.index}`);
     group.entries.push(entry);
   }
 }
 
-function recoveredFrom({ hard, entries }: Group): RecoveredGroup {
+function recoveredFrom({ hard, base, entries }: Group): RecoveredGroup {
   const runs: TermRun[] = [];
   for (const { index, term } of entries) if (runs.at(-1)?.term !== term) runs.push({ first: index, term });
-  return { hard, firstIndex: 1, previousTerm: 0, lastIndex: entries.length, runs };
+  const lastIndex = base.index + entries.length;
+  return { hard, firstIndex: base.index + 1, previousTerm: base.term, lastIndex, runs };
 }
 
 export function createMemoryStore(random: Random, options: DiskOptions): SimStore {
@@ -59,7 +69,7 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
   return {
     open(clock: Clock): LogStore {
       const live: Groups = new Map(
-        [...durable].map(([id, { hard, entries }]) => [id, { hard, entries: [...entries] }]),
+        [...durable].map(([id, { hard, base, entries }]) => [id, { hard, base, entries: [...entries] }]),
       );
       const recovered = new Map([...durable].map(([id, group]) => [id, recoveredFrom(group)]));
       let waiting: Waiting[] = [];
@@ -83,7 +93,7 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
       }
 
       return {
-        recovered: (group) => recovered.get(group) ?? recoveredFrom({ hard: { term: 0, votedFor: null }, entries: [] }),
+        recovered: (group) => recovered.get(group) ?? recoveredFrom(newGroup()),
         write(write, synced) {
           carryOut(live, write);
           waiting.push({ write, synced });
@@ -91,17 +101,18 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
           if (!syncing && waiting.length === 1) clock.defer(sync);
         },
         read(group, from, through, maxBytes, done) {
-          const { entries } = groupOf(live, group);
+          const { base, entries } = groupOf(live, group);
           assert(
-            from >= 1 && from <= through && through <= entries.length,
-            `${group}: ${from} … ${through} is not in the log (1 … ${entries.length})`,
+            from > base.index && from <= through && through <= base.index + entries.length,
+            `${group}: ${from} … ${through} is not in the log (${base.index + 1} … ${base.index + entries.length})`,
           );
-          let end = from;
-          for (let bytes = entries[from - 1]?.payload.length ?? 0; end < through; end++) {
+          const first = from - base.index - 1;
+          let end = first + 1;
+          for (let bytes = entries[first]?.payload.length ?? 0; end < through - base.index; end++) {
             bytes += entries[end]?.payload.length ?? 0;
             if (bytes > maxBytes) break;
           }
-          done(null, entries.slice(from - 1, end));
+          done(null, entries.slice(first, end));
         },
         get pendingBytes() {
           return pendingBytes;

@@ -1,6 +1,7 @@
 // A disk in memory that forgets, as disks do: what was written is there for whoever reads it, and survives a crash only once it was
-// synced. Of what was written since, a crash keeps any sectors and loses the others, whatever their order.
-import { assert } from '../../../src/core/assert.ts';
+// synced. Of what was written since, a crash keeps any sectors and loses the others, whatever their order. It can be full, hang,
+// fail, and rot, when it is told to.
+import { present } from '../../../src/core/assert.ts';
 import { VedetteError } from '../../../src/core/errors.ts';
 import type { Disk, DiskFile } from '../../../src/actors/stores/disk.ts';
 import type { Clock } from '../../../src/streams/clock.ts';
@@ -12,6 +13,24 @@ export interface SimDisk {
   mount(clock: Clock): Disk;
   /** The process, and with it the page cache, is gone. */
   crash(): void;
+  /** The process is gone; the page cache is not. Its clock must have been revoked: what is under way would answer it otherwise. */
+  endProcess(): void;
+  /** What may be switched on and off while it runs. */
+  readonly faults: SimDiskFaults;
+  /** Changes a byte where it lies. */
+  rot(path: string, position: number, change: (byte: number) => number): void;
+  /** Another disk that holds the same, all of it synced. */
+  copy(): SimDisk;
+}
+
+export interface SimDiskFaults {
+  /** Syncs fail; nobody knows what of it is on the disk. */
+  failSyncs: boolean;
+  failWrites: boolean;
+  /** Bytes that may still be written; a write that needs more fails after these. */
+  freeBytes: number;
+  /** Nothing is answered; once it is false again, everything is. */
+  hang: boolean;
 }
 
 const SECTOR_BYTES = 512;
@@ -72,18 +91,74 @@ interface SimFile {
   changed: number;
 }
 
+const newFile = (): SimFile => ({ seen: new Bytes(), durable: new Bytes(), changes: [], changed: 0 });
+
+function put(file: SimFile, change: Change): void {
+  file.seen.change(change);
+  file.changes.push(change);
+  file.changed++;
+}
+
+/** @param through counted as `changed` counts. */
+function persist(file: SimFile, through: number): void {
+  const count = through - (file.changed - file.changes.length);
+  for (const change of file.changes.splice(0, Math.max(0, count))) file.durable.change(change);
+}
+
+function joined(chunks: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(chunks.reduce((total, { length }) => total + length, 0));
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
+}
+
+/** As the system says it. */
+function systemError(code: string, message: string): Error {
+  return Object.assign(new Error(`${code}: ${message}`), { code });
+}
+
+const missing = (path: string) => new VedetteError('FAILED_PRECONDITION', `${path}: no such file`, { field: 'data' });
+const directoryOf = (path: string) => path.slice(0, path.lastIndexOf('/'));
+
 export function createSimDisk(random: Random, latency: Latency): SimDisk {
   /** By path: as it is now, and as it would be after a crash. */
   let names = new Map<string, SimFile>();
   let durableNames = new Map<string, SimFile>();
   const locks = new Set<string>();
+  let hanging = false;
+  let held: { readonly clock: Clock; readonly done: () => void }[] = [];
+  const faults: SimDiskFaults = {
+    failSyncs: false,
+    failWrites: false,
+    freeBytes: FREE_BYTES,
+    get hang() {
+      return hanging;
+    },
+    set hang(value) {
+      hanging = value;
+      if (value) return;
+      for (const { clock, done } of held) clock.defer(done);
+      held = [];
+    },
+  };
 
-  const directoryOf = (path: string) => path.slice(0, path.lastIndexOf('/'));
+  /** Answers, unless the disk hangs by then. */
+  function answer(clock: Clock, done: () => void): void {
+    if (hanging) held.push({ clock, done });
+    else done();
+  }
 
-  /** @param through counted as `changed` counts. */
-  function persist(file: SimFile, through: number): void {
-    const count = through - (file.changed - file.changes.length);
-    for (const change of file.changes.splice(0, Math.max(0, count))) file.durable.change(change);
+  /** Takes what there is room for. One write is one change: a sector has all of it or nothing. @returns the error, if any. */
+  function take(file: SimFile, bytes: Uint8Array, position: number): Error | null {
+    if (faults.failWrites) return systemError('EIO', 'the write failed');
+    const grows = Math.max(0, position + bytes.length - Math.max(position, file.seen.length));
+    const fits = bytes.length - Math.max(0, grows - faults.freeBytes);
+    faults.freeBytes -= Math.min(grows, faults.freeBytes);
+    if (fits > 0) put(file, { type: 'write', position, bytes: bytes.subarray(0, fits) });
+    return fits < bytes.length ? systemError('ENOSPC', 'no space left on the disk') : null;
   }
 
   /** Any of the sectors that a write touches may have reached the disk. */
@@ -102,42 +177,60 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
   }
 
   function handle(file: SimFile, clock: Clock): DiskFile {
-    const put = (change: Change): void => {
-      file.seen.change(change);
-      file.changes.push(change);
-      file.changed++;
-    };
     return {
       write(chunks, position, done) {
-        let at = position;
         // A write that is under way may be torn, too; readers see it at once, as with a page cache.
-        for (const chunk of chunks) {
-          put({ type: 'write', position: at, bytes: chunk });
-          at += chunk.length;
-        }
-        clock.defer(() => done(null));
+        const error = take(file, joined(chunks), position);
+        clock.defer(() => answer(clock, () => done(error)));
       },
       sync(done) {
         const through = file.changed;
-        latency.wait(clock, () => {
-          persist(file, through);
-          done(null);
-        });
+        latency.wait(clock, () =>
+          answer(clock, () => {
+            if (faults.failSyncs) return done(systemError('EIO', 'the sync failed'));
+            persist(file, through);
+            done(null);
+          }),
+        );
       },
       read(position, length, done) {
-        latency.wait(clock, () => done(null, file.seen.read(position, length)));
+        latency.wait(clock, () => answer(clock, () => done(null, file.seen.read(position, length))));
       },
       readSync: (position, length) => file.seen.read(position, length),
-      writeSync: (bytes, position) => put({ type: 'write', position, bytes: bytes.slice() }),
-      syncSync: () => persist(file, file.changed),
+      writeSync(bytes, position) {
+        const error = take(file, bytes.slice(), position);
+        if (error !== null) throw error;
+      },
+      syncSync() {
+        if (faults.failSyncs) throw systemError('EIO', 'the sync failed');
+        persist(file, file.changed);
+      },
       size: () => file.seen.length,
-      truncateSync: (length) => put({ type: 'truncate', length }),
+      truncateSync: (length) => put(file, { type: 'truncate', length }),
       close() {},
     };
   }
 
-  return {
-    mount: (clock) => ({
+  function add(path: string): SimFile {
+    if (names.has(path)) throw new VedetteError('FAILED_PRECONDITION', `${path} exists already`, { field: 'data' });
+    const file = newFile();
+    names.set(path, file);
+    return file;
+  }
+
+  function syncDirectory(path: string): void {
+    for (const map of [durableNames, names]) {
+      for (const name of map.keys()) {
+        if (directoryOf(name) !== path) continue;
+        const file = names.get(name);
+        if (file === undefined) durableNames.delete(name);
+        else durableNames.set(name, file);
+      }
+    }
+  }
+
+  function mount(clock: Clock): Disk {
+    return {
       makeDirectory() {},
       list: (path) =>
         [...names.keys()]
@@ -146,43 +239,51 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
           .sort(),
       exists: (path) => names.has(path) || [...names.keys()].some((name) => name.startsWith(`${path}/`)),
       open(path, mode) {
-        let file = names.get(path);
-        assert(mode !== 'create' || file === undefined, `${path} exists already`);
-        if (file === undefined) {
-          if (mode !== 'create') throw new VedetteError('FAILED_PRECONDITION', `${path}: no such file`);
-          file = { seen: new Bytes(), durable: new Bytes(), changes: [], changed: 0 };
-          names.set(path, file);
-        }
+        if (mode === 'create') return handle(add(path), clock);
+        const file = names.get(path);
+        if (file === undefined) throw missing(path);
         return handle(file, clock);
+      },
+      create(path, contents, done) {
+        const file = add(path);
+        const made = handle(file, clock);
+        const finish = (error: Error | null) => {
+          if (error === null) syncDirectory(directoryOf(path));
+          else names.delete(path);
+          done(error, error === null ? made : null);
+        };
+        made.write([contents], 0, (error) => (error === null ? made.sync(finish) : finish(error)));
       },
       rename(from, to) {
         const file = names.get(from);
-        if (file === undefined) throw new VedetteError('FAILED_PRECONDITION', `${from}: no such file`);
+        if (file === undefined) throw missing(from);
         names.delete(from);
         names.set(to, file);
       },
       remove(path) {
-        names.delete(path);
+        if (!names.delete(path)) throw missing(path);
       },
-      syncDirectory(path) {
-        for (const map of [durableNames, names]) {
-          for (const name of map.keys()) {
-            if (directoryOf(name) !== path) continue;
-            const file = names.get(name);
-            if (file === undefined) durableNames.delete(name);
-            else durableNames.set(name, file);
-          }
-        }
-      },
+      syncDirectory,
       lock(path) {
-        if (locks.has(path)) throw new VedetteError('FAILED_PRECONDITION', `${path} is held`);
+        if (locks.has(path)) throw new VedetteError('FAILED_PRECONDITION', `${path} is held`, { field: 'data' });
         locks.add(path);
         return { release: () => locks.delete(path) };
       },
-      free: () => FREE_BYTES,
-    }),
+      free: () => faults.freeBytes,
+    };
+  }
+
+  function endProcess(): void {
+    locks.clear();
+    held = [];
+  }
+
+  return {
+    mount,
+    faults,
+    endProcess,
     crash() {
-      locks.clear();
+      endProcess();
       // A name that was not synced may be there all the same, or still.
       for (const name of new Set([...names.keys(), ...durableNames.keys()])) {
         const now = names.get(name);
@@ -197,6 +298,23 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
       }
       names = new Map(durableNames);
       durableNames = new Map(names);
+    },
+    rot(path, position, change) {
+      const file = present(names.get(path), `${path} is there`);
+      const byte = Uint8Array.of(change(file.seen.read(position, 1)[0] ?? 0));
+      file.seen.write(byte, position);
+      file.durable.write(byte, position);
+    },
+    copy() {
+      const twin = createSimDisk(random, latency);
+      const disk = twin.mount({ now: () => 0, monotonic: () => 0, after: () => ({ cancel() {} }), defer() {} });
+      for (const [path, file] of names) {
+        const made = disk.open(path, 'create');
+        made.writeSync(file.seen.read(0, file.seen.length), 0);
+        made.syncSync();
+        disk.syncDirectory(directoryOf(path));
+      }
+      return twin;
     },
   };
 }

@@ -1,9 +1,9 @@
-// The file layer under the log: the only thing that stores touch, so that the simulator can lose unsynced data, tear writes,
+// The file layer under the stores: the only thing that they touch, so that the simulator can lose unsynced data, tear writes,
 // fill up, fail and hang. Opening and recovery are synchronous (nothing else happens meanwhile); the running path is not, and
 // uses callbacks, because a promise's continuation would run outside the simulator's schedule.
 
 export interface DiskFile {
-  /** Writes all of `chunks` one after another at `position`. */
+  /** Writes all of `chunks` one after another at `position`; they must not change until `done` is called. */
   write(chunks: readonly Uint8Array[], position: number, done: (error: Error | null) => void): void;
   /** fdatasync: everything written before is on stable storage when `done` is called without an error. */
   sync(done: (error: Error | null) => void): void;
@@ -14,16 +14,20 @@ export interface DiskFile {
   syncSync(): void;
   size(): number;
   truncateSync(length: number): void;
+  /** What is under way must have ended: its descriptor may be another file's a moment later. */
   close(): void;
 }
 
 export interface Disk {
-  /** Creates missing parents, too. */
+  /** Creates missing parents, too; durable when it returns. */
   makeDirectory(path: string): void;
-  /** File names in a directory, sorted. */
+  /** File names in a directory, sorted; none when there is no such directory. */
   list(path: string): string[];
   exists(path: string): boolean;
+  /** @throws VedetteError FAILED_PRECONDITION: `read` and `readWrite` want the file there, `create` not. */
   open(path: string, mode: 'read' | 'readWrite' | 'create'): DiskFile;
+  /** A new file with these bytes: it and its name are durable when `done` is called. After an error it is not there. */
+  create(path: string, contents: Uint8Array, done: (error: Error | null, file: DiskFile | null) => void): void;
   rename(from: string, to: string): void;
   remove(path: string): void;
   /** Makes creations, renames and removals in a directory durable. */
@@ -32,4 +36,11 @@ export interface Disk {
   lock(path: string): { release(): void };
   /** Bytes left for this process on the file system of `path`. */
   free(path: string): number;
+}
+
+/** Is this the error of a disk, or a quota, that is full? What it kept from being written can be written again later. */
+export function isNoSpace(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  if ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) return true;
+  return isNoSpace(error.cause);
 }

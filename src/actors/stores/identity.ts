@@ -6,6 +6,7 @@ import { z } from 'zod';
 import { VedetteError } from '../../core/errors.ts';
 import type { BrokerId, ClusterId } from '../../core/ids.ts';
 import type { Disk } from './disk.ts';
+import { holdsLog } from './log/segment-files.ts';
 
 /** What a cluster is founded with: the same at every broker, and for good. */
 export interface Founding {
@@ -55,11 +56,10 @@ export function openIdentity(
   let identity = disk.exists(path) ? load() : create();
 
   function create(): Identity {
-    const others = disk.list(directory).filter((name) => name.endsWith('.log'));
-    if (others.length > 0) {
+    if (holdsLog(disk, `${directory}/log`)) {
       throw new VedetteError(
         'FAILED_PRECONDITION',
-        `${directory} holds a log (${others[0]}), but no identity.json: it is damaged, or not a broker's directory`,
+        `${directory} holds a log, but no identity.json: it is damaged, or not a broker's directory`,
         { field: 'data' },
       );
     }

@@ -16,6 +16,11 @@ export interface LogEntry {
 export interface LogWrite {
   readonly group: GroupId;
   readonly hard?: HardState;
+  /**
+   * Forget every entry up to this one: a durable snapshot holds them. When the log does not hold this very entry, it is empty
+   * afterwards and goes on behind it: a snapshot was installed. What was compacted already stays so.
+   */
+  readonly compactTo?: { readonly index: LogIndex; readonly term: Term };
   /** Forget every entry after this one. */
   readonly truncateAfter?: LogIndex;
   /** Consecutive, beginning right after what is there by then. */

@@ -3,6 +3,7 @@ import * as fs from 'node:fs';
 import { dirname } from 'node:path';
 import { describeError, VedetteError } from '../../core/errors.ts';
 import type { Disk, DiskFile } from './disk.ts';
+import { takeLock } from './node-lock.ts';
 
 /** writev takes at most this many buffers at once (IOV_MAX). */
 const CHUNKS_MAX = 1024;
@@ -12,24 +13,16 @@ export function createNodeDisk(): Disk {
     makeDirectory(path) {
       explained(path, () => makeWithParents(path));
     },
-    list: (path) => explained(path, () => fs.readdirSync(path).sort()),
+    list: (path) => (fs.existsSync(path) ? explained(path, () => fs.readdirSync(path).sort()) : []),
     exists: (path) => fs.existsSync(path),
     open(path, mode) {
       const flags = mode === 'read' ? 'r' : mode === 'readWrite' ? 'r+' : 'wx+';
       return nodeFile(explained(path, () => fs.openSync(path, flags, 0o644)));
     },
+    create: createDurably,
     rename: (from, to) => explained(from, () => fs.renameSync(from, to)),
     remove: (path) => explained(path, () => fs.unlinkSync(path)),
-    syncDirectory(path) {
-      explained(path, () => {
-        const directory = fs.openSync(path, 'r');
-        try {
-          fs.fsyncSync(directory);
-        } finally {
-          fs.closeSync(directory);
-        }
-      });
-    },
+    syncDirectory: (path) => explained(path, () => syncDirectory(path)),
     lock: takeLock,
     free(path) {
       const { bavail, bsize } = explained(path, () => fs.statfsSync(path));
@@ -40,7 +33,9 @@ export function createNodeDisk(): Disk {
 
 /** Not mkdir's own `recursive`: where a parent can never be made (/proc), it tries for ever. */
 function makeWithParents(path: string): void {
-  if (fs.statSync(path, { throwIfNoEntry: false })?.isDirectory() === true) return;
+  const found = fs.statSync(path, { throwIfNoEntry: false });
+  if (found?.isDirectory() === true) return;
+  if (found !== undefined) throw new Error('it is a file, not a directory');
   const parent = dirname(path);
   if (parent !== path) makeWithParents(parent);
   try {
@@ -48,6 +43,43 @@ function makeWithParents(path: string): void {
   } catch (error) {
     if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error;
   }
+  // What is durable in a directory is lost with the directory's own name.
+  syncDirectory(parent);
+}
+
+function syncDirectory(path: string): void {
+  const directory = fs.openSync(path, 'r');
+  try {
+    fs.fsyncSync(directory);
+  } finally {
+    fs.closeSync(directory);
+  }
+}
+
+function createDurably(
+  path: string,
+  contents: Uint8Array,
+  done: (error: Error | null, file: DiskFile | null) => void,
+): void {
+  fs.open(path, 'wx+', 0o644, (openError, descriptor) => {
+    if (openError !== null) return done(openError, null);
+    const file = nodeFile(descriptor);
+    const finish = (error: Error | null): void => {
+      if (error === null) return done(null, file);
+      fs.close(descriptor, () => fs.unlink(path, () => done(error, null)));
+    };
+    file.write([contents], 0, (writeError) => {
+      if (writeError !== null) return finish(writeError);
+      file.sync((syncError) => (syncError === null ? syncDirectoryLater(dirname(path), finish) : finish(syncError)));
+    });
+  });
+}
+
+function syncDirectoryLater(path: string, done: (error: Error | null) => void): void {
+  fs.open(path, 'r', (openError, descriptor) => {
+    if (openError !== null) return done(openError);
+    fs.fsync(descriptor, (error) => fs.close(descriptor, (closeError) => done(error ?? closeError ?? null)));
+  });
 }
 
 /** System errors name a call and a path; people also want to know what to do. */
@@ -78,6 +110,7 @@ function nodeFile(descriptor: number): DiskFile {
       if (error !== null) return done(error);
       const rest = dropWritten(chunks, written);
       if (rest.length === 0) done(null);
+      else if (written === 0) done(new Error('the system took no bytes, and gave no reason'));
       else writeAll(rest, position + written, done);
     });
   }
@@ -129,51 +162,4 @@ function dropWritten(chunks: readonly Uint8Array[], written: number): readonly U
   const [first, ...rest] = chunks.slice(at);
   if (first === undefined) return [];
   return left === 0 ? [first, ...rest] : [first.subarray(left), ...rest];
-}
-
-/** A file with the holder's process id, made exclusively. What a dead process left behind is taken over. */
-function takeLock(path: string): { release(): void } {
-  for (let attempt = 0; attempt < 3; attempt++) {
-    try {
-      fs.writeFileSync(path, `${process.pid}\n`, { flag: 'wx' });
-      return { release: () => fs.rmSync(path, { force: true }) };
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) {
-        throw new VedetteError('FAILED_PRECONDITION', `${path}: ${describeError(error)}`, {
-          field: 'data',
-          cause: error,
-        });
-      }
-    }
-    const holder = Number.parseInt(readText(path), 10);
-    if (Number.isInteger(holder) && holder !== process.pid && isAlive(holder)) {
-      throw new VedetteError(
-        'FAILED_PRECONDITION',
-        `${dirname(path)} is in use by process ${holder}; two processes may not share a data directory`,
-        { field: 'data' },
-      );
-    }
-    fs.rmSync(path, { force: true });
-  }
-  throw new VedetteError('FAILED_PRECONDITION', `${path} could not be taken: other processes keep taking it`, {
-    field: 'data',
-  });
-}
-
-function readText(path: string): string {
-  try {
-    return fs.readFileSync(path, 'utf8');
-  } catch {
-    return '';
-  }
-}
-
-/** A process that may not be signalled is alive, too. */
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
 }

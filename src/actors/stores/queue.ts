@@ -1,14 +1,17 @@
 // The agent's queue on disk: what is not yet acknowledged, oldest first, bounded in age and bytes.
 //
-//   queue/0000000000000001.q   | length u32 | crc u32 | rows u32 | newest f64 | record |, one after another; named by its first sequence
+//   queue/0000000000000001.q   | crc u32 | length u32 | rows u32 | newest f64 | record |, one after another; named by its first sequence
 //   queue/acked                | sequence f64 |
 //
 // Invariants
 //   1. A record that was appended survives the end of the process at once (it is in the page cache), and the loss of power within
 //      SYNC_EVERY. A record leaves only when it was acknowledged, or at a limit, and then it is counted.
 //   2. Sequences begin at 1, are consecutive, and never used twice in a directory.
-//   3. The position up to which was acknowledged is kept without a sync: after a loss of power some records are sent again, which
+//   3. A record counts only with the checksum of all its bytes, the header's among them, and it is never empty: zeros that a loss of
+//      power left in place of records are no records.
+//   4. The position up to which was acknowledged is kept without a sync: after a loss of power some records are sent again, which
 //      the brokers notice.
+import { assert } from '../../core/assert.ts';
 import { VedetteError } from '../../core/errors.ts';
 import type { Crc32c } from '../../core/log-format.ts';
 import type { Millis } from '../../core/ids.ts';
@@ -62,6 +65,10 @@ interface Segment {
   readonly file: DiskFile;
   readonly places: Place[];
   end: number;
+  /** Under way. */
+  syncs: number;
+  /** It is to be closed, or was. */
+  left: boolean;
 }
 
 /** @throws VedetteError when the directory is another process's, or cannot be read or written. */
@@ -77,11 +84,14 @@ export function openQueue(ports: QueuePorts): SampleQueue {
   let next = Math.max(acked + 1, ...segments.map((segment) => segment.first + segment.places.length));
   let droppedRows = 0;
   let syncing: Timer | null = null;
+  /** Written since the last sync. */
+  const unsynced = new Set<Segment>();
   dropAcked();
 
   function readAcked(): number {
     const bytes = ackedFile.readSync(0, 8);
-    return bytes.length < 8 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
+    const sequence = bytes.length < 8 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
+    return Number.isSafeInteger(sequence) && sequence > 0 ? sequence : 0;
   }
 
   function load(name: string): Segment {
@@ -92,9 +102,10 @@ export function openQueue(ports: QueuePorts): SampleQueue {
     const places: Place[] = [];
     let at = 0;
     while (at + HEADER_BYTES <= bytes.length) {
-      const length = view.getUint32(at, true);
-      const record = bytes.subarray(at + HEADER_BYTES, at + HEADER_BYTES + length);
-      if (record.length < length || crc32c(record) !== view.getUint32(at + 4, true)) break;
+      const length = view.getUint32(at + 4, true);
+      const end = at + HEADER_BYTES + length;
+      if (length === 0 || end > bytes.length) break;
+      if (crc32c(bytes.subarray(at + 4, end)) !== view.getUint32(at, true)) break;
       places.push({
         offset: at + HEADER_BYTES,
         length,
@@ -104,14 +115,21 @@ export function openQueue(ports: QueuePorts): SampleQueue {
       at += HEADER_BYTES + length;
     }
     if (at < bytes.length) {
-      warn(`${path}: an unfinished record of ${bytes.length - at} bytes was cut off`);
+      warn(`${path}: ${bytes.length - at} bytes that are no whole records were cut off`);
       file.truncateSync(at);
     }
-    return { first: Number.parseInt(name, 10), path, file, places, end: at };
+    return { first: Number.parseInt(name, 10), path, file, places, end: at, syncs: 0, left: false };
+  }
+
+  /** A file is closed only when nothing of it is under way. */
+  function leave(segment: Segment): void {
+    unsynced.delete(segment);
+    segment.left = true;
+    if (segment.syncs === 0) segment.file.close();
   }
 
   function remove(segment: Segment): void {
-    segment.file.close();
+    leave(segment);
     disk.remove(segment.path);
   }
 
@@ -149,31 +167,41 @@ export function openQueue(ports: QueuePorts): SampleQueue {
     const last = segments.at(-1);
     if (last !== undefined && last.end < SEGMENT_BYTES) return last;
     const path = `${directory}/${String(next).padStart(16, '0')}.q`;
-    const segment: Segment = { first: next, path, file: disk.open(path, 'create'), places: [], end: 0 };
+    const file = disk.open(path, 'create');
+    const segment: Segment = { first: next, path, file, places: [], end: 0, syncs: 0, left: false };
+    disk.syncDirectory(directory);
     segments.push(segment);
     return segment;
   }
 
   function syncSoon(segment: Segment): void {
+    unsynced.add(segment);
     syncing ??= clock.after(SYNC_EVERY, () => {
       syncing = null;
-      segment.file.sync((error) => {
-        if (error !== null) warn(`syncing ${segment.path} failed: ${error.message}`);
-      });
+      for (const dirty of unsynced) {
+        dirty.syncs++;
+        dirty.file.sync((error) => {
+          dirty.syncs--;
+          if (dirty.left && dirty.syncs === 0) dirty.file.close();
+          if (error !== null) warn(`syncing ${dirty.path} failed: ${error.message}`);
+        });
+      }
+      unsynced.clear();
     });
   }
 
   return {
     append(record, rows, newestMs) {
+      assert(record.length > 0, 'a record has bytes');
       holdLimits(newestMs);
       const segment = segmentForNext();
       const bytes = new Uint8Array(HEADER_BYTES + record.length);
       const view = new DataView(bytes.buffer);
-      view.setUint32(0, record.length, true);
-      view.setUint32(4, crc32c(record), true);
+      view.setUint32(4, record.length, true);
       view.setUint32(8, rows, true);
       view.setFloat64(12, newestMs, true);
       bytes.set(record, HEADER_BYTES);
+      view.setUint32(0, crc32c(bytes.subarray(4)), true);
       segment.file.writeSync(bytes, segment.end);
       segment.places.push({ offset: segment.end + HEADER_BYTES, length: record.length, rows, newestMs });
       segment.end += bytes.length;
@@ -228,7 +256,7 @@ export function openQueue(ports: QueuePorts): SampleQueue {
     },
     close() {
       syncing?.cancel();
-      for (const { file } of segments) file.close();
+      for (const segment of segments) leave(segment);
       ackedFile.close();
       lock.release();
     },

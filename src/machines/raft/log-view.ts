@@ -67,6 +67,21 @@ export function cutAfter(log: LogView, index: LogIndex): LogView {
   return { ...log, runs: log.runs.filter((run) => run.first <= index), lastIndex: index };
 }
 
+/**
+ * Without every entry up to `index`, which is of `term`. When the log does not hold that very entry, nothing of it is kept, and it
+ * goes on behind it; what was compacted already stays so.
+ */
+export function compactThrough(log: LogView, index: LogIndex, term: Term): LogView {
+  if (index < log.firstIndex) return log;
+  if (termAt(log, index) !== term) return { firstIndex: index + 1, previousTerm: term, runs: [], lastIndex: index };
+  return {
+    firstIndex: index + 1,
+    previousTerm: term,
+    runs: runsBetween(log, index + 1, log.lastIndex),
+    lastIndex: log.lastIndex,
+  };
+}
+
 /** The terms of the entries from … through, as a message carries them. */
 export function runsBetween(log: LogView, from: LogIndex, through: LogIndex): readonly TermRun[] {
   if (through < from) return [];

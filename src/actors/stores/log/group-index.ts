@@ -1,82 +1,81 @@
-// What a store knows of one group's log: its terms, where each entry's bytes are, and the newest entries themselves.
-import { present } from '../../../core/assert.ts';
-import type { LogIndex } from '../../../core/ids.ts';
-import { cutAfter, emptyLog, extend, type LogView, termAt } from '../../../machines/raft/log-view.ts';
+// What a store knows of one group's log: its hard state, its terms, where each entry's bytes are, and the newest entries themselves.
+import { assert, present } from '../../../core/assert.ts';
+import type { LogIndex, Term } from '../../../core/ids.ts';
+import type { EntryKindNumber } from '../../../core/log-format.ts';
 import type { HardState } from '../../../machines/raft/effects.ts';
-import type { EntryKind, LogEntry } from '../log.ts';
-
-/** Where an entry's payload is. Not on disk yet while `segment` is 0: until then the entry stays in memory. */
-export interface EntryPlace {
-  segment: number;
-  offset: number;
-  readonly bytes: number;
-  readonly crc: number;
-  readonly kind: EntryKind;
-}
+import { compactThrough, cutAfter, emptyLog, extend, type LogView, termAt } from '../../../machines/raft/log-view.ts';
+import type { EntryKind, LogEntry, RecoveredGroup } from '../log.ts';
+import { createEntryPlaces, type EntryPlace } from './entry-places.ts';
 
 export interface GroupIndex {
   hard: HardState;
   readonly view: LogView;
   /** The group's chain of records. */
   chain: number;
-  append(place: EntryPlace, entry: LogEntry): void;
+  /** An entry that waits for the disk. @returns its serial. */
+  append(entry: LogEntry, crc: number): number;
+  /** An entry that was read back. */
+  restore(entry: LogEntry, place: EntryPlace): void;
   truncateAfter(after: LogIndex): void;
+  /** What LogWrite.compactTo says. */
+  compactThrough(through: LogIndex, term: Term): void;
+  settle(index: LogIndex, serial: number, segment: number, offset: number): void;
+  /** Its bytes are on stable storage, and can be read from there. */
+  isSettled(index: LogIndex): boolean;
   place(index: LogIndex): EntryPlace;
-  /** The entry, when it is still in memory. */
-  cached(index: LogIndex): LogEntry | undefined;
-  term(index: LogIndex): number;
-  /** Lets go of the oldest entry in memory. Returns its payload's bytes; null when none can go. */
-  evictOldest(): number | null;
+  term(index: LogIndex): Term;
+  /** Those in memory, by index. */
+  readonly cached: Map<LogIndex, LogEntry>;
 }
 
+export const KIND_NUMBERS: Readonly<Record<EntryKind, EntryKindNumber>> = { noop: 0, data: 1, configuration: 2 };
+export const KINDS: readonly [EntryKind, EntryKind, EntryKind] = ['noop', 'data', 'configuration'];
+
 export function createGroupIndex(): GroupIndex {
-  let hard: HardState = { term: 0, votedFor: null };
   let view: LogView = emptyLog;
-  let chain = 0;
-  const places: EntryPlace[] = [];
-  const entries = new Map<LogIndex, LogEntry>();
-  /** No entry below this one is in memory. */
-  let firstCached: LogIndex = 1;
+  const places = createEntryPlaces();
+  const cached = new Map<LogIndex, LogEntry>();
+
+  function add(entry: LogEntry): void {
+    view = extend(view, entry.term, 1);
+    cached.set(entry.index, entry);
+  }
 
   return {
-    get hard() {
-      return hard;
-    },
-    set hard(next) {
-      hard = next;
-    },
+    hard: { term: 0, votedFor: null },
+    chain: 0,
+    cached,
     get view() {
       return view;
     },
-    get chain() {
-      return chain;
+    append(entry, crc) {
+      add(entry);
+      return places.push(entry.payload.length, crc, KIND_NUMBERS[entry.kind]);
     },
-    set chain(next) {
-      chain = next;
-    },
-    append(place, entry) {
-      view = extend(view, entry.term, 1);
-      places.push(place);
-      entries.set(entry.index, entry);
+    restore(entry, place) {
+      assert(entry.index === view.lastIndex + 1, `entry ${view.lastIndex + 1} comes next, not ${entry.index}`);
+      add(entry);
+      places.pushPlaced(place);
     },
     truncateAfter(after) {
-      for (let index = after + 1; index <= view.lastIndex; index++) entries.delete(index);
+      for (let index = after + 1; index <= view.lastIndex; index++) cached.delete(index);
       view = cutAfter(view, after);
-      places.length = after - view.firstIndex + 1;
-      firstCached = Math.min(firstCached, after + 1);
+      places.cut(view.lastIndex - view.firstIndex + 1);
     },
-    place: (index) => present(places[index - view.firstIndex], `entry ${index} is in the log`),
-    cached: (index) => entries.get(index),
+    compactThrough(through, term) {
+      const { firstIndex, lastIndex } = view;
+      view = compactThrough(view, through, term);
+      const last = view.lastIndex === lastIndex ? Math.min(view.firstIndex - 1, lastIndex) : lastIndex;
+      for (let index = firstIndex; index <= last; index++) cached.delete(index);
+      places.drop(last - firstIndex + 1);
+    },
+    settle: (index, serial, segment, offset) => places.settle(index - view.firstIndex, serial, segment, offset),
+    isSettled: (index) => places.isSettled(index - view.firstIndex),
+    place: (index) => places.get(index - view.firstIndex),
     term: (index) => present(termAt(view, index), `entry ${index} is in the log`),
-    evictOldest() {
-      while (firstCached <= view.lastIndex) {
-        const entry = entries.get(firstCached);
-        if (entry !== undefined && places[firstCached - view.firstIndex]?.segment === 0) return null;
-        entries.delete(firstCached);
-        firstCached++;
-        if (entry !== undefined) return entry.payload.length;
-      }
-      return null;
-    },
   };
+}
+
+export function recoveredOf({ hard, view }: GroupIndex): RecoveredGroup {
+  return { hard, ...view };
 }

@@ -1,10 +1,8 @@
 // The log's files: `00000001.log`, `00000002.log`, … in one directory, the last one growing.
-import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../../core/log-format.ts';
 import { VedetteError } from '../../../core/errors.ts';
+import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../../core/log-format.ts';
+import { decideHeader } from '../../../core/log-opening.ts';
 import type { Disk, DiskFile } from '../disk.ts';
-
-const segmentPath = (directory: string, number: number): string =>
-  `${directory}/${String(number).padStart(8, '0')}.log`;
 
 export interface SegmentFile {
   readonly number: number;
@@ -12,7 +10,17 @@ export interface SegmentFile {
   readonly file: DiskFile;
 }
 
-/** Creates the next segment: its header is durable, and so is its name, when this returns. */
+const SEGMENT_NAME = /^\d{8}\.log$/;
+
+const segmentPath = (directory: string, number: number): string =>
+  `${directory}/${String(number).padStart(8, '0')}.log`;
+
+/** Is there a log in this directory? */
+export function holdsLog(disk: Disk, directory: string): boolean {
+  return disk.list(directory).some((name) => SEGMENT_NAME.test(name));
+}
+
+/** Creates a segment: its header is durable, and so is its name, when this returns. */
 export function createSegment(disk: Disk, directory: string, number: number, storeId: Uint8Array): SegmentFile {
   const path = segmentPath(directory, number);
   const file = disk.open(path, 'create');
@@ -20,6 +28,20 @@ export function createSegment(disk: Disk, directory: string, number: number, sto
   file.syncSync();
   disk.syncDirectory(directory);
   return { number, path, file };
+}
+
+/** The same while the store is running: nobody waits for the disk. */
+export function createSegmentLater(
+  disk: Disk,
+  directory: string,
+  number: number,
+  storeId: Uint8Array,
+  done: (error: Error | null, segment: SegmentFile | null) => void,
+): void {
+  const path = segmentPath(directory, number);
+  disk.create(path, encodeSegmentHeader({ storeId, number }), (error, file) =>
+    done(error, file === null ? null : { number, path, file }),
+  );
 }
 
 export interface OpenedSegments {
@@ -30,66 +52,90 @@ export interface OpenedSegments {
 
 /**
  * Opens all segments and checks their headers.
- *
- *   header      last segment                                   an earlier one
- *   good        taken                                          taken
- *   short       an unfinished creation: removed, said          DATA_LOSS
- *   damaged     DATA_LOSS                                      DATA_LOSS
- *   foreign     FAILED_PRECONDITION: not a file of this log    the same
- *   newer       FAILED_PRECONDITION: made by a later version   the same
- *   (a number is missing, or of another store)                 DATA_LOSS
+ * @throws VedetteError DATA_LOSS, FAILED_PRECONDITION (foreign or newer files); nothing is left open then.
  */
 export function openSegments(disk: Disk, directory: string, warn: (message: string) => void): OpenedSegments {
-  const names = disk.list(directory).filter((name) => /^\d{8}\.log$/.test(name));
+  const names = disk.list(directory).filter((name) => {
+    if (name.endsWith('.log') && !SEGMENT_NAME.test(name))
+      warn(`${directory}/${name} is no segment of the log: it is left alone`);
+    return SEGMENT_NAME.test(name);
+  });
   const segments: SegmentFile[] = [];
   let storeId: Uint8Array | null = null;
-  names.forEach((name, at) => {
-    const path = `${directory}/${name}`;
-    const number = Number.parseInt(name, 10);
-    const file = disk.open(path, 'readWrite');
-    const verdict = decodeSegmentHeader(file.readSync(0, SEGMENT_HEADER_BYTES));
-    if (verdict.verdict === 'short' && at === names.length - 1) {
-      warn(`${path} was being created when the process ended: removed`);
-      file.close();
-      disk.remove(path);
-      return;
-    }
-    if (verdict.verdict !== 'good') throw refusal(path, verdict.verdict);
-    const { header } = verdict;
-    const expected = segments.at(-1) === undefined ? header.number : (segments.at(-1)?.number ?? 0) + 1;
-    if (header.number !== number || number !== expected) {
-      throw new VedetteError(
-        'DATA_LOSS',
-        `${path}: segment ${expected} of the log should come here, not ${header.number}; a file is missing or was renamed`,
-      );
-    }
-    if (storeId !== null && !sameBytes(storeId, header.storeId)) {
-      throw new VedetteError('DATA_LOSS', `${path} belongs to another log than the segments before it`);
-    }
-    storeId = header.storeId;
-    segments.push({ number, path, file });
-  });
+  try {
+    names.forEach((name, at) => {
+      const opened = openSegment(disk, `${directory}/${name}`, at === names.length - 1, warn);
+      if (opened === null) return;
+      segments.push(opened.segment);
+      checkSequence(opened.segment, segments.length, opened.number, Number.parseInt(name, 10));
+      if (storeId !== null && !sameBytes(storeId, opened.storeId)) {
+        throw new VedetteError(
+          'DATA_LOSS',
+          `${opened.segment.path} belongs to another log than the segments before it: was it copied here?`,
+        );
+      }
+      storeId = opened.storeId;
+    });
+  } catch (error) {
+    for (const { file } of segments) file.close();
+    throw error;
+  }
   return { segments, storeId };
 }
 
-function refusal(path: string, verdict: 'short' | 'damaged' | 'foreign' | 'newer'): VedetteError {
-  switch (verdict) {
-    case 'foreign':
-      return new VedetteError(
-        'FAILED_PRECONDITION',
-        `${path} is not a segment of a vedette log; move it out of the data directory`,
-      );
-    case 'newer':
-      return new VedetteError(
-        'FAILED_PRECONDITION',
-        `${path} was written by a newer version of vedette; start that version`,
-      );
-    default:
-      return new VedetteError(
-        'DATA_LOSS',
-        `${path}: the header is damaged. Restore the directory, or remove it and let the broker fetch its data from its peers`,
-      );
+interface OpenedSegment {
+  readonly segment: SegmentFile;
+  /** As its header says. */
+  readonly number: number;
+  readonly storeId: Uint8Array;
+}
+
+/** Null when it was removed. */
+function openSegment(disk: Disk, path: string, last: boolean, warn: (message: string) => void): OpenedSegment | null {
+  const file = disk.open(path, 'readWrite');
+  const verdict = decodeSegmentHeader(file.readSync(0, SEGMENT_HEADER_BYTES), file.size());
+  const decision = decideHeader(verdict.verdict, last ? 'last' : 'earlier');
+  if (decision === 'take' && verdict.verdict === 'good') {
+    const { number, storeId } = verdict.header;
+    return { segment: { number, path, file }, number, storeId };
   }
+  file.close();
+  if (decision === 'remove') {
+    warn(`${path} was being created when the process ended: removed`);
+    disk.remove(path);
+    disk.syncDirectory(path.slice(0, path.lastIndexOf('/')));
+    return null;
+  }
+  if (decision === 'refuseForeign')
+    throw new VedetteError('FAILED_PRECONDITION', `${path} is not a segment of a vedette log; move it elsewhere`, {
+      field: 'data',
+    });
+  if (decision === 'refuseNewer')
+    throw new VedetteError(
+      'FAILED_PRECONDITION',
+      `${path} was written by a newer version of vedette; start that version`,
+      { field: 'data' },
+    );
+  throw damage(path, 0, 'its header is damaged');
+}
+
+/** Nothing removes segments yet: the first one is number 1, and none is missing. */
+function checkSequence({ path }: SegmentFile, expected: number, number: number, named: number): void {
+  if (number === expected && named === expected) return;
+  throw new VedetteError(
+    'DATA_LOSS',
+    named === expected
+      ? `${path} says that it is segment ${number}: it was renamed`
+      : `${path}: segment ${expected} of the log should come here; a file is missing`,
+  );
+}
+
+/** Of damage that no unfinished write can leave. */
+export function damage(path: string, at: number, what: string): VedetteError {
+  return new VedetteError(
+    'DATA_LOSS',
+    `${path} is damaged at byte ${at}: ${what}. Nothing was changed. While all other brokers are up, the data directory can be moved away and this broker started anew: it fetches its data from them`,
+  );
 }
 
 function sameBytes(a: Uint8Array, b: Uint8Array): boolean {

@@ -1,0 +1,250 @@
+// Group commit: what is written while a sync runs goes out together with the next.
+//
+//   add ─▶ waiting ─▶ one batch ─▶ write ─▶ sync ─▶ settled, in order ─▶ the next batch, of what has gathered meanwhile
+//                        │           └─no space─▶ the same write again, every retryMs; room() tells
+//                        └─the segment has grown to its size─▶ create the next one first
+//
+// Invariants
+//   1. One batch is under way at a time, and it is settled before the next one is formed. So an unfinished write is always the last.
+//   2. After a failed write (but for want of space) or a failed sync, nothing is written or settled any more: what the disk holds is
+//      then unknown, and asking it again would only hide that. A write without space is another matter: nothing of it was taken for
+//      written, and the same bytes go to the same place again.
+//   3. A batch is one write of at most CHUNKS_MAX chunks: disks do it with one call, and so an unfinished one lacks whole sectors.
+//      Payloads that are small are copied side by side; large ones are not.
+//   4. Zeros are written ahead of the batches: a sync that need not also record that the file has grown takes half the time.
+import { assert } from '../../../core/assert.ts';
+import { type Crc32c, encodeBatch, type LogRecord, SEGMENT_HEADER_BYTES } from '../../../core/log-format.ts';
+import type { LastBatch } from '../../../core/log-opening.ts';
+import type { Clock, Timer } from '../../../streams/clock.ts';
+import { isNoSpace } from '../disk.ts';
+import type { SegmentFile } from './segment-files.ts';
+
+export interface PendingWrite {
+  readonly records: readonly LogRecord[];
+  readonly payloads: readonly Uint8Array[];
+  readonly payloadBytes: number;
+  /** Durable. @param offset in the segment, of its first payload. */
+  readonly settled: (segment: number, offset: number) => void;
+}
+
+export interface BatchWriter {
+  add(write: PendingWrite): void;
+  /** Of all segments, without the zeros ahead. */
+  readonly bytes: number;
+  /** Stops when nothing is under way and nothing waits, or at once when the disk takes nothing; then calls `done`. */
+  close(done: () => void): void;
+}
+
+export interface BatchWriterPorts {
+  readonly clock: Clock;
+  readonly crc32c: Crc32c;
+  readonly limits: {
+    readonly segmentBytes: number;
+    readonly batchBytesMax: number;
+    readonly preallocateBytes: number;
+    readonly freeCheckMs: number;
+  };
+  readonly chainOf: (group: number) => number;
+  readonly moveChain: (group: number, chain: number) => void;
+  readonly createSegment: (number: number, done: (error: Error | null, segment: SegmentFile | null) => void) => void;
+  /** After each batch; and, with false, when the disk is full, with true when it takes bytes again. */
+  readonly room: (there: boolean) => void;
+  /** At most once. */
+  readonly failed: (error: Error, doing: string, path: string) => void;
+}
+
+interface Batch {
+  readonly chunks: readonly Uint8Array[];
+  readonly bytes: number;
+  readonly headBytes: number;
+  readonly writes: readonly PendingWrite[];
+}
+
+/** Fewer than what one writev takes. */
+const CHUNKS_MAX = 1000;
+/** To copy up to so many bytes costs less than one more chunk. */
+const SMALL_BYTES = 1024;
+
+let zeros = new Uint8Array(0);
+
+/** The same ones for all: nobody writes to them. */
+function zeroBytes(length: number): Uint8Array {
+  if (zeros.length < length) zeros = new Uint8Array(length);
+  return zeros.subarray(0, length);
+}
+
+/** The bytes of a batch in few chunks. */
+function sideBySide(head: Uint8Array, writes: readonly PendingWrite[]): Uint8Array[] {
+  const chunks: Uint8Array[] = [];
+  let small: Uint8Array[] = [head];
+  const flush = () => {
+    if (small.length === 1) chunks.push(...small);
+    else if (small.length > 1) chunks.push(concatenated(small));
+    small = [];
+  };
+  for (const { payloads } of writes) {
+    for (const payload of payloads) {
+      if (payload.length <= SMALL_BYTES) small.push(payload);
+      else {
+        flush();
+        chunks.push(payload);
+      }
+    }
+  }
+  flush();
+  return chunks;
+}
+
+function concatenated(parts: readonly Uint8Array[]): Uint8Array {
+  const bytes = new Uint8Array(parts.reduce((total, { length }) => total + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    bytes.set(part, at);
+    at += part.length;
+  }
+  return bytes;
+}
+
+/** @param start the segment that grows, where its next batch goes, and what came before. */
+export function createBatchWriter(
+  ports: BatchWriterPorts,
+  start: { readonly segment: SegmentFile; readonly end: number; readonly bytes: number; readonly last: LastBatch },
+): BatchWriter {
+  const { clock, limits } = ports;
+  let { segment, end, bytes, last } = start;
+  /** The file's length; behind `end` there are zeros. */
+  let allocated = segment.file.size();
+  let waiting: PendingWrite[] = [];
+  let state: 'idle' | 'scheduled' | 'busy' | 'starved' | 'failed' | 'closed' = 'idle';
+  let retry: Timer | null = null;
+  let closing: (() => void) | null = null;
+
+  function fail(error: Error, doing: string): void {
+    state = 'failed';
+    waiting = [];
+    ports.failed(error, doing, segment.path);
+    if (closing !== null) finish();
+  }
+
+  /** For want of space: again, later. Anything else is the end. */
+  function starvedOrFailed(error: Error, doing: string, again: () => void): void {
+    if (!isNoSpace(error)) return fail(error, doing);
+    ports.room(false);
+    state = 'starved';
+    if (closing !== null) return finish();
+    retry = clock.after(limits.freeCheckMs, () => {
+      state = 'busy';
+      again();
+    });
+  }
+
+  /** Later in this turn's order, so that everything that is added in it goes out together. */
+  function schedule(): void {
+    if (state !== 'idle') return;
+    state = 'scheduled';
+    clock.defer(() => {
+      if (state === 'scheduled') flush();
+    });
+  }
+
+  function flush(): void {
+    state = 'busy';
+    if (end < limits.segmentBytes) return put(takeBatch());
+    ports.createSegment(segment.number + 1, (error, next) => {
+      if (error !== null || next === null)
+        return starvedOrFailed(error ?? new Error('no segment'), 'creating a segment after', flush);
+      segment = next;
+      end = SEGMENT_HEADER_BYTES;
+      allocated = end;
+      bytes += end;
+      ports.room(true);
+      put(takeBatch());
+    });
+  }
+
+  /** Everything that waits, in at most the bytes and chunks that one batch may have; one write in any case. */
+  function takeBatch(): Batch {
+    let count = 0;
+    let payloadBytes = 0;
+    let chunkCount = 0;
+    for (const write of waiting) {
+      const more = write.payloads.length;
+      const fits = payloadBytes + write.payloadBytes <= limits.batchBytesMax && chunkCount + more <= CHUNKS_MAX;
+      if (count > 0 && !fits) break;
+      payloadBytes += write.payloadBytes;
+      chunkCount += more;
+      count++;
+    }
+    const writes = waiting.splice(0, count);
+    const number = last.number + 1;
+    const { head, crc, chains } = encodeBatch(
+      writes.flatMap(({ records }) => records),
+      { number, previousCrc: last.crc, payloadBytes },
+      ports.chainOf,
+      ports.crc32c,
+    );
+    last = { number, crc };
+    for (const [group, chain] of chains) ports.moveChain(group, chain);
+    const chunks = sideBySide(head, writes);
+    return { chunks, bytes: head.length + payloadBytes, headBytes: head.length, writes };
+  }
+
+  function put(batch: Batch, ahead = zerosBehind(batch.bytes)): void {
+    const chunks = ahead === 0 ? batch.chunks : [...batch.chunks, zeroBytes(ahead)];
+    segment.file.write(chunks, end, (error) => {
+      if (error !== null) {
+        // The zeros are wanted, not needed: without them there may be room.
+        if (ahead > 0 && isNoSpace(error)) return put(batch, 0);
+        return starvedOrFailed(error, 'writing to', () => put(batch, 0));
+      }
+      allocated = Math.max(allocated, end + batch.bytes + ahead);
+      segment.file.sync((syncError) => (syncError === null ? settle(batch) : fail(syncError, 'syncing')));
+    });
+  }
+
+  /** How many zeros to write behind a batch of so many bytes. */
+  function zerosBehind(batchBytes: number): number {
+    const through = end + batchBytes;
+    if (through <= allocated) return 0;
+    return Math.max(0, Math.min(limits.preallocateBytes, limits.segmentBytes - through));
+  }
+
+  function settle(batch: Batch): void {
+    let offset = end + batch.headBytes;
+    end += batch.bytes;
+    bytes += batch.bytes;
+    ports.room(true);
+    for (const { settled, payloadBytes } of batch.writes) {
+      settled(segment.number, offset);
+      offset += payloadBytes;
+    }
+    state = 'idle';
+    if (waiting.length > 0) flush();
+    else if (closing !== null) finish();
+  }
+
+  function finish(): void {
+    retry?.cancel();
+    waiting = [];
+    if (state !== 'failed') state = 'closed';
+    const done = closing;
+    closing = null;
+    if (done !== null) clock.defer(done);
+  }
+
+  return {
+    add(write) {
+      assert(closing === null && state !== 'closed', 'nothing is written to a log that is closing');
+      if (state === 'failed') return;
+      waiting.push(write);
+      schedule();
+    },
+    get bytes() {
+      return bytes;
+    },
+    close(done) {
+      closing = done;
+      if (state === 'idle' || state === 'starved' || state === 'failed' || state === 'closed') finish();
+    },
+  };
+}
