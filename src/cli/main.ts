@@ -14,9 +14,10 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   dashboard: async () => (await import('./dashboard.ts')).dashboardCommand,
   hosts: async () => (await import('./hosts.ts')).hostsCommand,
   machines: async () => (await import('./machines.ts')).machinesCommand,
+  bench: async () => (await import('./bench.ts')).benchCommand,
 };
 /** Reserved: they come with later releases. */
-const LATER = ['cluster', 'query', 'top', 'scenario', 'inspect', 'storage', 'bench'];
+const LATER = ['cluster', 'query', 'top', 'scenario', 'inspect', 'storage'];
 
 function version(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
