@@ -9,6 +9,7 @@ import type { Command, Values } from './flags.ts';
 /** Each is bench/NAME.ts, and gets the flags as they were given. */
 const BENCHES: Readonly<Record<string, string>> = {
   log: '64 writers to the log store',
+  raft: 'proposals to three members on disk',
 };
 
 export const benchCommand: Command = {
@@ -16,7 +17,7 @@ export const benchCommand: Command = {
   summary: `measures: ${Object.entries(BENCHES)
     .map(([name, what]) => `${name} (${what})`)
     .join(', ')}`,
-  words: Object.keys(BENCHES).join('|'),
+  words: '[NAME…]',
   flags: {
     seconds: { value: 'S', help: 'how long each part is measured' },
     data: { value: 'DIR', help: 'where to write; made, and emptied afterwards' },
@@ -26,15 +27,23 @@ export const benchCommand: Command = {
   run: runBench,
 };
 
-/** @throws VedetteError INVALID_ARGUMENT: no such benchmark. */
+/** All of them, one after another, or those that are named. @throws VedetteError INVALID_ARGUMENT: no such benchmark. */
 async function runBench(values: Values): Promise<number> {
-  const [name = '', more] = values.words;
-  if (!Object.hasOwn(BENCHES, name) || more !== undefined) {
-    const names = Object.keys(BENCHES);
-    const near = more === undefined ? nearest(name, names) : undefined;
+  const names = Object.keys(BENCHES);
+  for (const word of values.words) {
+    if (names.includes(word)) continue;
+    const near = nearest(word, names);
     const hint = near === undefined ? '' : `; did you mean ${near}?`;
-    throw invalidArgument('words', `vedette bench takes one of ${names.join(', ')}${hint}`);
+    throw invalidArgument('words', `there is no benchmark ${JSON.stringify(word)}; there are ${names.join(', ')}${hint}`);
   }
+  for (const name of values.words.length > 0 ? values.words : names) {
+    const code = await runOne(name, values);
+    if (code !== 0) return code;
+  }
+  return 0;
+}
+
+function runOne(name: string, values: Values): Promise<number> {
   const root = new URL('../../', import.meta.url);
   const program = fileURLToPath(new URL(`bench/${name}.ts`, root));
   if (!existsSync(program))

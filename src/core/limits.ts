@@ -23,6 +23,9 @@ export const limits = {
     applyEntriesMax: 1024,
     /** Entries of one `propose` event and its write; more proposals of one turn become several. */
     proposeEntriesMax: 256,
+    /** While proposals are on their way the next ones gather for so long, or until they are so many bytes. */
+    gatherMs: 2,
+    gatherBytes: 256 * KIB,
     /** Bytes that wait for the disk, of all groups of a broker. At the limit proposals are refused with RESOURCE_EXHAUSTED. */
     pendingWriteBytesMax: 64 * MIB,
     /** Linearizable reads that wait, per group. At the limit they are refused with RESOURCE_EXHAUSTED. */

@@ -158,7 +158,7 @@ test('the program: exit code 2 and one line for wrong usage', async () => {
     [['constructor'], 2, /unknown command "constructor"/],
     [['hosts', '--constructor'], 2, /unknown flag --constructor/],
     [['brokr'], 2, /did you mean broker\?/],
-    [['bench', 'lgo'], 2, /takes one of log.*did you mean log\?/],
+    [['bench', 'lgo'], 2, /there is no benchmark "lgo".*did you mean log\?/],
     [['bench', 'log', '--help'], 0, /64 writers/],
     [['scenario'], 2, /not in this release/],
     [['--data', 'x'], 2, /a command comes first/],

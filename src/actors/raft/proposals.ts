@@ -5,7 +5,9 @@
 // A proposal that was appended and then cut from this member's log is not yet lost: another member may still hold it, be elected
 // and commit it. It is certain not to be applied only when another entry is applied in its place.
 //
-// Those of one turn of the loop become one event, one write and one message per follower, up to a limit.
+// Those of one turn of the loop become one event, one write and one message per follower, up to a limit. While some are on their way,
+// the next ones gather: until those are applied, or for a moment, or until they are many. So alone a proposal goes at once, and under
+// load few large batches go, which cost less than many small ones.
 import { present } from '../../core/assert.ts';
 import type { BrokerId, LogIndex, Millis, Term } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
@@ -34,6 +36,8 @@ export interface Proposals {
   stop(): void;
 }
 
+const { gatherMs, gatherBytes } = limits.raft;
+
 interface Proposal {
   readonly payload: Uint8Array;
   settle(outcome: ProposalOutcome): void;
@@ -44,13 +48,37 @@ export function createProposals(clock: Clock, begin: (batch: Batch) => void): Pr
   let queued: Proposal[] = [];
   const proposed = new Map<number, readonly Proposal[]>();
   const appended = new Map<LogIndex, { readonly term: Term; readonly proposal: Proposal }[]>();
+  /** Appended, and not settled yet. */
+  let underWay = 0;
+  let queuedBytes = 0;
+  let gathering: Timer | null = null;
+  let flushing = false;
   let nextTicket = 1;
   let stopped = false;
 
+  function add(proposal: Proposal): void {
+    queued.push(proposal);
+    queuedBytes += proposal.payload.length;
+    if (flushing) return;
+    if (underWay === 0 || queuedBytes >= gatherBytes) flushSoon();
+    else gathering ??= clock.after(gatherMs, flushSoon);
+  }
+
+  /** With whatever else comes in this turn. */
+  function flushSoon(): void {
+    gathering?.cancel();
+    gathering = null;
+    if (flushing || queued.length === 0) return;
+    flushing = true;
+    clock.defer(flush);
+  }
+
   function flush(): void {
+    flushing = false;
     if (stopped) return;
     const waiting = queued;
     queued = [];
+    queuedBytes = 0;
     for (const batch of batches(waiting)) {
       const ticket = nextTicket++;
       proposed.set(ticket, batch);
@@ -82,8 +110,7 @@ export function createProposals(clock: Clock, begin: (batch: Batch) => void): Pr
 
   return {
     open(payload, timeoutMs, done) {
-      queued.push(create(payload, timeoutMs, done));
-      if (queued.length === 1) clock.defer(flush);
+      add(create(payload, timeoutMs, done));
     },
     refuse(done, reason, leader) {
       clock.defer(() => done({ outcome: 'notApplied', reason, leader }));
@@ -95,6 +122,7 @@ export function createProposals(clock: Clock, begin: (batch: Batch) => void): Pr
         if (here === undefined) appended.set(first + at, [{ term, proposal }]);
         else here.push({ term, proposal });
       });
+      underWay += batch.length;
       return batch.map(({ payload }) => payload);
     },
     refused(ticket, reason, leader) {
@@ -104,13 +132,16 @@ export function createProposals(clock: Clock, begin: (batch: Batch) => void): Pr
       const here = appended.get(index);
       if (here === undefined) return;
       appended.delete(index);
+      underWay -= here.length;
       for (const { term: proposedIn, proposal } of here) {
         if (proposedIn === term) proposal.settle({ outcome: 'applied', index });
         else proposal.settle({ outcome: 'notApplied', reason: 'overwritten', leader });
       }
+      if (underWay === 0) flushSoon();
     },
     stop() {
       stopped = true;
+      gathering?.cancel();
       for (const proposal of queued) proposal.settle({ outcome: 'notApplied', reason: 'stopped', leader: null });
       for (const proposal of [...open]) proposal.settle({ outcome: 'unknown', reason: 'stopped' });
       queued = [];

@@ -1,0 +1,108 @@
+// One member of one Raft group as a process: the program's own peers, Raft host and log store, and a door for proposals.
+//
+//   node --import tsx bench/support/raft-member-process.ts ID DIRECTORY id=grpc-address=door-address …
+import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
+import { createPeers } from '../../src/actors/cluster/peers.ts';
+import { createRaftHost } from '../../src/actors/cluster/raft-host.ts';
+import { kernels } from '../../src/actors/kernels.ts';
+import { openLog } from '../../src/actors/stores/log-store.ts';
+import { createNodeDisk } from '../../src/actors/stores/node-disk.ts';
+import { raftDefinition } from '../../src/actors/transports/grpc-definitions.ts';
+import { createGrpcPeers, type PeerServerStream } from '../../src/actors/transports/grpc-peers.ts';
+import type { BrokerId } from '../../src/core/ids.ts';
+import { createInspector } from '../../src/streams/inspector.ts';
+import { createRandom } from '../../src/streams/random.ts';
+import { createRealClock } from '../../src/streams/real-clock.ts';
+import { doorDefinition } from './door.ts';
+
+const [id = '', directory = '', ...places] = process.argv.slice(2);
+const self = id as BrokerId;
+const members = new Map<BrokerId, string>();
+let door = '';
+for (const place of places) {
+  const [name = '', grpc = '', doorAddress = ''] = place.split('=');
+  members.set(name as BrokerId, grpc);
+  if (name === id) door = doorAddress;
+}
+const PROPOSAL_TIMEOUT_MS = 5_000;
+
+const fail = (error: Error): never => {
+  process.stderr.write(`${error.stack}\n`);
+  process.exit(1);
+};
+const clock = createRealClock();
+const random = createRandom(`${id} ${process.pid} ${Date.now()}`);
+const inspector = createInspector({ clock });
+const log = openLog({
+  disk: createNodeDisk(),
+  directory,
+  clock,
+  random,
+  kernels,
+  warn: (message) => process.stderr.write(`${message}\n`),
+  failed: fail,
+});
+const transport = createGrpcPeers(self);
+const peers = createPeers({
+  self,
+  members,
+  hello: () => ({
+    broker: self,
+    incarnation: `${id} ${process.pid}`,
+    cluster: '',
+    founding: 'bench',
+    grpcAddress: members.get(self) ?? '',
+    httpAddress: '',
+  }),
+  transport,
+  clock,
+  random,
+  inspector,
+  warn: () => {},
+  refused: fail,
+});
+const raft = createRaftHost({
+  self,
+  clock,
+  random,
+  log,
+  inspector,
+  send: (to, envelope) => peers.sendRaft(to, envelope),
+  sendPulse: (to, pulse) => peers.send(to, pulse),
+  options: { heartbeatMs: 50, electionMinMs: 250, electionMaxMs: 500, closedConnectionHint: true },
+  failed: fail,
+});
+const group = raft.create('control', [...members.keys()], { apply() {} });
+peers.opened.subscribe((peer) => raft.peerOpened(peer));
+peers.closed.subscribe((peer) => raft.peerClosed(peer));
+peers.messages.subscribe(({ from, message }) => {
+  if (message.kind === 'raft') raft.receive(from, message.envelopes);
+  if (message.kind === 'pulse') raft.pulse(from, message);
+});
+
+// A request is 4 bytes of number and the payload; its answer the number and 1 when it was applied. An empty payload asks: 1 when
+// this member serves.
+function serve(stream: ServerDuplexStream<Buffer, Buffer>): void {
+  const answer = (number: Buffer, yes: boolean) => stream.write(Buffer.concat([number, Buffer.from([yes ? 1 : 0])]));
+  stream.on('data', (request: Buffer) => {
+    const number = request.subarray(0, 4);
+    if (request.length === 4) answer(number, group.status.serving);
+    else
+      group.propose(request.subarray(4), PROPOSAL_TIMEOUT_MS, ({ outcome }) => answer(number, outcome === 'applied'));
+  });
+  stream.on('end', () => stream.end());
+  stream.on('error', () => {});
+}
+
+function listen(server: Server, address: string): void {
+  server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {
+    if (error !== null) fail(error);
+  });
+}
+const peerServer = new Server();
+peerServer.addService(raftDefinition, { Peer: (stream: PeerServerStream) => transport.accept(stream) });
+listen(peerServer, members.get(self) ?? '');
+const doorServer = new Server();
+doorServer.addService(doorDefinition, { Propose: serve });
+listen(doorServer, door);
+process.on('SIGTERM', () => process.exit(0));
