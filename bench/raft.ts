@@ -53,14 +53,10 @@ function tell(to: Report, name: string, { one, rates, many, cpuMicros }: Measure
   const single = spreadOf(one);
   const all = spreadOf(many);
   to.row(`${name}: one client, median`, `${ms(single.median)}   p99 ${ms(single.p99)}`, single);
-  to.row(
-    `${name}: ${AT_ONCE} in flight`,
-    `${perSecond(median(rates))}   p50 ${ms(all.median)}   p99 ${ms(all.p99)}`,
-    {
-      perSecond: median(rates),
-      ...all,
-    },
-  );
+  to.row(`${name}: ${AT_ONCE} in flight`, `${perSecond(median(rates))}   p50 ${ms(all.median)}   p99 ${ms(all.p99)}`, {
+    perSecond: median(rates),
+    ...all,
+  });
   to.row(`${name}: CPU of the three per put`, `${median(cpuMicros).toFixed(0)} µs`, median(cpuMicros));
 }
 

@@ -34,7 +34,10 @@ async function runBench(values: Values): Promise<number> {
     if (names.includes(word)) continue;
     const near = nearest(word, names);
     const hint = near === undefined ? '' : `; did you mean ${near}?`;
-    throw invalidArgument('words', `there is no benchmark ${JSON.stringify(word)}; there are ${names.join(', ')}${hint}`);
+    throw invalidArgument(
+      'words',
+      `there is no benchmark ${JSON.stringify(word)}; there are ${names.join(', ')}${hint}`,
+    );
   }
   for (const name of values.words.length > 0 ? values.words : names) {
     const code = await runOne(name, values);
