@@ -13,7 +13,7 @@ import type { BrokerId } from '../../src/core/ids.ts';
 import { createInspector } from '../../src/streams/inspector.ts';
 import { createRandom } from '../../src/streams/random.ts';
 import { createRealClock } from '../../src/streams/real-clock.ts';
-import { doorDefinition } from './door.ts';
+import { doorDefinition, HEAD_BYTES, LACKS, NAME_BYTES, SERVES, TERM } from './door.ts';
 
 const [id = '', directory = '', ...places] = process.argv.slice(2);
 const self = id as BrokerId;
@@ -72,7 +72,15 @@ const raft = createRaftHost({
   options: { heartbeatMs: 50, electionMinMs: 250, electionMaxMs: 500, closedConnectionHint: true },
   failed: fail,
 });
-const group = raft.create('control', [...members.keys()], { apply() {} });
+/** The names of what was applied. */
+const applied = new Set<bigint>();
+const nameOf = (payload: Uint8Array): bigint =>
+  Buffer.from(payload.buffer, payload.byteOffset, NAME_BYTES).readBigUInt64LE(0);
+const group = raft.create('control', [...members.keys()], {
+  apply(entries) {
+    for (const { kind, payload } of entries) if (kind === 'data') applied.add(nameOf(payload));
+  },
+});
 peers.opened.subscribe((peer) => raft.peerOpened(peer));
 peers.closed.subscribe((peer) => raft.peerClosed(peer));
 peers.messages.subscribe(({ from, message }) => {
@@ -80,18 +88,29 @@ peers.messages.subscribe(({ from, message }) => {
   if (message.kind === 'pulse') raft.pulse(from, message);
 });
 
-// A request is 4 bytes of number and the payload; its answer the number and 1 when it was applied. An empty payload asks: 1 when
-// this member serves.
 function serve(stream: ServerDuplexStream<Buffer, Buffer>): void {
-  const answer = (number: Buffer, yes: boolean) => stream.write(Buffer.concat([number, Buffer.from([yes ? 1 : 0])]));
+  const answer = (number: number, result: number) => {
+    const bytes = Buffer.allocUnsafe(8);
+    bytes.writeUInt32LE(number, 0);
+    bytes.writeUInt32LE(result, 4);
+    stream.write(bytes);
+  };
   stream.on('data', (request: Buffer) => {
-    const number = request.subarray(0, 4);
-    if (request.length === 4) answer(number, group.status.serving);
-    else
-      group.propose(request.subarray(4), PROPOSAL_TIMEOUT_MS, ({ outcome }) => answer(number, outcome === 'applied'));
+    const number = request.readUInt32LE(0);
+    const content = request.subarray(HEAD_BYTES);
+    if (request[4] === SERVES) answer(number, group.status.serving ? 1 : 0);
+    else if (request[4] === TERM) answer(number, group.status.term);
+    else if (request[4] === LACKS) answer(number, lacking(content));
+    else group.propose(content, PROPOSAL_TIMEOUT_MS, ({ outcome }) => answer(number, outcome === 'applied' ? 1 : 0));
   });
   stream.on('end', () => stream.end());
   stream.on('error', () => {});
+}
+
+function lacking(names: Buffer): number {
+  let count = 0;
+  for (let at = 0; at < names.length; at += NAME_BYTES) if (!applied.has(names.readBigUInt64LE(at))) count++;
+  return count;
 }
 
 function listen(server: Server, address: string): void {
@@ -103,6 +122,6 @@ const peerServer = new Server();
 peerServer.addService(raftDefinition, { Peer: (stream: PeerServerStream) => transport.accept(stream) });
 listen(peerServer, members.get(self) ?? '');
 const doorServer = new Server();
-doorServer.addService(doorDefinition, { Propose: serve });
+doorServer.addService(doorDefinition, { Ask: serve });
 listen(doorServer, door);
 process.on('SIGTERM', () => process.exit(0));

@@ -1,5 +1,6 @@
 // Three members of a Raft group as processes on loopback, each with its log on disk.
 import type { ChildProcess } from 'node:child_process';
+import { mkdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { listening, sleep, start, stop } from './children.ts';
 import { type Door, openDoor } from './door.ts';
@@ -17,6 +18,7 @@ export interface RaftMembers {
 }
 
 export async function startRaftMembers(directory: string, port: number): Promise<RaftMembers> {
+  mkdirSync(directory, { recursive: true });
   const places = NAMES.map((name, n) => `${name}=127.0.0.1:${port + 2 * n}=127.0.0.1:${port + 2 * n + 1}`);
   const boot = (n: number) =>
     start(

@@ -10,6 +10,8 @@ import type { Command, Values } from './flags.ts';
 const BENCHES: Readonly<Record<string, string>> = {
   log: '64 writers to the log store',
   raft: 'proposals to three members on disk',
+  failover: 'a leader lost under load',
+  steadiness: 'a leader among busy processes',
 };
 
 export const benchCommand: Command = {
