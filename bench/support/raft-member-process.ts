@@ -13,7 +13,7 @@ import type { BrokerId } from '../../src/core/ids.ts';
 import { createInspector } from '../../src/streams/inspector.ts';
 import { createRandom } from '../../src/streams/random.ts';
 import { createRealClock } from '../../src/streams/real-clock.ts';
-import { doorDefinition, HEAD_BYTES, LACKS, NAME_BYTES, SERVES, TERM } from './door.ts';
+import { doorDefinition, HEAD_BYTES, LACKS, NAME_BYTES, PROPOSE, SERVES, TERM } from './door.ts';
 
 const [id = '', directory = '', ...places] = process.argv.slice(2);
 const self = id as BrokerId;
@@ -98,10 +98,19 @@ function serve(stream: ServerDuplexStream<Buffer, Buffer>): void {
   stream.on('data', (request: Buffer) => {
     const number = request.readUInt32LE(0);
     const content = request.subarray(HEAD_BYTES);
-    if (request[4] === SERVES) answer(number, group.status.serving ? 1 : 0);
-    else if (request[4] === TERM) answer(number, group.status.term);
-    else if (request[4] === LACKS) answer(number, lacking(content));
-    else group.propose(content, PROPOSAL_TIMEOUT_MS, ({ outcome }) => answer(number, outcome === 'applied' ? 1 : 0));
+    switch (request[4]) {
+      case PROPOSE:
+        group.propose(content, PROPOSAL_TIMEOUT_MS, ({ outcome }) => answer(number, outcome === 'applied' ? 1 : 0));
+        return;
+      case SERVES:
+        return answer(number, group.status.serving ? 1 : 0);
+      case LACKS:
+        return answer(number, lacking(content));
+      case TERM:
+        return answer(number, group.status.term);
+      default:
+        fail(new Error(`request ${request[4]} is not known here`));
+    }
   });
   stream.on('end', () => stream.end());
   stream.on('error', () => {});
