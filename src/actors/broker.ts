@@ -86,8 +86,8 @@ export interface Broker {
   figures(): BrokerFigures;
   readonly groups: readonly RaftGroup[];
   readonly shards: ReadonlyMap<ShardId, Shard>;
-  /** Emits each time the broker becomes ready; the last one is replayed. */
-  readonly ready: Observable<void>;
+  /** Whether it may be sent work; begins with what holds now. */
+  readonly ready: Observable<boolean>;
   /** What must not be survived: the process is to end with this message. */
   readonly failed: Observable<VedetteError>;
   /** From the log store: nothing more is acknowledged. */
@@ -105,7 +105,7 @@ export function createBroker(ports: BrokerPorts): Broker {
   const members = checkFounding(id, founding);
   const layout = layShards({ shards: founding.shards, brokers: members, replicas: founding.replicas });
   const failed = new ReplaySubject<VedetteError>(1);
-  const ready = new ReplaySubject<void>(1);
+  const ready = new BehaviorSubject(false);
   let stopping: (() => void)[] = [];
   let failure: VedetteError | null = null;
 
@@ -116,7 +116,8 @@ export function createBroker(ports: BrokerPorts): Broker {
     clock,
     inspector,
     onEffect: ({ type }) => {
-      if (type === 'announceReady') ready.next();
+      if (type === 'announceReady') ready.next(true);
+      if (type === 'announceNotReady') ready.next(false);
       if (type === 'drain') drain();
       if (type === 'halt') halt();
     },

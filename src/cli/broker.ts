@@ -120,10 +120,10 @@ async function runBroker(values: Values): Promise<number> {
     });
   const http = await startHttpServer({ address: httpAddress, routes: brokerRoutes(broker, inspector, metrics) });
   let announced = false;
-  broker.ready.subscribe(() => {
-    grpc.serving(true);
-    if (!announced) announce(`broker ${id} ready`);
-    announced = true;
+  broker.ready.subscribe((ready) => {
+    grpc.serving(ready);
+    if (ready && !announced) announce(`broker ${id} ready`);
+    announced ||= ready;
   });
 
   say(`${id} is stopping: ${await stopSignal()}`);

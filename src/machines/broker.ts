@@ -19,13 +19,16 @@ export type BrokerEvent = { readonly at: Millis } & (
 
 export type BrokerEffect =
   /** Take no more calls, end streams, make the log durable; then `drained`. */
-  { readonly type: 'drain' } | { readonly type: 'halt' } | { readonly type: 'announceReady' };
+  | { readonly type: 'drain' }
+  | { readonly type: 'halt' }
+  | { readonly type: 'announceReady' }
+  | { readonly type: 'announceNotReady' };
 
 const noEffect = () => {};
 
 export const brokerMachine = setup({
   types: { context: {} as Record<string, never>, events: {} as BrokerEvent },
-  actions: { drain: noEffect, halt: noEffect, announceReady: noEffect },
+  actions: { drain: noEffect, halt: noEffect, announceReady: noEffect, announceNotReady: noEffect },
 }).createMachine({
   id: 'broker',
   description: 'The life of a broker.',
@@ -39,6 +42,7 @@ export const brokerMachine = setup({
     serving: {
       description: 'Every shard has a leader, and the replicas here have caught up.',
       entry: 'announceReady',
+      exit: 'announceNotReady',
       on: { notReady: 'joining', stop: 'stopping', failed: 'failed' },
     },
     stopping: {

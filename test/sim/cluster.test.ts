@@ -303,16 +303,17 @@ test('a member alone is not ready, and says why; it becomes ready when a quorum 
       'no leader for 4 of 4 shards (shard-0, shard-1, shard-2, …)',
     ],
   });
-  let announced = 0;
-  cluster.broker(id(1)).ready.subscribe(() => announced++);
+  const told: boolean[] = [];
+  cluster.broker(id(1)).ready.subscribe((isReady) => void told.push(isReady));
   cluster.start(id(2));
   await cluster.until('two of three are enough', () => ready(cluster, [id(1), id(2)]));
   await cluster.advance(200);
-  assert.equal(announced, 1);
+  assert.deepEqual(told, [false, true]);
   cluster.crash(id(2));
   await cluster.until('it is not ready without a quorum', () => !cluster.broker(id(1)).health().ready);
   cluster.start(id(2));
-  await cluster.until('and is again', () => announced === 2);
+  await cluster.until('and is again', () => told.length === 4);
+  assert.deepEqual(told, [false, true, false, true], 'load balancers are told when it is not, too');
 });
 
 test('settings that cannot work are refused by name', () => {

@@ -34,7 +34,11 @@ const WAYS = {
 /** Where each event leads, and what it asks for; what is not listed changes nothing. */
 const TABLE: Record<keyof typeof WAYS, Partial<Record<Type, readonly [to: string, ...effects: string[]]>>> = {
   joining: { ready: ['serving', 'announceReady'], stop: ['stopping', 'drain'], failed: ['failed', 'halt'] },
-  serving: { notReady: ['joining'], stop: ['stopping', 'drain'], failed: ['failed', 'halt'] },
+  serving: {
+    notReady: ['joining', 'announceNotReady'],
+    stop: ['stopping', 'announceNotReady', 'drain'],
+    failed: ['failed', 'announceNotReady', 'halt'],
+  },
   stopping: { drained: ['stopped'], failed: ['failed', 'halt'] },
   stopped: {},
   failed: {},
