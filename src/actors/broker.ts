@@ -17,6 +17,7 @@ import type { PeerMessage } from '../streams/envelope.ts';
 import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
 import { runMachine } from '../streams/run-machine.ts';
+import type { AdminService } from './admin-service.ts';
 import { createHealth, type Health } from './cluster/broker-health.ts';
 import { createClusterDirectory } from './cluster/cluster-directory.ts';
 import { type ClusterView, createClusterView } from './cluster/cluster-view.ts';
@@ -26,6 +27,7 @@ import { createHostBeatRounds } from './cluster/host-beats.ts';
 import { createPeers } from './cluster/peers.ts';
 import { createRaftHost } from './cluster/raft-host.ts';
 import { repeat } from './cluster/repeat.ts';
+import { createSteering } from './cluster/steering.ts';
 import { createLeadTable } from './cluster/shard-leads.ts';
 import { createIngest } from './ingest/ingest.ts';
 import type { MonitorClient } from './monitor-client.ts';
@@ -56,6 +58,8 @@ export interface BrokerPorts {
   readonly mintCluster: () => ClusterId;
   /** For rows in memory, all shards together. */
   readonly memoryBytes: number;
+  /** Where it stands, for people; '' when that does not matter. */
+  readonly zone: string;
   readonly raft: RaftNodeOptions;
   readonly warn: (message: string) => void;
 }
@@ -82,6 +86,7 @@ export interface BrokerFigures {
 export interface Broker {
   readonly service: MonitorService;
   readonly view: ClusterView;
+  readonly admin: AdminService;
   health(): Health;
   figures(): BrokerFigures;
   readonly groups: readonly RaftGroup[];
@@ -101,9 +106,10 @@ const HEALTH_EVERY: Millis = 100;
 /** @throws VedetteError INVALID_ARGUMENT for settings that cannot work. */
 export function createBroker(ports: BrokerPorts): Broker {
   checkLimits();
-  const { id, founding, grpcAddress, httpAddress, clock, random, inspector, log, identity, warn } = ports;
+  const { id, founding, grpcAddress, httpAddress, zone, clock, random, inspector, log, identity, warn } = ports;
   const members = checkFounding(id, founding);
   const layout = layShards({ shards: founding.shards, brokers: members, replicas: founding.replicas });
+  const boot = random.fork('boot').integer(0, 0xffff_ffff).toString(16);
   const failed = new ReplaySubject<VedetteError>(1);
   const ready = new BehaviorSubject(false);
   let stopping: (() => void)[] = [];
@@ -136,6 +142,8 @@ export function createBroker(ports: BrokerPorts): Broker {
       founding: foundingDigest(founding),
       grpcAddress,
       httpAddress,
+      zone,
+      boot,
     }),
     transport: ports.peers,
     clock,
@@ -162,7 +170,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     clock,
     mintCluster: ports.mintCluster,
   });
-  const budget = createWindowBudget(ports.memoryBytes);
+  const budget = createWindowBudget(() => control.config['memory.windowBytes'] || ports.memoryBytes);
   const shards = new Map<ShardId, Shard>();
   layout.replicas.forEach((replicas, shard) => {
     if (!replicas.includes(id)) return;
@@ -190,17 +198,40 @@ export function createBroker(ports: BrokerPorts): Broker {
     httpAddress,
     layout,
     clusterId: () => cluster.value,
-    announced: control.announced,
+    announced: control.state.brokers,
     shards,
     leads,
     peers,
     clients: ports.clients,
     clock,
   });
-  const ingest = createIngest({ directory, clock, random: random.fork('ingest'), inspector });
+  const config = () => control.config;
+  const ingest = createIngest({ directory, clock, random: random.fork('ingest'), inspector, config });
   const beats = createHostBeatRounds({ directory, peers, clock, take: () => ingest.takeBeats() });
   const queries = createQueries({ directory, clock });
-  const subscriptions = createSubscriptions({ directory, clock, random: random.fork('subscriptions'), inspector });
+  const subscriptions = createSubscriptions({
+    directory,
+    clock,
+    random: random.fork('subscriptions'),
+    inspector,
+    config,
+  });
+  const view = createClusterView({
+    self: id,
+    control,
+    directory,
+    layout,
+    storageState: () => (log.full ? 'degraded' : 'ready'),
+  });
+  const steering = createSteering({
+    self: id,
+    control,
+    groups: raft.groups,
+    view,
+    peers,
+    clock,
+    random: random.fork('steering'),
+  });
 
   const founded = control.cluster.subscribe((agreed) => {
     if (agreed === null) return;
@@ -211,7 +242,7 @@ export function createBroker(ports: BrokerPorts): Broker {
       fail(error);
     }
   });
-  control.note({ id, incarnation: identity.identity.incarnation, grpcAddress, httpAddress });
+  control.note({ id, incarnation: identity.identity.incarnation, grpcAddress, httpAddress, zone });
   const incoming = peers.messages.subscribe(({ from, message }) => receive(from, message));
   const opened = peers.opened.subscribe((peer) => {
     raft.peerOpened(peer);
@@ -223,6 +254,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     raft.peerClosed(peer);
     leads.lost(peer);
     directory.peerLost(peer);
+    steering.peerLost(peer);
   });
 
   function receive(from: BrokerId, message: PeerMessage): void {
@@ -239,6 +271,9 @@ export function createBroker(ports: BrokerPorts): Broker {
         return beats.deliver(message.hosts);
       case 'leads':
         return leads.heard(from, message);
+      case 'question':
+      case 'answer':
+        return steering.receive(from, message);
       default:
         warn(`${from} sent a ${message.kind} where none belongs`);
     }
@@ -282,6 +317,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     for (const subscription of [incoming, opened, closed, founded]) subscription.unsubscribe();
     ingest.stop();
     subscriptions.stop();
+    steering.stop();
     directory.stop();
     leads.stop();
     for (const shard of shards.values()) shard.stop();
@@ -321,13 +357,8 @@ export function createBroker(ports: BrokerPorts): Broker {
         else sink.close(error);
       },
     },
-    view: createClusterView({
-      self: id,
-      control: control.raft,
-      directory,
-      layout,
-      storageState: () => (log.full ? 'degraded' : 'ready'),
-    }),
+    view,
+    admin: steering.admin,
     health,
     figures() {
       const total = (of: (shard: Shard) => number) => [...shards.values()].reduce((sum, shard) => sum + of(shard), 0);

@@ -28,8 +28,6 @@ export const laterDashboardRoutes: readonly Route[] = [
 
 /** On a broker's address, and on the dashboard's. */
 export const laterClusterRoutes: readonly Route[] = [
-  later('GET', '/api/v1/cluster/config', 'the replicated configuration'),
-  later('PUT', '/api/v1/cluster/config', 'the replicated configuration'),
   later('POST', '/api/v1/cluster/nodes', 'adding a broker'),
   later('DELETE', '/api/v1/cluster/nodes/{id}', 'removing a broker'),
   later('POST', '/api/v1/cluster/transfer', 'moving leadership'),

@@ -31,6 +31,7 @@ export const brokerCommand: Command = {
     peers: { value: 'id=ADDR,…', required: true, help: 'all brokers of the cluster, this one among them' },
     shards: { value: 'N', default: '32', help: 'shards of the cluster, a power of two; the same at every broker' },
     replicas: { value: 'N', default: '3', help: 'replicas of each shard; the same at every broker' },
+    zone: { value: 'NAME', help: 'where it stands, for people: a rack, a data centre' },
     memory: { value: 'SIZE', default: '512M', help: 'for rows in memory' },
     heartbeat: { value: 'DURATION', default: '50ms', help: "a leader's heartbeat" },
     'election-min': {
@@ -103,6 +104,7 @@ async function runBroker(values: Values): Promise<number> {
     identity,
     peers,
     clients: clients.get,
+    zone: values.optional('zone') ?? '',
     mintCluster: () => randomName(8) as ClusterId,
     memoryBytes,
     raft,
@@ -111,7 +113,7 @@ async function runBroker(values: Values): Promise<number> {
   failures.push((error) => broker.fail(error));
   broker.failed.subscribe((error) => fail(error));
 
-  const grpc = await startGrpcServer({ address: grpcAddress, service: broker.service, peers });
+  const grpc = await startGrpcServer({ address: grpcAddress, service: broker.service, admin: broker.admin, peers });
   const metrics = () =>
     prometheusText(broker, {
       residentBytes: process.memoryUsage.rss(),

@@ -5,6 +5,8 @@ import { startHttpServer } from '../actors/transports/http-server.ts';
 import { openStaticFiles } from '../actors/transports/static-files.ts';
 import { startWsServer, type WsConnection } from '../actors/transports/ws-server.ts';
 import { createDashboard } from '../actors/visualization.ts';
+import type { FetchJson } from '../actors/visualization/cluster-routes.ts';
+import { limits } from '../core/limits.ts';
 import { parseAddress, parseAddresses } from '../core/units.ts';
 import { createInspector } from '../streams/inspector.ts';
 import { createRandom } from '../streams/random.ts';
@@ -58,7 +60,12 @@ async function runDashboard(values: Values): Promise<number> {
   return 0;
 }
 
-async function fetchJson(broker: string, path: string): Promise<{ status: number; body: unknown }> {
-  const response = await fetch(`http://${broker}${path}`, { signal: AbortSignal.timeout(FETCH_TIMEOUT_MS) });
+const fetchJson: FetchJson = async (broker, path, change) => {
+  const patience = change === undefined ? FETCH_TIMEOUT_MS : limits.control.deadlineMs + FETCH_TIMEOUT_MS;
+  const response = await fetch(`http://${broker}${path}`, {
+    signal: AbortSignal.timeout(patience),
+    method: change?.method ?? 'GET',
+    ...(change?.body === undefined ? {} : { body: JSON.stringify(change.body) }),
+  });
   return { status: response.status, body: await response.json() };
-}
+};

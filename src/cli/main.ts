@@ -12,12 +12,13 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   broker: async () => (await import('./broker.ts')).brokerCommand,
   agent: async () => (await import('./agent.ts')).agentCommand,
   dashboard: async () => (await import('./dashboard.ts')).dashboardCommand,
+  cluster: async () => (await import('./cluster.ts')).clusterCommand,
   hosts: async () => (await import('./hosts.ts')).hostsCommand,
   machines: async () => (await import('./machines.ts')).machinesCommand,
   bench: async () => (await import('./bench.ts')).benchCommand,
 };
 /** Reserved: they come with later releases. */
-const LATER = ['cluster', 'query', 'top', 'scenario', 'inspect', 'storage'];
+const LATER = ['query', 'top', 'scenario', 'inspect', 'storage'];
 
 function version(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

@@ -48,7 +48,7 @@ const PORT_MAX = 65_535;
 
 /** @throws VedetteError INVALID_ARGUMENT naming the flag. */
 function planOf(values: Values, data: string): Plan {
-  const count = parseCount(values.text('brokers'), 'brokers', 1, limits.peers.brokersMax);
+  const count = parseCount(values.text('brokers'), 'brokers', 1, limits.peers.foundersMax);
   const replicas = parseCount(values.text('replicas'), 'replicas', 1, 7);
   const shards = parsePowerOfTwo(values.text('shards'), 'shards', 1, 4096);
   const grpcBase = parseCount(values.text('grpc-base'), 'grpc-base', 1, PORT_MAX - count);

@@ -41,6 +41,9 @@ export interface FrameContext {
   readonly schema: (id: number) => AnnouncedSchema | undefined;
   /** The broker's clock, ms since 1970. */
   readonly now: Millis;
+  /** Ahead of it, and behind it. */
+  readonly futureMaxMs: Millis;
+  readonly pastMaxMs: Millis;
 }
 
 /** A schema as announced: for one host, or for any when `host` is ''. */
@@ -49,7 +52,7 @@ export interface AnnouncedSchema {
   readonly series: readonly SeriesDefinition[];
 }
 
-const { rowsPerFrameMax, seriesPerHostMax, labelsMax, labelValueMax, futureMaxMs, pastMaxMs } = limits.frames;
+const { rowsPerFrameMax, seriesPerHostMax, labelsMax, labelValueMax } = limits.frames;
 
 class Refusal extends Error {
   readonly code: RejectionCode;
@@ -76,7 +79,7 @@ function check(frame: vedette.v1.IHostFrame, context: FrameContext): CheckedFram
       `this session speaks for ${context.sessionHost}, not for ${host}; a forwarder's Hello names no host`,
     );
   }
-  const timestamps = checkTimes(frame.timestampsMs ?? [], context.now);
+  const timestamps = checkTimes(frame.timestampsMs ?? [], context);
   const schemaId = frame.schemaId ?? 0;
   const { series, values } =
     schemaId === 0
@@ -93,7 +96,7 @@ function checkHost(text: string): HostId {
   }
 }
 
-function checkTimes(times: readonly number[], now: Millis): Float64Array {
+function checkTimes(times: readonly number[], { now, futureMaxMs, pastMaxMs }: FrameContext): Float64Array {
   if (times.length === 0) throw new Refusal('length_mismatch', 'the frame has no timestamps');
   if (times.length > rowsPerFrameMax)
     throw new Refusal('over_limit', `${times.length} rows in a frame; at most ${rowsPerFrameMax} are taken`);

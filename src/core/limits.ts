@@ -183,8 +183,35 @@ export const limits = {
     outboxBytesMax: 32 * MIB,
     /** Proposals under way to other brokers; one more is refused with RESOURCE_EXHAUSTED. */
     forwardsMax: 10_000,
-    /** Brokers in a cluster: each of them votes in the control group. */
-    brokersMax: 7,
+    /** Brokers that found a cluster together. */
+    foundersMax: 7,
+    /** Brokers in a cluster: each has a link to every other. One more is refused with RESOURCE_EXHAUSTED. */
+    brokersMax: 32,
+  },
+  /** The control group. */
+  control: {
+    /** Members that vote; the others learn. */
+    votersMax: 5,
+    /** Sessions of proposers; the one unused for longest gives way to one more. */
+    sessionsMax: 1_000,
+    /** A session unused for this long, by the time of the group's entries, has expired. */
+    idleMs: 60 * 60 * 1000,
+    /** An attempt at one broker; then the proposal is made again. */
+    attemptMs: 1_000,
+    /** A request whose outcome is not known by then ends as unknown. */
+    deadlineMs: 8_000,
+    /** A read of what the cluster agreed on is given up after this. */
+    readDeadlineMs: 2_000,
+    /** Between attempts. */
+    retryBaseMs: 20,
+    retryMaxMs: 1_000,
+    /** A terminal asks one broker for this long, and all of them, again and again, for that long. */
+    clientAttemptMs: 3_000,
+    clientDeadlineMs: 15_000,
+    /** Requests that wait for the one before them; one more is refused with RESOURCE_EXHAUSTED. */
+    waitingMax: 100,
+    /** Questions under way to other brokers; one more is refused with RESOURCE_EXHAUSTED. */
+    questionsMax: 1_000,
   },
   /** Agents' sessions at a broker. */
   ingest: {

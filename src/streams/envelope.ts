@@ -2,6 +2,7 @@
 // memory and in the simulator they travel as they are. A receiver never changes what it got.
 import type { ErrorCode } from '../core/errors.ts';
 import type { BrokerId, ClusterId, GroupId, HostId, LogIndex, Millis, ShardId, Term } from '../core/ids.ts';
+import type { ControlResult } from '../core/control-sessions.ts';
 import type { RaftMessage } from '../machines/raft/messages.ts';
 
 /** An entry's part that the charts never see. */
@@ -30,6 +31,9 @@ export interface PeerHello {
   readonly founding: string;
   readonly grpcAddress: string;
   readonly httpAddress: string;
+  readonly zone: string;
+  /** Of the process, drawn at its start. */
+  readonly boot: string;
 }
 
 /** The last message on a wire: why this peer is not wanted. */
@@ -124,6 +128,41 @@ export interface Pulse {
   } | null;
 }
 
+/** What only one broker can do, mostly a group's leader. */
+export type Question =
+  /** `entry`: an encoded ControlEntry. */
+  | { readonly what: 'propose'; readonly entry: Uint8Array }
+  /** The control group's index that must be applied to have seen everything that is acknowledged. */
+  | { readonly what: 'read' }
+  | { readonly what: 'transfer'; readonly group: GroupId; readonly to: BrokerId }
+  | { readonly what: 'snapshot'; readonly group: GroupId };
+
+export type QuestionOutcome =
+  | { readonly outcome: 'done'; readonly result: ControlResult }
+  /** Certain that it was not done. `leader`: who leads, as far as is known. */
+  | {
+      readonly outcome: 'notDone';
+      readonly code: ErrorCode;
+      readonly message: string;
+      readonly leader: BrokerId | null;
+    }
+  | { readonly outcome: 'unknown'; readonly message: string };
+
+/** `to` is not the receiver when it is to be passed on, which happens once. */
+export interface AskedQuestion {
+  readonly kind: 'question';
+  readonly requestId: number;
+  readonly to: BrokerId;
+  readonly relayed: boolean;
+  readonly timeoutMs: Millis;
+  readonly question: Question;
+}
+export interface GivenAnswer {
+  readonly kind: 'answer';
+  readonly requestId: number;
+  readonly result: QuestionOutcome;
+}
+
 export type PeerMessage =
   | PeerHello
   | PeerRefusal
@@ -132,4 +171,6 @@ export type PeerMessage =
   | ForwardReply
   | HostBeats
   | ShardLeads
-  | Pulse;
+  | Pulse
+  | AskedQuestion
+  | GivenAnswer;

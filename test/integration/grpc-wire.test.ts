@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net';
 import { firstValueFrom } from 'rxjs';
 import { createGrpcPeers } from '../../src/actors/transports/grpc-peers.ts';
 import { startGrpcServer } from '../../src/actors/transports/grpc-server.ts';
+import type { AdminService } from '../../src/actors/admin-service.ts';
 import type { MonitorService } from '../../src/actors/monitor-service.ts';
 import { VedetteError } from '../../src/core/errors.ts';
 import type { BrokerId } from '../../src/core/ids.ts';
@@ -19,6 +20,16 @@ const service: MonitorService = {
   listHosts: nobody,
   listBrokers: nobody,
   subscribe: (_request, sink) => sink.close(),
+};
+
+const admin: AdminService = {
+  status: () => {
+    throw new VedetteError('UNIMPLEMENTED', 'not here');
+  },
+  nodes: () => [],
+  config: nobody,
+  openSession: nobody,
+  setConfig: nobody,
 };
 
 /** A cable that can be cut: everything that goes through it breaks at once. */
@@ -51,7 +62,7 @@ wireContract<PeerMessage>(
   async () => {
     const port = (await freePortBase(1)) + 1;
     const there = createGrpcPeers('b' as BrokerId);
-    const server = await startGrpcServer({ address: `127.0.0.1:${port}`, service, peers: there });
+    const server = await startGrpcServer({ address: `127.0.0.1:${port}`, service, admin, peers: there });
     const cable = await cableTo(port);
     const accepted = firstValueFrom(there.accepted);
     const a = createGrpcPeers('a' as BrokerId).dial(`127.0.0.1:${cable.port}`);

@@ -4,6 +4,7 @@ import { strict as assert } from 'node:assert';
 import { ReplaySubject, Subject } from 'rxjs';
 import { test } from 'uvu';
 import { prometheusText } from '../../src/actors/cluster/broker-metrics.ts';
+import type { ClusterStatus } from '../../src/actors/admin-service.ts';
 import { brokerRoutes } from '../../src/actors/cluster/http-routes.ts';
 import { isReply } from '../../src/actors/http-route.ts';
 import type { BrokerId, HostId, ShardId } from '../../src/core/ids.ts';
@@ -12,18 +13,8 @@ import { shardOf } from '../../src/core/ring.ts';
 import { vedette } from '../../src/core/proto.ts';
 import { createMemoryCluster, type MemoryCluster } from '../support/memory-cluster.ts';
 
-interface ClusterStatus {
-  readonly clusterId: string;
-  readonly leader: string | null;
-  readonly term: number;
-  readonly brokers: readonly { id: string; state: string; grpc: string; http: string; role: string; zone: string }[];
-  readonly shards: readonly { id: number; leader: string | null; replicas: string[]; state: string }[];
-  readonly storage: { kind: string; state: string };
-  readonly ringVersion: number;
-}
-
 const id = (number: number) => `broker-${number}` as BrokerId;
-const statusAt = (cluster: MemoryCluster, broker: BrokerId) => cluster.broker(broker).view.status() as ClusterStatus;
+const statusAt = (cluster: MemoryCluster, broker: BrokerId) => cluster.broker(broker).view.status();
 const ready = (cluster: MemoryCluster, brokers = cluster.ids) =>
   brokers.every((broker) => cluster.isRunning(broker) && cluster.broker(broker).health().ready);
 
@@ -347,7 +338,15 @@ test("the cluster's part of the HTTP face has the agreed shapes", async () => {
     'storage',
     'term',
   ]);
-  assert.deepEqual(Object.keys(status.brokers[0] ?? {}).toSorted(), ['grpc', 'http', 'id', 'role', 'state', 'zone']);
+  assert.deepEqual(Object.keys(status.brokers[0] ?? {}).toSorted(), [
+    'grpc',
+    'http',
+    'id',
+    'membership',
+    'role',
+    'state',
+    'zone',
+  ]);
   assert.deepEqual(status.brokers.map(({ role }) => role).toSorted(), ['follower', 'follower', 'leader']);
   assert.deepEqual(status.storage, { kind: 'embedded', state: 'ready' });
   assert.equal(status.ringVersion, 1);

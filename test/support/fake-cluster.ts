@@ -1,6 +1,7 @@
 // Brokers that have only their read path: real queries and subscriptions over fake replicas, calling each other in memory. The test
 // says what is committed, who has applied how much, who leads, and who is gone.
 import { ReplaySubject, Subject } from 'rxjs';
+import { defaultConfig } from '../../src/actors/cluster/cluster-config.ts';
 import type { Directory } from '../../src/actors/directory.ts';
 import type { CallOptions, MonitorClient } from '../../src/actors/monitor-client.ts';
 import type { CallContext } from '../../src/actors/monitor-service.ts';
@@ -107,7 +108,13 @@ export function createFakeCluster(options: FakeClusterOptions = {}): FakeCluster
       replicas: held,
       inspector,
       queries: createQueries({ directory, clock }),
-      subscriptions: createSubscriptions({ directory, clock, random: random.fork(id), inspector }),
+      subscriptions: createSubscriptions({
+        directory,
+        clock,
+        random: random.fork(id),
+        inspector,
+        config: () => defaultConfig,
+      }),
       alive: true,
       forwardedCalls: 0,
       hangs: false,

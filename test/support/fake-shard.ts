@@ -103,7 +103,7 @@ export function createFakeReplica({
   members,
   windowBytes = 1 << 24,
 }: FakeReplicaOptions): FakeReplica {
-  const window = createHotWindow(createWindowBudget(windowBytes));
+  const window = createHotWindow(createWindowBudget(() => windowBytes));
   const hosts = new Map<HostId, HostRecord>();
   const applied = new Subject<AppliedEntry>();
   let appliedIndex = 0;

@@ -142,6 +142,7 @@ export function createMemoryCluster(options: {
       identity,
       peers: { dial: (address) => link(place, nodeAt(address)), accepted: place.accepted },
       clients: client,
+      zone: '',
       mintCluster: () => `cluster-${id}` as ClusterId,
       memoryBytes: 64 * 1024 * 1024,
       raft: { heartbeatMs: 50, electionMinMs: 250, electionMaxMs: 500, closedConnectionHint: true },

@@ -101,6 +101,8 @@ export function createPeerNetwork(ids: readonly string[]): PeerNetwork {
           founding: 'f',
           grpcAddress: address,
           httpAddress: `http-${address}`,
+          zone: '',
+          boot: `${address}-boot`,
           ...hello,
         }),
         transport: {

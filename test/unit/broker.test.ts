@@ -47,6 +47,7 @@ function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Ma
     clients: (address) => {
       throw unavailable(address);
     },
+    zone: '',
     mintCluster: () => 'minted' as ClusterId,
     memoryBytes: 1_000_000,
     raft: { heartbeatMs: 50, electionMinMs: 250, electionMaxMs: 500, closedConnectionHint: true },

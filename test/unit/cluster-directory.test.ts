@@ -33,6 +33,7 @@ function create() {
     grpcAddress: `${id}:1`,
     httpAddress: `${id}:2`,
     incarnation: '',
+    zone: '',
   });
   const views = [view(B), view(C)];
   const peers = {
@@ -61,7 +62,7 @@ function create() {
       ],
     },
     clusterId: () => 'c1' as ClusterId,
-    announced: new Map([[C, { id: C, incarnation: '', grpcAddress: 'c:1', httpAddress: 'c:agreed' }]]),
+    announced: new Map([[C, { id: C, incarnation: '', grpcAddress: 'c:1', httpAddress: 'c:agreed', zone: '' }]]),
     shards,
     leads: table,
     peers,

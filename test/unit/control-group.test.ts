@@ -1,7 +1,8 @@
 // What the cluster agrees on: its id, and what brokers say of themselves.
 import { strict as assert } from 'node:assert';
 import { test } from 'uvu';
-import { type BrokerFacts, createControlGroup } from '../../src/actors/cluster/control-group.ts';
+import { createControlGroup } from '../../src/actors/cluster/control-group.ts';
+import type { BrokerFacts } from '../../src/core/control-state.ts';
 import type { BrokerId, ClusterId } from '../../src/core/ids.ts';
 import { vedette } from '../../src/core/proto.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
@@ -13,6 +14,7 @@ const facts = (id: string, httpAddress: string): BrokerFacts => ({
   incarnation: `${id}-1`,
   grpcAddress: `${id}:1`,
   httpAddress,
+  zone: '',
 });
 
 function create() {
@@ -99,17 +101,24 @@ test('what brokers say of themselves is agreed on when it is news', () => {
   raft.commit();
   raft.commit();
   assert.deepEqual(raft.proposed, []);
-  assert.deepEqual([...control.announced.values()], [facts('a', 'a:2'), facts('b', 'b:2')]);
+  assert.deepEqual(
+    [...control.state.brokers.values()],
+    [
+      { ...facts('a', 'a:2'), leaving: false },
+      { ...facts('b', 'b:2'), leaving: false },
+    ],
+  );
   control.note(facts('b', 'b:2'));
   assert.deepEqual(raft.proposed, [], 'it is known');
   for (const news of [
     facts('b', 'b:3'),
     { ...facts('b', 'b:3'), incarnation: 'b-2' },
     { ...facts('b', 'b:3'), grpcAddress: 'x' },
+    { ...facts('b', 'b:3'), zone: 'east' },
   ]) {
     control.note(news);
     raft.commit();
-    assert.deepEqual(control.announced.get(news.id), news);
+    assert.deepEqual(control.state.brokers.get(news.id), { ...news, leaving: false });
     assert.deepEqual(raft.proposed, []);
   }
 });

@@ -2,6 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type AnnouncedSchema, checkFrame, checkSchema } from '../../src/core/frame-check.ts';
+import { limits } from '../../src/core/limits.ts';
 import { vedette } from '../../src/core/proto.ts';
 
 const test = suite('frame check');
@@ -26,6 +27,8 @@ function check(frame: vedette.v1.IHostFrame, sessionHost = 'host-1') {
     sessionHost,
     schema: (id) => (id === 1 ? SCHEMA : id === 2 ? { ...SCHEMA, host: 'other' } : undefined),
     now: NOW,
+    futureMaxMs: limits.frames.futureMaxMs,
+    pastMaxMs: limits.frames.pastMaxMs,
   });
 }
 

@@ -98,6 +98,41 @@ test('appends: entries with their terms, kinds and bytes', () => {
   );
 });
 
+const asked = { kind: 'question', to: TO, relayed: true, timeoutMs: 250 } as const;
+const questions: PeerMessage[] = [
+  { ...asked, requestId: 1, question: { what: 'read' } },
+  { ...asked, requestId: 2, question: { what: 'transfer', group: 'shard-3', to: TO } },
+  { ...asked, requestId: 3, relayed: false, question: { what: 'snapshot', group: 'control' } },
+];
+const answers: PeerMessage[] = [
+  {
+    kind: 'answer',
+    requestId: 4,
+    result: { outcome: 'done', result: { code: 'ABORTED', message: 'm', field: 'version', value: 3 } },
+  },
+  {
+    kind: 'answer',
+    requestId: 5,
+    result: { outcome: 'done', result: { code: '', message: '', field: '', value: 2 ** 40 } },
+  },
+  { kind: 'answer', requestId: 6, result: { outcome: 'notDone', code: 'UNAVAILABLE', message: 'no', leader: TO } },
+  { kind: 'answer', requestId: 7, result: { outcome: 'unknown', message: 'late' } },
+];
+
+test("a proposal for the control group keeps its bytes; a question of a later version is nobody's", () => {
+  const proposal: PeerMessage = {
+    ...asked,
+    requestId: 9,
+    question: { what: 'propose', entry: Uint8Array.of(1, 0, 255) },
+  };
+  const back = overTheWire(proposal);
+  assert.ok(back?.kind === 'question' && back.question.what === 'propose');
+  if (back?.kind !== 'question' || back.question.what !== 'propose') return;
+  assert.equal([...back.question.entry], [1, 0, 255]);
+  const later = vedette.v1.PeerFrame.create({ question: { requestId: 1 } });
+  assert.is(decodePeerMessage(later, FROM, TO), undefined);
+});
+
 test('hellos, refusals, forwards, their outcomes, heartbeats of hosts', () => {
   const messages: PeerMessage[] = [
     {
@@ -109,6 +144,8 @@ test('hellos, refusals, forwards, their outcomes, heartbeats of hosts', () => {
       founding: 'f',
       grpcAddress: 'h:1',
       httpAddress: 'h:2',
+      zone: 'z',
+      boot: 'b',
     },
     {
       kind: 'hello',
@@ -119,6 +156,8 @@ test('hellos, refusals, forwards, their outcomes, heartbeats of hosts', () => {
       founding: 'f',
       grpcAddress: 'h:1',
       httpAddress: 'h:2',
+      zone: 'z',
+      boot: 'b',
     },
     { kind: 'refusal', code: 'FAILED_PRECONDITION', reason: 'another cluster' },
     { kind: 'forwardReply', requestId: 7, result: { outcome: 'applied' } },
@@ -134,6 +173,8 @@ test('hellos, refusals, forwards, their outcomes, heartbeats of hosts', () => {
       result: { outcome: 'notApplied', code: 'RESOURCE_EXHAUSTED', message: 'no', leader: null },
     },
     { kind: 'beats', hosts: [{ host: 'h' as HostId, agent: 'a', ageMs: 12, intervalMs: 5000, clockSkewMs: -30 }] },
+    ...questions,
+    ...answers,
   ];
   for (const message of messages) assert.equal(overTheWire(message), message);
   const forward: PeerMessage = {

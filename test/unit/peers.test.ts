@@ -206,6 +206,8 @@ test('a newer stream of the same broker replaces the old one, and the groups are
     founding: 'f',
     grpcAddress: 'a',
     httpAddress: 'h',
+    zone: '',
+    boot: 'b1',
   };
   const call = () => {
     const wires = createMemoryWirePair<PeerMessage>(network.clock);

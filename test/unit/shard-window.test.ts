@@ -31,7 +31,7 @@ test('random rows in random order: reads equal those of a plain map, the later v
       fc.integer({ min: -5, max: 405 }),
       fc.integer({ min: 0, max: 300 }),
       (blocks, start, length) => {
-        const window = createHotWindow(createWindowBudget(1e9));
+        const window = createHotWindow(createWindowBudget(() => 1e9));
         const model = new Map<number, Map<string, number>>();
         for (const { schema, times, values } of blocks) {
           const timestamps = Float64Array.from(times).sort();
@@ -70,7 +70,7 @@ test('random rows in random order: reads equal those of a plain map, the later v
 });
 
 test('reads are cut at the row limit, and say that there is more', () => {
-  const window = createHotWindow(createWindowBudget(1e9));
+  const window = createHotWindow(createWindowBudget(() => 1e9));
   window.add({
     schema: SCHEMAS[0] as HostSchema,
     timestamps: Float64Array.of(1, 2, 3),
@@ -84,7 +84,7 @@ test('reads are cut at the row limit, and say that there is more', () => {
 });
 
 test('at the budget the oldest chunks leave, and reads of that time say what is missing', () => {
-  const budget = createWindowBudget(20_000);
+  const budget = createWindowBudget(() => 20_000);
   const window = createHotWindow(budget);
   for (let time = 0; time < 2_000; time++)
     window.add({
@@ -102,7 +102,7 @@ test('at the budget the oldest chunks leave, and reads of that time say what is 
 });
 
 test('the filter: new rows, repeated rows, conflicts, further series, rows on their way', () => {
-  const window = createHotWindow(createWindowBudget(1e9));
+  const window = createHotWindow(createWindowBudget(() => 1e9));
   window.add({ schema: SCHEMAS[0] as HostSchema, timestamps: Float64Array.of(10), values: Float64Array.of(1, 2) });
   const inflight = createInflightRows<string>();
   const rows = (times: number[], values: number[], series = SCHEMAS[0]?.series ?? []) => ({

@@ -5,6 +5,7 @@
 import { Subject } from 'rxjs';
 import { describeError } from '../../core/errors.ts';
 import type { BrokerId, ClusterId, Millis, ShardId } from '../../core/ids.ts';
+import type { BrokerFacts } from '../../core/control-state.ts';
 import { limits } from '../../core/limits.ts';
 import { type Layout, shardOf } from '../../core/ring.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
@@ -13,7 +14,6 @@ import type { BrokerInfo, Directory } from '../directory.ts';
 import type { MonitorClient } from '../monitor-client.ts';
 import type { Shard } from '../shard.ts';
 import { decodeProposal, type RowProposal } from '../shard/row-proposal.ts';
-import type { BrokerFacts } from './control-group.ts';
 import type { Peers } from './peers.ts';
 import type { LeadTable } from './shard-leads.ts';
 

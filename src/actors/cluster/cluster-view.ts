@@ -2,18 +2,19 @@
 import type { BrokerId } from '../../core/ids.ts';
 import type { Layout } from '../../core/ring.ts';
 import type { Directory } from '../directory.ts';
-import type { RaftGroup } from '../raft-group.ts';
+import type { ClusterStatus, NodeStatus } from '../admin-service.ts';
+import type { ControlGroup } from './control-group.ts';
 
 export interface ClusterView {
-  status(): object;
-  nodes(): object[];
-  node(id: string): object | undefined;
+  status(): ClusterStatus;
+  nodes(): NodeStatus[];
+  node(id: string): NodeStatus | undefined;
   ring(): object;
 }
 
 export interface ClusterViewPorts {
   readonly self: BrokerId;
-  readonly control: RaftGroup;
+  readonly control: ControlGroup;
   readonly directory: Directory;
   readonly layout: Layout;
   readonly storageState: () => string;
@@ -22,18 +23,25 @@ export interface ClusterViewPorts {
 export function createClusterView({ self, control, directory, layout, storageState }: ClusterViewPorts): ClusterView {
   /** The control group's roles: a broker knows its own, and who leads. */
   function roleOf(id: BrokerId): string {
-    if (id === self) return control.status.role;
-    return control.status.leader === id ? 'leader' : 'follower';
+    if (id === self) return control.raft.status.role;
+    return control.raft.status.leader === id ? 'leader' : 'follower';
   }
 
-  function nodes() {
+  function membershipOf(id: BrokerId): NodeStatus['membership'] {
+    const agreed = control.state.brokers.get(id);
+    if (agreed?.leaving === true) return 'leaving';
+    return agreed === undefined || agreed.incarnation === '' ? 'joining' : 'member';
+  }
+
+  function nodes(): NodeStatus[] {
     return directory.brokers.map(({ id, state, grpcAddress, httpAddress }) => ({
       id,
       state,
       grpc: grpcAddress,
       http: httpAddress,
       role: roleOf(id),
-      zone: '',
+      zone: control.state.brokers.get(id)?.zone ?? '',
+      membership: membershipOf(id),
       leads: layout.replicas.flatMap((_, shard) => (directory.leaderOf(shard) === id ? [shard] : [])),
       replicas: layout.replicas.flatMap((members, shard) => (members.includes(id) ? [shard] : [])),
     }));
@@ -41,12 +49,12 @@ export function createClusterView({ self, control, directory, layout, storageSta
 
   return {
     status() {
-      const { term, leader } = control.status;
+      const { term, leader } = control.raft.status;
       return {
         clusterId: directory.clusterId,
         term,
         leader,
-        brokers: nodes().map(({ id, state, grpc, http, role, zone }) => ({ id, state, grpc, http, role, zone })),
+        brokers: nodes().map(({ leads: _, replicas: __, ...broker }) => broker),
         shards: layout.replicas.map((replicas, id) => {
           const leading = directory.leaderOf(id);
           return { id, leader: leading, replicas, state: leading === null ? 'leaderless' : 'active' };

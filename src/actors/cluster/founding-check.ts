@@ -10,8 +10,8 @@ export function checkFounding(self: BrokerId, { members, shards, replicas }: Fou
   const ids = Object.keys(members).sort() as BrokerId[];
   if (!ids.includes(self))
     throw invalidArgument('peers', `--peers does not name ${self} itself; it names ${ids.join(', ') || 'nobody'}`);
-  if (ids.length > limits.peers.brokersMax)
-    throw invalidArgument('peers', `${ids.length} brokers; this release takes at most ${limits.peers.brokersMax}`);
+  if (ids.length > limits.peers.foundersMax)
+    throw invalidArgument('peers', `${ids.length} brokers; this release takes at most ${limits.peers.foundersMax}`);
   if (shards < 1 || (shards & (shards - 1)) !== 0)
     throw invalidArgument('shards', `--shards ${shards} is no power of two`);
   if (replicas < 1) throw invalidArgument('replicas', '--replicas must be at least 1');

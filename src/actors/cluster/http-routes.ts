@@ -1,6 +1,7 @@
 // A broker's HTTP face.
-import { VedetteError } from '../../core/errors.ts';
+import { invalidArgument, VedetteError } from '../../core/errors.ts';
 import type { Inspector } from '../../streams/inspector.ts';
+import type { AdminService } from '../admin-service.ts';
 import type { Broker } from '../broker.ts';
 import { reply, type Route } from '../http-route.ts';
 import { laterClusterRoutes } from '../later-routes.ts';
@@ -21,6 +22,7 @@ export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: 
     get('/api/v1/cluster/ring', () => broker.view.ring()),
     get('/api/v1/cluster/metrics', () => broker.figures()),
     get('/api/v1/cluster/health', () => broker.health()),
+    ...configRoutes(broker.admin),
     ...machineRoutes(inspector),
     ...laterClusterRoutes,
     get('/metrics', () =>
@@ -32,4 +34,28 @@ export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: 
       return reply({ status: health.ready ? 200 : 503, body: health });
     }),
   ];
+}
+
+function configRoutes(admin: AdminService): Route[] {
+  const path = '/api/v1/cluster/config';
+  return [
+    { method: 'GET', path, handle: () => admin.config() },
+    {
+      method: 'PUT',
+      path,
+      handle: ({ body }) => {
+        const { version, config } = fieldsOf(body);
+        if (typeof version !== 'number' || !Number.isSafeInteger(version) || version < 0)
+          throw invalidArgument('version', 'version is the whole number that GET gave');
+        return admin.setConfig(version, config);
+      },
+    },
+  ];
+}
+
+/** @throws VedetteError INVALID_ARGUMENT when the body is no object. */
+function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
+  if (typeof body !== 'object' || body === null || Array.isArray(body))
+    throw invalidArgument('body', 'the body is a JSON object');
+  return { ...body };
 }

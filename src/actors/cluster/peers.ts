@@ -37,6 +37,7 @@ export interface PeerView {
   /** '' until that broker has said it. */
   readonly httpAddress: string;
   readonly incarnation: string;
+  readonly zone: string;
 }
 
 export interface Peers {
@@ -82,6 +83,7 @@ interface Link {
   retry: Timer | null;
   incarnation: string;
   httpAddress: string;
+  zone: string;
   heardAt: Millis;
 }
 
@@ -116,6 +118,7 @@ export function createPeers(ports: PeersPorts): Peers {
       retry: null,
       incarnation: '',
       httpAddress: '',
+      zone: '',
       heardAt: 0,
     };
     let told = '';
@@ -214,11 +217,12 @@ export function createPeers(ports: PeersPorts): Peers {
     return null;
   }
 
-  function learn(link: Link, { incarnation, httpAddress }: PeerHello): void {
+  function learn(link: Link, { incarnation, httpAddress, zone }: PeerHello): void {
     refusals.delete(link.id);
     welcomed.add(link.id);
     link.incarnation = incarnation;
     link.httpAddress = httpAddress;
+    link.zone = zone;
   }
 
   function establish(link: Link, stream: PeerStream, hello: PeerHello): void {
@@ -339,11 +343,12 @@ export function createPeers(ports: PeersPorts): Peers {
 
   return {
     get views() {
-      return [...links.values()].map(({ id, grpcAddress, httpAddress, incarnation, machine }) => ({
+      return [...links.values()].map(({ id, grpcAddress, httpAddress, incarnation, zone, machine }) => ({
         id,
         grpcAddress,
         httpAddress,
         incarnation,
+        zone,
         state: machine === null ? 'connecting' : String(machine.snapshot.value),
       }));
     },

@@ -1,11 +1,11 @@
 // All agents' sessions of a broker, and the heartbeats that they hear.
 import { unavailable } from '../../core/errors.ts';
 import type { HostId, Millis } from '../../core/ids.ts';
-import { limits } from '../../core/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { HostBeat } from '../../streams/envelope.ts';
 import type { Inspector } from '../../streams/inspector.ts';
 import type { Random } from '../../streams/random.ts';
+import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import type { Directory } from '../directory.ts';
 import type { CallContext, ReportCall } from '../monitor-service.ts';
 import { openReportSession } from './report-session.ts';
@@ -26,9 +26,10 @@ export interface IngestPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly inspector: Inspector;
+  readonly config: () => ClusterConfig;
 }
 
-export function createIngest({ directory, clock, random, inspector }: IngestPorts): Ingest {
+export function createIngest({ directory, clock, random, inspector, config }: IngestPorts): Ingest {
   const router = createRouter(directory, clock, random);
   const sessions = new Set<{ close(error: ReturnType<typeof unavailable>): void }>();
   const heard = new Map<HostId, { readonly agent: string; readonly at: Millis; readonly clockSkewMs: Millis }>();
@@ -45,6 +46,7 @@ export function createIngest({ directory, clock, random, inspector }: IngestPort
         shardOf: (host) => directory.shardOf(host),
         clock,
         inspector,
+        config,
         beat: (host, agent, clockSkewMs) => heard.set(host, { agent, at: clock.monotonic(), clockSkewMs }),
         acked: (rows) => {
           ackedRows += rows;
@@ -61,7 +63,7 @@ export function createIngest({ directory, clock, random, inspector }: IngestPort
         host,
         agent,
         ageMs: now - at,
-        intervalMs: limits.ingest.heartbeatMs,
+        intervalMs: config()['agents.heartbeatMs'],
         clockSkewMs,
       }));
       heard.clear();

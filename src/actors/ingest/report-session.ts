@@ -13,6 +13,7 @@ import { type ReportSessionEffect, reportSessionMachine } from '../../machines/r
 import type { Clock } from '../../streams/clock.ts';
 import type { Inspector } from '../../streams/inspector.ts';
 import { runMachine } from '../../streams/run-machine.ts';
+import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import type { CallContext, ReportCall } from '../monitor-service.ts';
 import type { HostHint, ProposedRows } from '../shard/row-proposal.ts';
 import type { Router } from './router.ts';
@@ -26,13 +27,14 @@ export interface ReportSessionPorts {
   readonly shardOf: (host: HostId) => ShardId;
   readonly clock: Clock;
   readonly inspector: Inspector;
+  readonly config: () => ClusterConfig;
   /** A heartbeat, or a Hello, which is as good as one. */
   readonly beat: (host: HostId, agent: string, clockSkewMs: Millis) => void;
   readonly acked: (rows: number) => void;
   readonly ended: () => void;
 }
 
-const { windowBatches, sessionBytesMax, schemasPerSessionMax, helloTimeoutMs, heartbeatMs } = limits.ingest;
+const { windowBatches, sessionBytesMax, schemasPerSessionMax, helloTimeoutMs } = limits.ingest;
 
 interface Pending {
   readonly sequence: number;
@@ -76,7 +78,7 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
     call.responses.send({
       ackedSequence: acked,
       sendWindow: windowBatches,
-      heartbeatIntervalMs: heartbeatMs,
+      heartbeatIntervalMs: ports.config()['agents.heartbeatMs'],
       ...extra,
     });
   }
@@ -131,6 +133,7 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
     if (sequence !== nextSequence)
       throw invalidArgument('batch.sequence', `batch ${nextSequence} comes next, not ${sequence}`);
     nextSequence++;
+    const config = ports.config();
     const rejections: vedette.v1.IRejection[] = [];
     const unknownSchemas = new Set<number>();
     for (const schema of batch.schemas ?? []) learn(schema, sequence, rejections);
@@ -142,6 +145,8 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
         sessionHost: hello?.hostId ?? '',
         schema: (id) => schemas.get(id),
         now: clock.now(),
+        futureMaxMs: config['frames.futureMaxMs'],
+        pastMaxMs: config['frames.pastMaxMs'],
       });
       if (checked.verdict === 'rejected') {
         rejections.push(rejectionOf(checked, sequence));

@@ -36,12 +36,15 @@ export interface WindowBudget {
   took(bytes: number, leave: () => void): void;
 }
 
-export function createWindowBudget(limit: number): WindowBudget {
+/** @param limit may change: what is too much leaves as the next rows come. */
+export function createWindowBudget(limit: () => number): WindowBudget {
   let used = 0;
   const oldestFirst: { readonly bytes: number; readonly leave: () => void }[] = [];
   let head = 0;
   return {
-    limit,
+    get limit() {
+      return limit();
+    },
     get used() {
       return used;
     },
@@ -49,7 +52,8 @@ export function createWindowBudget(limit: number): WindowBudget {
       used += bytes;
       oldestFirst.push({ bytes, leave });
       // The one just begun stays, however small the limit.
-      while (used > limit && head < oldestFirst.length - 1) {
+      const most = limit();
+      while (used > most && head < oldestFirst.length - 1) {
         const oldest = oldestFirst[head++];
         if (oldest === undefined) break;
         used -= oldest.bytes;

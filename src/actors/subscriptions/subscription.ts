@@ -40,6 +40,8 @@ export interface SubscriptionPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly inspector: Inspector;
+  /** How far back it may begin without a cursor. */
+  readonly backfillMaxMs: Millis;
   /** Called once, perhaps before `openSubscription` has returned. */
   readonly ended: () => void;
 }
@@ -54,7 +56,7 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   const { selection, release } = ports.selections.acquire(request.hostIds, request.metrics);
   const latest = !terms.every;
   const began = clock.now();
-  const { sinceMs, tooFar } = beginning(terms, began);
+  const { sinceMs, tooFar } = beginning(terms, began, ports.backfillMaxMs);
   const positions = createPositions(directory.shardCount, sinceMs ?? began - bounds.skewMs);
   for (const shard of terms.shards) positions.indexes[shard] = terms.cursor?.shards[shard] ?? NOT_BEGUN;
   const encoder = createRowEncoder();
@@ -369,12 +371,12 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
 function beginning(
   { cursor, backfillMs }: ReturnType<typeof checkTerms>,
   now: Millis,
+  backfillMaxMs: Millis,
 ): { readonly sinceMs: Millis | null; readonly tooFar: vedette.v1.IGap | null } {
   if (cursor !== null) return { sinceMs: cursor.coveredMs, tooFar: null };
   if (backfillMs === 0) return { sinceMs: null, tooFar: null };
-  const { horizonMs } = bounds;
-  const sinceMs = now - Math.min(backfillMs, horizonMs);
-  if (backfillMs <= horizonMs) return { sinceMs, tooFar: null };
-  const reason = `at most ${horizonMs / 60_000} minutes are backfilled`;
+  const sinceMs = now - Math.min(backfillMs, backfillMaxMs);
+  if (backfillMs <= backfillMaxMs) return { sinceMs, tooFar: null };
+  const reason = `at most ${backfillMaxMs / 60_000} minutes are backfilled`;
   return { sinceMs, tooFar: { fromMs: now - backfillMs, toMs: sinceMs, reason } };
 }

@@ -1,9 +1,9 @@
 // All subscriptions of a broker.
 import { unavailable, VedetteError } from '../../core/errors.ts';
-import { limits } from '../../core/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Inspector } from '../../streams/inspector.ts';
 import type { Random } from '../../streams/random.ts';
+import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import type { Directory } from '../directory.ts';
 import type { MonitorService } from '../monitor-service.ts';
 import { createSelections } from './selection.ts';
@@ -21,9 +21,11 @@ export interface SubscriptionsPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly inspector: Inspector;
+  readonly config: () => ClusterConfig;
 }
 
-export function createSubscriptions({ directory, clock, random, inspector }: SubscriptionsPorts): Subscriptions {
+export function createSubscriptions(ports: SubscriptionsPorts): Subscriptions {
+  const { directory, clock, random, inspector, config } = ports;
   const open = new Map<number, { close(error: VedetteError): void }>();
   const tails = createTails({ directory, clock });
   const selections = createSelections();
@@ -34,7 +36,7 @@ export function createSubscriptions({ directory, clock, random, inspector }: Sub
     const cluster = directory.clusterId;
     if (stopped) throw unavailable('this broker is stopping');
     if (cluster === null) throw unavailable('the cluster is still being founded');
-    const { perBrokerMax } = limits.subscriptions;
+    const perBrokerMax = config()['subscriptions.perBrokerMax'];
     if (open.size >= perBrokerMax)
       throw new VedetteError(
         'RESOURCE_EXHAUSTED',
@@ -54,6 +56,7 @@ export function createSubscriptions({ directory, clock, random, inspector }: Sub
       clock,
       random,
       inspector,
+      backfillMaxMs: config()['subscriptions.backfillMaxMs'],
       ended: () => {
         ended = true;
         open.delete(id);

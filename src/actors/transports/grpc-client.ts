@@ -29,31 +29,37 @@ function metadataOf(options: CallOptions): Metadata {
   return metadata;
 }
 
+export function unaryCall<Request, FullRequest extends Request, Response, FullResponse extends Response>(
+  client: Client,
+  { path, requestSerialize, responseDeserialize }: Method<Request, FullRequest, Response, FullResponse>,
+  request: Request,
+  options: CallOptions = {},
+): Promise<FullResponse> {
+  return new Promise((resolve, reject) => {
+    const deadline = Date.now() + (options.deadlineMs ?? DEADLINE_MS);
+    client.makeUnaryRequest(
+      path,
+      requestSerialize,
+      responseDeserialize,
+      request,
+      metadataOf(options),
+      { deadline },
+      (error: ServiceError | null, response?: FullResponse) => {
+        if (error !== null) reject(fromStatus(error));
+        else if (response === undefined) reject(new VedetteError('INTERNAL', 'the answer is empty'));
+        else resolve(response);
+      },
+    );
+  });
+}
+
 function createMonitorClient(address: string): MonitorClient {
   const client = new Client(address, credentials.createInsecure(), channelOptions);
-
-  function unary<Request, FullRequest extends Request, Response, FullResponse extends Response>(
-    { path, requestSerialize, responseDeserialize }: Method<Request, FullRequest, Response, FullResponse>,
+  const unary = <Request, FullRequest extends Request, Response, FullResponse extends Response>(
+    method: Method<Request, FullRequest, Response, FullResponse>,
     request: Request,
-    options: CallOptions = {},
-  ): Promise<FullResponse> {
-    return new Promise((resolve, reject) => {
-      const deadline = Date.now() + (options.deadlineMs ?? DEADLINE_MS);
-      client.makeUnaryRequest(
-        path,
-        requestSerialize,
-        responseDeserialize,
-        request,
-        metadataOf(options),
-        { deadline },
-        (error: ServiceError | null, response?: FullResponse) => {
-          if (error !== null) reject(fromStatus(error));
-          else if (response === undefined) reject(new VedetteError('INTERNAL', `${address} answered nothing`));
-          else resolve(response);
-        },
-      );
-    });
-  }
+    options?: CallOptions,
+  ) => unaryCall(client, method, request, options);
 
   return {
     address,

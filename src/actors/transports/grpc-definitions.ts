@@ -53,6 +53,20 @@ export const monitorDefinition = {
   Subscribe: method(monitor('Subscribe'), v1.SubscribeRequest, v1.SubscribeResponse, { response: true }),
 };
 
+const admin = (name: string) => `/vedette.v1.AdminService/${name}`;
+
+export const adminDefinition = {
+  GetStatus: method(admin('GetStatus'), v1.GetStatusRequest, v1.ClusterStatus),
+  ListNodes: method(admin('ListNodes'), v1.ListNodesRequest, v1.ListNodesResponse),
+  GetConfig: method(admin('GetConfig'), v1.GetConfigRequest, v1.ClusterConfig),
+  OpenSession: method(admin('OpenSession'), v1.OpenSessionRequest, v1.OpenSessionResponse),
+  SetConfig: method(admin('SetConfig'), v1.SetConfigRequest, v1.ClusterConfig),
+  AddBroker: method(admin('AddBroker'), v1.AddBrokerRequest, v1.AddBrokerResponse),
+  RemoveBroker: method(admin('RemoveBroker'), v1.RemoveBrokerRequest, v1.RemoveBrokerResponse),
+  TransferLeadership: method(admin('TransferLeadership'), v1.TransferLeadershipRequest, v1.TransferLeadershipResponse),
+  TakeSnapshot: method(admin('TakeSnapshot'), v1.TakeSnapshotRequest, v1.TakeSnapshotResponse),
+};
+
 export const raftDefinition = {
   Peer: method('/vedette.v1.RaftService/Peer', v1.PeerFrame, v1.PeerFrame, { request: true, response: true }),
 };

@@ -1,4 +1,4 @@
-// A broker's gRPC address: MonitorService, the peers' streams, health and reflection.
+// A broker's gRPC address: MonitorService, AdminService, the peers' streams, health and reflection.
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,8 +20,10 @@ import { ReplaySubject, Subject } from 'rxjs';
 import { describeError, unavailable, VedetteError } from '../../core/errors.ts';
 import type { vedette } from '../../core/proto.ts';
 import type { Sink } from '../../streams/sink.ts';
+import type { AdminService } from '../admin-service.ts';
 import type { CallContext, MonitorService } from '../monitor-service.ts';
-import { monitorDefinition, raftDefinition } from './grpc-definitions.ts';
+import { adminAnswers } from './admin-codec.ts';
+import { adminDefinition, monitorDefinition, raftDefinition } from './grpc-definitions.ts';
 import type { GrpcPeers, PeerServerStream } from './grpc-peers.ts';
 import { toStatus } from './grpc-status.ts';
 
@@ -36,6 +38,7 @@ export interface GrpcServerOptions {
   /** host:port */
   readonly address: string;
   readonly service: MonitorService;
+  readonly admin: AdminService;
   readonly peers: GrpcPeers;
 }
 
@@ -43,11 +46,11 @@ export interface GrpcServerOptions {
 setLogVerbosity(logVerbosity.NONE);
 
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
-const SERVICE_NAME = 'vedette.v1.MonitorService';
+const SERVICE_NAMES = ['', 'vedette.v1.MonitorService', 'vedette.v1.AdminService'];
 const GRACE_MS = 500;
 
 /** @throws VedetteError FAILED_PRECONDITION naming the address, when it cannot be listened on. */
-export async function startGrpcServer({ address, service, peers }: GrpcServerOptions): Promise<GrpcServer> {
+export async function startGrpcServer({ address, service, admin, peers }: GrpcServerOptions): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
@@ -56,8 +59,11 @@ export async function startGrpcServer({ address, service, peers }: GrpcServerOpt
     'grpc.keepalive_timeout_ms': 5_000,
   });
   server.addService(monitorDefinition, monitorHandlers(service));
+  server.addService(adminDefinition, adminHandlers(admin));
   server.addService(raftDefinition, { Peer: (stream: PeerServerStream) => peers.accept(stream) });
-  const health = new HealthImplementation({ '': 'NOT_SERVING', [SERVICE_NAME]: 'NOT_SERVING' });
+  const health = new HealthImplementation(
+    Object.fromEntries(SERVICE_NAMES.map((name) => [name, 'NOT_SERVING'] as const)),
+  );
   health.addToServer(server);
   reflection().addToServer(server);
   await new Promise<void>((resolve, reject) => {
@@ -76,8 +82,7 @@ export async function startGrpcServer({ address, service, peers }: GrpcServerOpt
   return {
     serving(yes) {
       const state = yes ? 'SERVING' : 'NOT_SERVING';
-      health.setStatus('', state);
-      health.setStatus(SERVICE_NAME, state);
+      for (const name of SERVICE_NAMES) health.setStatus(name, state);
     },
     stop(done) {
       const force = setTimeout(() => server.forceShutdown(), GRACE_MS);
@@ -108,6 +113,21 @@ function unary<Request, Response>(answer: (request: Request, context: CallContex
 
 const later = (name: string) => (): Promise<never> =>
   Promise.reject(new VedetteError('UNIMPLEMENTED', `${name} is not in this release`));
+
+function adminHandlers(admin: AdminService): UntypedServiceImplementation {
+  const answers = adminAnswers(admin);
+  return {
+    GetStatus: unary(answers.getStatus),
+    ListNodes: unary(answers.listNodes),
+    GetConfig: unary(answers.getConfig),
+    OpenSession: unary(answers.openSession),
+    SetConfig: unary(answers.setConfig),
+    AddBroker: unary(later('AddBroker')),
+    RemoveBroker: unary(later('RemoveBroker')),
+    TransferLeadership: unary(later('TransferLeadership')),
+    TakeSnapshot: unary(later('TakeSnapshot')),
+  };
+}
 
 function monitorHandlers(service: MonitorService): UntypedServiceImplementation {
   return {
@@ -199,6 +219,6 @@ function protoDirectory(): string {
 
 function reflection(): ReflectionService {
   const directory = protoDirectory();
-  const files = ['monitor.proto', 'peer.proto'].map((name) => join(directory, 'vedette/v1', name));
+  const files = ['monitor.proto', 'admin.proto', 'peer.proto'].map((name) => join(directory, 'vedette/v1', name));
   return new ReflectionService(loadSync(files, { includeDirs: [directory], keepCase: true }));
 }

@@ -3,6 +3,7 @@ import { assert, unreachable } from '../../core/assert.ts';
 import type { ErrorCode } from '../../core/errors.ts';
 import { type BrokerId, type ClusterId, groupFromNumber, groupNumber, type HostId } from '../../core/ids.ts';
 import type { vedette } from '../../core/proto.ts';
+import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion } from './question-codec.ts';
 import type { RaftMessage, TermRun } from '../../machines/raft/messages.ts';
 import type { CarriedEntry, ForwardOutcome, PeerMessage, RaftEnvelope } from '../../streams/envelope.ts';
 import { decodePulse, encodePulse } from './pulse-codec.ts';
@@ -16,10 +17,8 @@ const NOBODY = '' as BrokerId;
 export function encodePeerMessage(message: PeerMessage): Frame {
   switch (message.kind) {
     case 'hello': {
-      const { protocol, broker, incarnation, cluster, founding, grpcAddress, httpAddress } = message;
-      return {
-        hello: { protocol, brokerId: broker, incarnation, clusterId: cluster, founding, grpcAddress, httpAddress },
-      };
+      const { kind: _, broker, cluster, ...rest } = message;
+      return { hello: { ...rest, brokerId: broker, clusterId: cluster } };
     }
     case 'refusal':
       return { refusal: { code: message.code, reason: message.reason } };
@@ -47,6 +46,10 @@ export function encodePeerMessage(message: PeerMessage): Frame {
       return { leads: { shards: message.shards.map(({ shard, term }) => ({ shard, term })) } };
     case 'pulse':
       return { pulse: encodePulse(message) };
+    case 'question':
+      return { question: encodeQuestion(message) };
+    case 'answer':
+      return { answer: encodeAnswer(message) };
     default:
       return unreachable(message);
   }
@@ -61,7 +64,7 @@ export function decodePeerMessage(
   from: BrokerId | '',
   to: BrokerId | '',
 ): PeerMessage | undefined {
-  const { hello, refusal, raft, forward, forwardReply, beats, leads, pulse } = frame;
+  const { hello, refusal, raft, forward, forwardReply, beats, leads, pulse, question, answer } = frame;
   if (raft)
     return {
       kind: 'raft',
@@ -78,6 +81,8 @@ export function decodePeerMessage(
       founding: hello.founding ?? '',
       grpcAddress: hello.grpcAddress ?? '',
       httpAddress: hello.httpAddress ?? '',
+      zone: hello.zone ?? '',
+      boot: hello.boot ?? '',
     };
   }
   if (refusal)
@@ -112,6 +117,8 @@ export function decodePeerMessage(
       shards: (leads.shards ?? []).map(({ shard, term }) => ({ shard: shard ?? 0, term: term ?? 0 })),
     };
   }
+  if (question) return decodeQuestion(question);
+  if (answer) return decodeAnswer(answer);
   return undefined;
 }
 

@@ -6,19 +6,32 @@ import { type HttpRequest, reply, type Route } from '../http-route.ts';
 import { machineFilter, unknownMachine } from '../machine-routes.ts';
 import type { BrokerPool } from './broker-pool.ts';
 
-/** One GET to a broker's HTTP address. Rejects with UNAVAILABLE when nobody answers there. */
-export type FetchJson = (address: string, path: string) => Promise<{ readonly status: number; readonly body: unknown }>;
+/** One request to a broker's HTTP address, a GET unless it says otherwise. Rejects when nobody answers there. */
+export type FetchJson = (
+  address: string,
+  path: string,
+  change?: { readonly method: Route['method']; readonly body: unknown },
+) => Promise<{ readonly status: number; readonly body: unknown }>;
 
-const CLUSTER_PATHS = ['status', 'nodes', 'nodes/{id}', 'ring', 'metrics', 'health'] as const;
+const CLUSTER_PATHS = [
+  ['GET', 'status'],
+  ['GET', 'nodes'],
+  ['GET', 'nodes/{id}'],
+  ['GET', 'ring'],
+  ['GET', 'metrics'],
+  ['GET', 'health'],
+  ['GET', 'config'],
+  ['PUT', 'config'],
+] as const satisfies readonly (readonly [method: Route['method'], path: string])[];
 
 export function clusterRoutes(pool: BrokerPool, fetchJson: FetchJson): Route[] {
-  /** The first broker that answers at all decides. */
-  async function ask(path: string): Promise<unknown> {
+  /** The first broker that answers at all decides. Whatever is asked here may be asked twice: a change that was made already says so. */
+  async function ask(path: string, change?: { method: Route['method']; body: unknown }): Promise<unknown> {
     const failures: string[] = [];
     for (const { id, httpAddress } of pool.brokers) {
       if (httpAddress === '') continue;
       try {
-        return reply(await fetchJson(httpAddress, path));
+        return reply(await fetchJson(httpAddress, path, change));
       } catch (error) {
         failures.push(`${id}: ${error instanceof Error ? error.message : String(error)}`);
       }
@@ -27,10 +40,14 @@ export function clusterRoutes(pool: BrokerPool, fetchJson: FetchJson): Route[] {
     throw new VedetteError('UNAVAILABLE', `no broker answers over HTTP (${causes})`, { retryAfterMs: 500 });
   }
 
-  return CLUSTER_PATHS.map((name) => ({
-    method: 'GET',
+  return CLUSTER_PATHS.map(([method, name]) => ({
+    method,
     path: `/api/v1/cluster/${name}`,
-    handle: ({ params }) => ask(`/api/v1/cluster/${name.replace('{id}', encodeURIComponent(params['id'] ?? ''))}`),
+    handle: ({ params, body }) =>
+      ask(
+        `/api/v1/cluster/${name.replace('{id}', encodeURIComponent(params['id'] ?? ''))}`,
+        method === 'GET' ? undefined : { method, body },
+      ),
   }));
 }
 

@@ -1,0 +1,54 @@
+// How a cluster is seen and steered, free of any transport: the gRPC server, the HTTP routes and the tests call this.
+import type { SessionCall } from './cluster/control-proposer.ts';
+
+export interface BrokerStatus {
+  readonly id: string;
+  /** Of the link to it. */
+  readonly state: string;
+  readonly grpc: string;
+  readonly http: string;
+  /** In the control group. */
+  readonly role: string;
+  readonly zone: string;
+  readonly membership: 'joining' | 'member' | 'leaving';
+}
+
+export interface NodeStatus extends BrokerStatus {
+  /** Shards. */
+  readonly leads: readonly number[];
+  readonly replicas: readonly number[];
+}
+
+export interface ClusterStatus {
+  readonly clusterId: string | null;
+  /** The control group's. */
+  readonly term: number;
+  readonly leader: string | null;
+  readonly brokers: readonly BrokerStatus[];
+  readonly shards: readonly {
+    readonly id: number;
+    readonly leader: string | null;
+    readonly replicas: readonly string[];
+    readonly state: 'active' | 'leaderless';
+  }[];
+  readonly storage: { readonly kind: string; readonly state: string };
+  readonly ringVersion: number;
+}
+
+export interface ConfigAnswer {
+  readonly version: number;
+  /** Every key. */
+  readonly config: Readonly<Record<string, number>>;
+}
+
+/** Promises reject with a VedetteError only. */
+export interface AdminService {
+  /** As this broker knows it now: it answers without a quorum, too. */
+  status(): ClusterStatus;
+  nodes(): readonly NodeStatus[];
+  /** As of now, of the whole cluster. */
+  config(): Promise<ConfigAnswer>;
+  openSession(): Promise<number>;
+  /** @param config all of it: what is left out has its default. Rejects with ABORTED when the version is another by now. */
+  setConfig(version: number, config: unknown, call?: SessionCall): Promise<ConfigAnswer>;
+}

@@ -1,0 +1,67 @@
+// AdminService ↔ the messages of proto/vedette/v1/admin.proto.
+import type { vedette } from '../../core/proto.ts';
+import type { AdminService, ClusterStatus, ConfigAnswer, NodeStatus } from '../admin-service.ts';
+import type { SessionCall } from '../cluster/control-proposer.ts';
+
+const callOf = (call: vedette.v1.ICall | null | undefined): SessionCall | undefined =>
+  call === null || call === undefined ? undefined : { session: call.session ?? 0, sequence: call.sequence ?? 0 };
+
+/** What the gRPC server answers. */
+export function adminAnswers(admin: AdminService) {
+  return {
+    getStatus: async (): Promise<vedette.v1.IClusterStatus> => {
+      const { brokers, shards, ...rest } = admin.status();
+      return {
+        ...rest,
+        brokers: [...brokers],
+        shards: shards.map((shard) => ({ ...shard, replicas: [...shard.replicas] })),
+      };
+    },
+    listNodes: async (): Promise<vedette.v1.IListNodesResponse> => ({
+      nodes: admin.nodes().map((node) => ({ ...node, leads: [...node.leads], replicas: [...node.replicas] })),
+    }),
+    getConfig: () => admin.config(),
+    openSession: async (): Promise<vedette.v1.IOpenSessionResponse> => ({ session: await admin.openSession() }),
+    setConfig: ({ version, config, call }: vedette.v1.SetConfigRequest) =>
+      admin.setConfig(version, config, callOf(call)),
+  };
+}
+
+/** The HTTP answers' shapes, from what came over gRPC. */
+export function statusFromProto(status: vedette.v1.ClusterStatus): ClusterStatus {
+  return {
+    clusterId: status.clusterId || null,
+    term: status.term,
+    leader: status.leader || null,
+    brokers: status.brokers.map(brokerFromProto),
+    shards: status.shards.map(({ id, leader, replicas, state }) => ({
+      id: id ?? 0,
+      leader: leader || null,
+      replicas: replicas ?? [],
+      state: state === 'active' ? state : 'leaderless',
+    })),
+    storage: { kind: status.storage?.kind ?? '', state: status.storage?.state ?? '' },
+    ringVersion: status.ringVersion,
+  };
+}
+
+export function nodesFromProto({ nodes }: vedette.v1.ListNodesResponse): NodeStatus[] {
+  return nodes.map((node) => ({ ...brokerFromProto(node), leads: node.leads ?? [], replicas: node.replicas ?? [] }));
+}
+
+function brokerFromProto(broker: vedette.v1.IBrokerStatus): ClusterStatus['brokers'][number] {
+  const { id, state, grpc, http, role, zone, membership } = broker;
+  return {
+    id: id ?? '',
+    state: state ?? '',
+    grpc: grpc ?? '',
+    http: http ?? '',
+    role: role ?? '',
+    zone: zone ?? '',
+    membership: membership === 'joining' || membership === 'leaving' ? membership : 'member',
+  };
+}
+
+export function configFromProto({ version, config }: vedette.v1.ClusterConfig): ConfigAnswer {
+  return { version, config };
+}

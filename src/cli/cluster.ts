@@ -1,0 +1,132 @@
+import { adminDefinition } from '../actors/transports/grpc-definitions.ts';
+import { type AdminClient, createAdminClient } from '../actors/transports/admin-client.ts';
+import { configFromProto, nodesFromProto, statusFromProto } from '../actors/transports/admin-codec.ts';
+import { configKeys } from '../actors/cluster/cluster-config.ts';
+import { invalidArgument, VedetteError } from '../core/errors.ts';
+import { nearest, parseAddresses } from '../core/units.ts';
+import { createRandom } from '../streams/random.ts';
+import { createRealClock } from '../streams/real-clock.ts';
+import { configTable, nodesTable, statusScreen } from './cluster-tables.ts';
+import type { Command, Values } from './flags.ts';
+import { randomName } from './process.ts';
+
+export const clusterCommand: Command = {
+  name: 'cluster',
+  summary: 'sees and steers the cluster',
+  words: 'status | nodes | config get [KEY…] | config set KEY=NUMBER…',
+  flags: {
+    brokers: {
+      value: 'ADDR,…',
+      default: '127.0.0.1:7411,127.0.0.1:7412,127.0.0.1:7413',
+      help: 'some brokers of the cluster: the first that answers does',
+    },
+    json: { help: 'as the HTTP answer' },
+  },
+  run: runCluster,
+};
+
+/** What one of them prints: data for programs, text for people. */
+interface Answer {
+  readonly data: unknown;
+  readonly text: () => string;
+}
+type Action = (admin: AdminClient, words: readonly string[]) => Promise<Answer>;
+
+const ACTIONS: Readonly<Record<string, Action>> = { status, nodes, config };
+
+async function runCluster(values: Values): Promise<number> {
+  const [name, ...words] = values.words;
+  const action = chosen(name, ACTIONS, 'cluster');
+  const addresses = parseAddresses(values.text('brokers'), 'brokers');
+  const admin = createAdminClient({ addresses, clock: createRealClock(), random: createRandom(randomName()) });
+  try {
+    const { data, text } = await action(admin, words);
+    process.stdout.write(values.switch('json') ? `${JSON.stringify(data)}\n` : text());
+  } finally {
+    admin.close();
+  }
+  return 0;
+}
+
+function chosen(name: string | undefined, actions: Readonly<Record<string, Action>>, of: string): Action {
+  const names = Object.keys(actions);
+  const action = name !== undefined && Object.hasOwn(actions, name) ? actions[name] : undefined;
+  if (action !== undefined) return action;
+  const all = `vedette ${of} takes one of ${names.join(', ')}`;
+  if (name === undefined) throw invalidArgument('words', all);
+  const near = nearest(name, names);
+  throw invalidArgument(
+    'words',
+    `${all}, not ${JSON.stringify(name)}${near === undefined ? '' : `; did you mean ${near}?`}`,
+  );
+}
+
+function noMore(words: readonly string[], of: string): void {
+  if (words.length > 0)
+    throw invalidArgument(
+      'words',
+      `vedette cluster ${of} takes no more words; ${JSON.stringify(words[0])} is too much`,
+    );
+}
+
+async function status(admin: AdminClient, words: readonly string[]): Promise<Answer> {
+  noMore(words, 'status');
+  const data = statusFromProto(await admin.ask(adminDefinition.GetStatus, {}));
+  return { data, text: () => statusScreen(data) };
+}
+
+async function nodes(admin: AdminClient, words: readonly string[]): Promise<Answer> {
+  noMore(words, 'nodes');
+  const data = { nodes: nodesFromProto(await admin.ask(adminDefinition.ListNodes, {})) };
+  return { data, text: () => nodesTable(data.nodes) };
+}
+
+function config(admin: AdminClient, [name, ...words]: readonly string[]): Promise<Answer> {
+  return chosen(name, { get: getConfig, set: setConfig }, 'cluster config')(admin, words);
+}
+
+async function getConfig(admin: AdminClient, keys: readonly string[]): Promise<Answer> {
+  keys.forEach(checkKey);
+  const data = configFromProto(await admin.ask(adminDefinition.GetConfig, {}));
+  return { data, text: () => configTable(data, keys) };
+}
+
+/** Reads, changes, writes; when somebody else was faster, again. */
+async function setConfig(admin: AdminClient, words: readonly string[]): Promise<Answer> {
+  if (words.length === 0) throw invalidArgument('words', 'vedette cluster config set takes KEY=NUMBER');
+  const changes = words.map(parseAssignment);
+  for (let attempt = 1; ; attempt++) {
+    const { version, config: before } = await admin.ask(adminDefinition.GetConfig, {});
+    const config = { ...before, ...Object.fromEntries(changes) };
+    try {
+      const call = await admin.call();
+      const data = configFromProto(await admin.ask(adminDefinition.SetConfig, { version, config, call }));
+      const keys = changes.map(([key]) => key);
+      return { data, text: () => configTable(data, keys) };
+    } catch (error) {
+      const lost = error instanceof VedetteError && error.code === 'ABORTED' && error.field === 'version';
+      if (!lost || attempt === RACES_MAX) throw error;
+    }
+  }
+}
+
+const RACES_MAX = 10;
+
+function parseAssignment(word: string): [key: string, value: number] {
+  const equals = word.indexOf('=');
+  if (equals <= 0) throw invalidArgument('words', `${JSON.stringify(word)} should be KEY=NUMBER`);
+  const key = word.slice(0, equals);
+  checkKey(key);
+  const value = Number(word.slice(equals + 1));
+  if (word.slice(equals + 1).trim() === '' || !Number.isFinite(value))
+    throw invalidArgument(key, `${JSON.stringify(word)}: a number is expected`);
+  return [key, value];
+}
+
+function checkKey(key: string): void {
+  const known = configKeys.map((known) => known.key);
+  if (known.includes(key)) return;
+  const near = nearest(key, known);
+  const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
+  throw invalidArgument('words', `there is no key ${JSON.stringify(key)}; ${hint}`);
+}

@@ -1,0 +1,263 @@
+// What the whole cluster agrees on: the control group's state, as a function of its log and of nothing else.
+//
+//   entry ──▶ time moves on ──▶ whose call? known already: the recorded result ──▶ change ──▶ result
+//
+// Invariants
+//   1. Equal logs make equal states, byte for byte in a snapshot: no clock, no chance, and only the order of the entries.
+//   2. The first founding entry counts; later ones (of leaders that did not know it yet) change nothing.
+//   3. The configuration changes only from the version that its author saw; a version is used once.
+//   4. A broker that was removed does not come back by presenting itself: it is added anew.
+import { assert } from './assert.ts';
+import {
+  type ControlResult,
+  type ControlSessions,
+  createControlSessions,
+  doneResult,
+  refusedResult,
+} from './control-sessions.ts';
+import type { BrokerId, ClusterId, LogIndex, Millis } from './ids.ts';
+import { limits } from './limits.ts';
+import { vedette } from './proto.ts';
+
+const ENTRY_FORMAT = 1;
+const SNAPSHOT_FORMAT = 1;
+
+/** A broker as it presents itself. */
+export interface BrokerFacts {
+  readonly id: BrokerId;
+  /** '' until it has presented itself. */
+  readonly incarnation: string;
+  readonly grpcAddress: string;
+  readonly httpAddress: string;
+  readonly zone: string;
+}
+
+export interface AgreedBroker extends BrokerFacts {
+  /** It is on its way out. */
+  readonly leaving: boolean;
+}
+
+export interface AgreedConfig {
+  /** How often it was changed. */
+  readonly version: number;
+  /** What differs from the defaults. */
+  readonly values: Readonly<Record<string, number>>;
+}
+
+export interface ControlState {
+  readonly cluster: ClusterId | null;
+  readonly brokers: ReadonlyMap<BrokerId, AgreedBroker>;
+  readonly config: AgreedConfig;
+  readonly sessions: number;
+  /** @throws AssertionError for an entry of another format: one that was agreed on and cannot be read is corruption, or a newer version's. */
+  apply(index: LogIndex, payload: Uint8Array): ControlResult;
+  encode(): Uint8Array;
+}
+
+type Entry = vedette.v1.ControlEntry;
+const CHANGES = [
+  'founded',
+  'announced',
+  'sessionOpened',
+  'configChanged',
+  'brokerAdded',
+  'brokerLeaving',
+  'brokerRemoved',
+] as const satisfies (keyof Entry)[];
+export type ControlChange = Omit<vedette.v1.IControlEntry, 'stampMs' | 'call'>;
+
+export function encodeControlEntry(entry: vedette.v1.IControlEntry): Uint8Array {
+  return formatted(ENTRY_FORMAT, vedette.v1.ControlEntry.encode(entry).finish());
+}
+
+/** Whether it can be applied: what cannot must never be agreed on. */
+export function isControlEntry(payload: Uint8Array): boolean {
+  if (payload[0] !== ENTRY_FORMAT) return false;
+  try {
+    const entry = vedette.v1.ControlEntry.decode(payload.subarray(1));
+    return CHANGES.some((change) => entry[change]);
+  } catch {
+    return false;
+  }
+}
+
+/** @param snapshot what `encode` made of another state. @param sessions for tests of what they are there for. */
+export function createControlState(
+  snapshot?: Uint8Array,
+  sessionsFrom: (saved: readonly vedette.v1.IControlSession[]) => ControlSessions = (saved) =>
+    createControlSessions(limits.control, saved),
+): ControlState {
+  const saved = snapshot === undefined ? vedette.v1.ControlSnapshot.create() : decodeSnapshot(snapshot);
+  const sessions = sessionsFrom(saved.sessions ?? []);
+  const brokers = new Map<BrokerId, AgreedBroker>();
+  for (const { facts, leaving } of saved.brokers ?? []) {
+    const broker = factsFrom(facts ?? {});
+    brokers.set(broker.id, { ...broker, leaving: leaving ?? false });
+  }
+  let founded = saved.founded ?? null;
+  let config: AgreedConfig = { version: saved.configVersion ?? 0, values: { ...saved.configValues } };
+  let time: Millis = saved.timeMs ?? 0;
+
+  function found(founding: vedette.v1.IClusterFounded): ControlResult {
+    if (founded !== null) return doneResult();
+    founded = founding;
+    (founding.brokerIds ?? []).forEach((id, at) => {
+      const grpcAddress = founding.grpcAddresses?.[at] ?? '';
+      const facts = { id: id as BrokerId, incarnation: '', grpcAddress, httpAddress: '', zone: '' };
+      brokers.set(facts.id, { ...facts, leaving: false });
+    });
+    return doneResult();
+  }
+
+  function announce(announced: vedette.v1.IBrokerAnnounced): ControlResult {
+    const facts = factsFrom(announced);
+    const known = brokers.get(facts.id);
+    if (known === undefined) return refusedResult('NOT_FOUND', `${facts.id} is no member`, 'id');
+    brokers.set(facts.id, { ...facts, leaving: known.leaving });
+    return doneResult();
+  }
+
+  function setConfig({ version, values }: vedette.v1.IConfigChanged): ControlResult {
+    if ((version ?? 0) !== config.version)
+      return refusedResult(
+        'ABORTED',
+        `the configuration is at version ${config.version}, not ${version ?? 0}: somebody else changed it`,
+        'version',
+        config.version,
+      );
+    const sorted = Object.entries(values ?? {}).sort(([a], [b]) => (a < b ? -1 : 1));
+    config = { version: config.version + 1, values: Object.fromEntries(sorted) };
+    return doneResult(config.version);
+  }
+
+  function add({ brokerId, grpcAddress, httpAddress, zone }: vedette.v1.IBrokerAdded): ControlResult {
+    if (founded === null) return refusedResult('FAILED_PRECONDITION', 'the cluster is not founded yet');
+    const facts = factsFrom({
+      brokerId: brokerId ?? '',
+      grpcAddress: grpcAddress ?? '',
+      httpAddress: httpAddress ?? '',
+      zone: zone ?? '',
+    });
+    const known = brokers.get(facts.id);
+    const problem = known === undefined ? obstacleToAdd(facts) : obstacleToAgain(known, facts);
+    if (problem !== null) return problem;
+    if (known === undefined) brokers.set(facts.id, { ...facts, leaving: false });
+    return doneResult();
+  }
+
+  function obstacleToAdd({ id, grpcAddress }: BrokerFacts): ControlResult | null {
+    const there = [...brokers.values()].find((broker) => broker.grpcAddress === grpcAddress);
+    if (there !== undefined)
+      return refusedResult('ALREADY_EXISTS', `${grpcAddress} is the address of ${there.id}, not of ${id}`, 'grpc');
+    if (brokers.size < limits.peers.brokersMax) return null;
+    return refusedResult('RESOURCE_EXHAUSTED', `the cluster has ${brokers.size} brokers, the most that it takes`, 'id');
+  }
+
+  /** To add what is there already, at the same place, is done already. */
+  function obstacleToAgain(known: AgreedBroker, { id, grpcAddress }: BrokerFacts): ControlResult | null {
+    if (known.leaving)
+      return refusedResult('FAILED_PRECONDITION', `${id} is leaving: add it again when it has left`, 'id');
+    if (known.grpcAddress === grpcAddress) return null;
+    return refusedResult('ALREADY_EXISTS', `${id} is a member already, at ${known.grpcAddress}`, 'id');
+  }
+
+  function leave(id: BrokerId): ControlResult {
+    const known = brokers.get(id);
+    if (known === undefined) return refusedResult('NOT_FOUND', `there is no broker ${JSON.stringify(id)}`, 'id');
+    brokers.set(id, { ...known, leaving: true });
+    return doneResult();
+  }
+
+  function remove(id: BrokerId): ControlResult {
+    if (brokers.get(id)?.leaving === true) brokers.delete(id);
+    return doneResult();
+  }
+
+  function change(index: LogIndex, entry: Entry): ControlResult {
+    if (entry.founded) return found(entry.founded);
+    if (entry.announced) return announce(entry.announced);
+    if (entry.configChanged) return setConfig(entry.configChanged);
+    if (entry.brokerAdded) return add(entry.brokerAdded);
+    if (entry.brokerLeaving) return leave((entry.brokerLeaving.brokerId ?? '') as BrokerId);
+    if (entry.brokerRemoved) return remove((entry.brokerRemoved.brokerId ?? '') as BrokerId);
+    if (entry.sessionOpened) {
+      sessions.open(index, time);
+      return doneResult(index);
+    }
+    assert(false, `the control entry at ${index} holds a change that this version does not know`);
+  }
+
+  function applyOnce(index: LogIndex, entry: Entry): ControlResult {
+    if (!entry.call) return change(index, entry);
+    const { session, sequence } = entry.call;
+    const judged = sessions.judge(session ?? 0, sequence ?? 0, time);
+    if (judged.verdict !== 'new') return judged.result;
+    const result = change(index, entry);
+    sessions.record(session ?? 0, sequence ?? 0, result);
+    return result;
+  }
+
+  return {
+    get cluster() {
+      return founded === null ? null : ((founded.clusterId ?? '') as ClusterId);
+    },
+    brokers,
+    get config() {
+      return config;
+    },
+    get sessions() {
+      return sessions.count;
+    },
+    apply(index, payload) {
+      assert(
+        payload[0] === ENTRY_FORMAT,
+        `a control entry of format ${payload[0]}; this version reads ${ENTRY_FORMAT}`,
+      );
+      const entry = vedette.v1.ControlEntry.decode(payload.subarray(1));
+      time = Math.max(time, entry.stampMs ?? 0);
+      sessions.expire(time);
+      return applyOnce(index, entry);
+    },
+    encode() {
+      const message = vedette.v1.ControlSnapshot.encode({
+        timeMs: time,
+        ...(founded === null ? {} : { founded }),
+        brokers: [...brokers.values()].map(({ leaving, ...facts }) => ({ facts: factsToProto(facts), leaving })),
+        configVersion: config.version,
+        configValues: { ...config.values },
+        sessions: sessions.encode(),
+      }).finish();
+      return formatted(SNAPSHOT_FORMAT, message);
+    },
+  };
+}
+
+function decodeSnapshot(bytes: Uint8Array): vedette.v1.ControlSnapshot {
+  assert(
+    bytes[0] === SNAPSHOT_FORMAT,
+    `a snapshot of the control group of format ${bytes[0]}; this version reads ${SNAPSHOT_FORMAT}`,
+  );
+  return vedette.v1.ControlSnapshot.decode(bytes.subarray(1));
+}
+
+function formatted(format: number, message: Uint8Array): Uint8Array {
+  const bytes = new Uint8Array(1 + message.length);
+  bytes[0] = format;
+  bytes.set(message, 1);
+  return bytes;
+}
+
+function factsFrom(announced: vedette.v1.IBrokerAnnounced): BrokerFacts {
+  const { brokerId, incarnation, grpcAddress, httpAddress, zone } = announced;
+  return {
+    id: (brokerId ?? '') as BrokerId,
+    incarnation: incarnation ?? '',
+    grpcAddress: grpcAddress ?? '',
+    httpAddress: httpAddress ?? '',
+    zone: zone ?? '',
+  };
+}
+
+export function factsToProto({ id, ...facts }: BrokerFacts): vedette.v1.IBrokerAnnounced {
+  return { brokerId: id, ...facts };
+}
