@@ -12,6 +12,7 @@ const BENCHES: Readonly<Record<string, string>> = {
   raft: 'proposals to three members on disk',
   failover: 'a leader lost under load',
   steadiness: 'a leader among busy processes',
+  sim: 'messages that the simulator delivers, with all invariants checked',
 };
 
 export const benchCommand: Command = {

@@ -20,7 +20,7 @@ if (bug !== undefined && !Object.hasOwn(plantedBugs, bug))
 
 let delivered = 0;
 let failed = 0;
-const began = performance.now();
+const began = process.cpuUsage();
 for (let seed = first; seed <= last; seed++) {
   const options = drawOptions(seed);
   const planted = bug === undefined ? {} : plantedBugs[bug as PlantedBug](options);
@@ -37,8 +37,9 @@ for (let seed = first; seed <= last; seed++) {
     console.log(JSON.stringify(result, null, 2));
   }
 }
-const seconds = (performance.now() - began) / 1000;
+const cpu = process.cpuUsage(began);
+const seconds = (cpu.user + cpu.system) / 1e6;
 console.log(
-  `seeds ${first}..${last}: ${failed} failed; ${delivered} messages delivered in ${seconds.toFixed(1)} s (${Math.round(delivered / seconds)}/s)`,
+  `seeds ${first}..${last}: ${failed} failed; ${delivered} messages delivered in ${seconds.toFixed(1)} s of one core's time (${Math.round(delivered / seconds)}/s)`,
 );
 process.exitCode = failed === 0 ? 0 : 1;
