@@ -39,11 +39,17 @@ export interface HostRecord {
   readonly clockSkewMs: Millis;
 }
 
+/** A record as an entry of the log tells it. */
+export interface HostChange extends HostRecord {
+  /** Its state is the one before: when it was seen, its clock or its labels are the news. */
+  readonly stateKept?: boolean;
+}
+
 /** A committed entry of a shard's log, decoded: what subscribers are shown and queries see. */
 export interface AppliedEntry {
   readonly index: number;
   /** The leader's clock when it proposed, ms since 1970. */
   readonly stampMs: Millis;
   readonly rows: readonly RowBlock[];
-  readonly hosts: readonly HostRecord[];
+  readonly hosts: readonly HostChange[];
 }

@@ -66,12 +66,16 @@ export const limits = {
     batchBytes: 256 * KIB,
     /** Bytes of rows that wait to be proposed. More are refused with RESOURCE_EXHAUSTED. */
     waitingBytesMax: 16 * MIB,
-    /** A proposal whose outcome is not known by then ends as unknown. */
+    /** Rows whose outcome is not known by then end as unknown, for those who wait for them. */
     proposalTimeoutMs: 5_000,
+    /** Until then an entry whose outcome is open is remembered, so that its rows are not proposed a second time. */
+    settleTimeoutMs: 24 * 60 * 60 * 1000,
     /** How often the time a host was last seen is replicated while its state stays the same. */
     lastSeenEveryMs: 30_000,
     /** Entries between two remembered stamps: how finely a time is found in the log. */
     stampEvery: 16,
+    /** Stamps remembered; at the limit every other one is forgotten, and they are noted half as often. */
+    stampsMax: 4_096,
     /** Bytes of entries read back from the log at once, for subscribers that are behind. */
     readBackBytes: 1 * MIB,
   },

@@ -21,6 +21,27 @@ export function seriesToProto({ metric, labels, unit, kind }: SeriesDefinition):
   };
 }
 
+const sizes = new WeakMap<readonly SeriesDefinition[], number>();
+const SERIES_BYTES = 12;
+const LABEL_BYTES = 8;
+
+/** What these definitions take on the wire and in the log, rounded up. */
+export function seriesBytes(series: readonly SeriesDefinition[]): number {
+  let bytes = sizes.get(series);
+  if (bytes === undefined) {
+    bytes = 0;
+    for (const { metric, labels, unit } of series) {
+      bytes += SERIES_BYTES + textBytes(metric) + textBytes(unit);
+      for (const [key, value] of Object.entries(labels)) bytes += LABEL_BYTES + textBytes(key) + textBytes(value);
+    }
+    sizes.set(series, bytes);
+  }
+  return bytes;
+}
+
+const encoder = new TextEncoder();
+const textBytes = (text: string): number => encoder.encode(text).length;
+
 function sorted(labels: Readonly<Record<string, string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1)));
 }

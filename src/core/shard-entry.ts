@@ -1,6 +1,6 @@
 // Entries of a shard's log: | format version (1 byte) | ShardEntry |.
 import { assert } from './assert.ts';
-import type { HostRecord, HostState } from './frame.ts';
+import type { HostChange, HostState } from './frame.ts';
 import type { HostId } from './ids.ts';
 import { vedette } from './proto.ts';
 
@@ -29,7 +29,7 @@ function isHostState(text: string): text is HostState {
   return STATES.has(text);
 }
 
-export function hostFromProto(change: vedette.v1.IHostChange): HostRecord {
+export function hostFromProto(change: vedette.v1.IHostChange): HostChange {
   const state = change.state ?? '';
   assert(isHostState(state), `${JSON.stringify(state)} is no state of a host`);
   return {
@@ -39,10 +39,11 @@ export function hostFromProto(change: vedette.v1.IHostChange): HostRecord {
     firstSeenMs: change.firstSeenMs ?? 0,
     lastSeenMs: change.lastSeenMs ?? 0,
     clockSkewMs: change.clockSkewMs ?? 0,
+    ...(change.stateKept === true ? { stateKept: true } : {}),
   };
 }
 
-export function hostToProto(record: HostRecord): vedette.v1.IHostChange {
-  const { host, state, labels, firstSeenMs, lastSeenMs, clockSkewMs } = record;
-  return { hostId: host, state, labels: { ...labels }, firstSeenMs, lastSeenMs, clockSkewMs };
+export function hostToProto(change: HostChange): vedette.v1.IHostChange {
+  const { host, state, labels, firstSeenMs, lastSeenMs, clockSkewMs, stateKept = false } = change;
+  return { hostId: host, state, labels: { ...labels }, firstSeenMs, lastSeenMs, clockSkewMs, stateKept };
 }

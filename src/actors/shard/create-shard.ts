@@ -37,7 +37,7 @@ export function createShard(ports: ShardPorts): Shard {
   const schemas = createSchemaTable();
   const hosts = new Map<HostId, HostRecord>();
   const applied = new Subject<AppliedEntry>();
-  const stamps = createStampIndex(limits.shard.stampEvery);
+  const stamps = createStampIndex(limits.shard.stampEvery, limits.shard.stampsMax);
   let appliedIndex: LogIndex = 0;
   let lastStamp: Millis = 0;
   let rowsApplied = 0;
@@ -51,7 +51,7 @@ export function createShard(ports: ShardPorts): Shard {
     hosts,
     clock,
     inspector,
-    announce: (record) => proposer.announce(record),
+    announce: (news) => proposer.announce(news),
   });
 
   let serving = false;
@@ -69,7 +69,7 @@ export function createShard(ports: ShardPorts): Shard {
     const decoded = decode(entry, true);
     lastStamp = decoded.stampMs;
     stamps.note(entry.index, decoded.stampMs);
-    for (const record of decoded.hosts) {
+    for (const { stateKept: _, ...record } of decoded.hosts) {
       hosts.set(record.host, record);
       sessions.applied(record);
     }

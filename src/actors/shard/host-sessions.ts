@@ -6,6 +6,7 @@ import { type HostSessionEffect, hostSessionMachine } from '../../machines/host-
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { HostBeat } from '../../streams/envelope.ts';
 import type { Inspector } from '../../streams/inspector.ts';
+import type { HostNews } from './host-records.ts';
 import { type Running, runMachine } from '../../streams/run-machine.ts';
 import type { EventFrom, SnapshotFrom } from 'xstate';
 
@@ -23,7 +24,7 @@ export interface HostSessionsPorts {
   readonly hosts: ReadonlyMap<HostId, HostRecord>;
   readonly clock: Clock;
   readonly inspector: Inspector;
-  readonly announce: (record: HostRecord) => void;
+  readonly announce: (news: HostNews) => void;
 }
 
 type Session = Running<SnapshotFrom<typeof hostSessionMachine>, EventFrom<typeof hostSessionMachine>>;
@@ -35,19 +36,6 @@ export function createHostSessions(ports: HostSessionsPorts): HostSessions {
   const seen = new Map<HostId, { lastSeenMs: number; clockSkewMs: number }>();
   let refresh: Timer | null = null;
 
-  function record(host: HostId): HostRecord {
-    const now = clock.now();
-    const known = hosts.get(host) ?? {
-      host,
-      state: 'unseen' as const,
-      labels: {},
-      firstSeenMs: now,
-      lastSeenMs: now,
-      clockSkewMs: 0,
-    };
-    return { ...known, ...seen.get(host) };
-  }
-
   function open(host: HostId): Session {
     const existing = sessions.get(host);
     if (existing !== undefined) return existing;
@@ -57,16 +45,24 @@ export function createHostSessions(ports: HostSessionsPorts): HostSessions {
       input: { state: hosts.get(host)?.state ?? 'unseen', intervalMs: limits.agent.heartbeatMs, at: clock.monotonic() },
       clock,
       inspector,
-      onEffect: ({ params }) => announce({ ...record(host), state: params.state }),
+      onEffect: ({ params }) => announce({ host, ...seen.get(host), state: params.state }),
     });
     sessions.set(host, session);
     return session;
   }
 
-  /** Replicates when hosts were last seen, now and then: a new leader should not have to guess. */
+  /**
+   * Replicates when hosts were last seen, now and then: a new leader should not have to guess. A change of state that was not
+   * replicated when it was announced (the log took nothing just then) is announced again.
+   */
   function refreshLater(): void {
     refresh = clock.after(limits.shard.lastSeenEveryMs, () => {
-      for (const host of seen.keys()) announce(record(host));
+      for (const [host, session] of sessions) {
+        const state = session.snapshot.value;
+        const told = hosts.get(host)?.state === state;
+        const news = seen.get(host);
+        if (!told || news !== undefined) announce({ host, ...news, ...(told ? {} : { state }) });
+      }
       seen.clear();
       refreshLater();
     });

@@ -3,8 +3,9 @@
 //   host ─▶ chunks, in order of application: | schema | times, ascending | series-major values |
 //
 // Invariants
-//   1. Within a chunk times ascend strictly. A row that does not fit behind the last one begins a chunk of its own.
-//   2. Of two values for the same series and time the one applied later wins, on every replica alike.
+//   1. Within a chunk times ascend strictly. A row goes behind the newest row of its schema, or begins a chunk of its own.
+//   2. Of two values for the same series and time the one applied later wins, on every replica alike: so a row never joins a chunk
+//      when one behind it holds the same time of one of its series.
 //   3. All shards of a broker share one budget; at its limit the oldest chunks leave, whoever's they are, and what left is known:
 //      a read of that time says that it is missing.
 import type { HostSchema, RowBlock, SeriesDefinition } from '../../core/frame.ts';
@@ -13,6 +14,8 @@ import { seriesKey } from '../../core/names.ts';
 import type { HotWindow, WindowColumn, WindowRead } from '../shard.ts';
 
 const CHUNK_ROWS = 128;
+/** How many of a host's newest chunks may take rows. */
+const OPEN_CHUNKS = 8;
 
 interface Chunk {
   readonly schema: HostSchema;
@@ -110,10 +113,7 @@ export function createHotWindow(budget: WindowBudget): WritableWindow {
       const window = hostOf(schema.host);
       for (let r = 0; r < timestamps.length; r++) {
         const time = timestamps[r] ?? Number.NaN;
-        let chunk = window.chunks.at(-1);
-        const fits =
-          chunk !== undefined && chunk.schema === schema && chunk.rows < CHUNK_ROWS && time > lastTime(chunk);
-        if (!fits || chunk === undefined) chunk = begin(window, schema);
+        const chunk = openChunk(window, schema, time) ?? begin(window, schema);
         chunk.times[chunk.rows] = time;
         for (let s = 0; s < schema.series.length; s++) {
           chunk.values[s * CHUNK_ROWS + chunk.rows] = values[s * timestamps.length + r] ?? Number.NaN;
@@ -151,6 +151,17 @@ export function createHotWindow(budget: WindowBudget): WritableWindow {
   };
 }
 
+/** Where a row of this schema and time can go: hosts that report several schemas in turn fill a chunk for each. */
+function openChunk({ chunks }: HostWindow, schema: HostSchema, time: Millis): Chunk | null {
+  for (let at = chunks.length - 1; at >= Math.max(0, chunks.length - OPEN_CHUNKS); at--) {
+    const chunk = chunks[at];
+    if (chunk === undefined) return null;
+    if (chunk.schema === schema) return chunk.rows < CHUNK_ROWS && time > lastTime(chunk) ? chunk : null;
+    if (rowAt(chunk, time) >= 0 && shareSeries(chunk.schema, schema)) return null;
+  }
+  return null;
+}
+
 const lastTime = (chunk: Chunk): Millis => chunk.times[chunk.rows - 1] ?? Number.NEGATIVE_INFINITY;
 
 const keys = new WeakMap<HostSchema, readonly string[]>();
@@ -161,6 +172,19 @@ function keysOf(schema: HostSchema): readonly string[] {
     keys.set(schema, known);
   }
   return known;
+}
+
+const shared = new WeakMap<HostSchema, WeakMap<HostSchema, boolean>>();
+function shareSeries(a: HostSchema, b: HostSchema): boolean {
+  const known = shared.get(a) ?? new WeakMap<HostSchema, boolean>();
+  shared.set(a, known);
+  let share = known.get(b);
+  if (share === undefined) {
+    const other = new Set(keysOf(b));
+    share = keysOf(a).some((key) => other.has(key));
+    known.set(b, share);
+  }
+  return share;
 }
 
 /** The first row at or after `time`. */

@@ -2,16 +2,21 @@
 // every few milliseconds when many do.
 //
 //   propose ─▶ waiting ─▶ filter (known rows out) ─▶ entry ─▶ Raft ─▶ outcome ─▶ everyone whose rows were in it, or waited for it
+//
+// Invariants
+//   1. A row of an entry that may yet be applied is not proposed again: an entry that takes long is answered `unknown` to those who
+//      wait, but it stays known until its outcome is certain, or another term has settled it.
+//   2. No entry is larger than Raft takes, whatever waits: it ends when it is full, and the rest goes in the next one.
 import { assert } from '../../core/assert.ts';
 import type { HostRecord } from '../../core/frame.ts';
 import type { BrokerId, HostId, Millis } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
-import type { vedette } from '../../core/proto.ts';
-import { pack, seriesToProto } from '../../core/series-codec.ts';
-import { encodeShardEntry, hostToProto } from '../../core/shard-entry.ts';
+import { encodeShardEntry } from '../../core/shard-entry.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { ForwardOutcome } from '../../streams/envelope.ts';
 import type { ProposalOutcome, RaftGroup } from '../raft-group.ts';
+import { createEntryDraft, type EntryDraft } from './entry-draft.ts';
+import { createHostRecords, type HostNews } from './host-records.ts';
 import type { WritableWindow } from './hot-window.ts';
 import { createInflightRows, filterRows } from './row-filter.ts';
 import type { RowProposal } from './row-proposal.ts';
@@ -19,8 +24,8 @@ import type { SchemaTable } from './schema-table.ts';
 
 export interface Proposer {
   propose(proposal: RowProposal, done: (outcome: ForwardOutcome) => void): void;
-  /** A change of a host's record, as the leader. Best effort: the chart that asked for it asks again. */
-  announce(record: HostRecord): void;
+  /** News of a host, as the leader. Best effort: whose news they are looks now and then whether they were replicated. */
+  announce(news: HostNews): void;
   /** Leadership began or ended: what was on its way under the old one is not this leader's any more. */
   leadershipChanged(): void;
   readonly duplicates: number;
@@ -47,20 +52,22 @@ interface Waiting {
 /** One entry on its way, and who wants to know. */
 interface Flight {
   outcome: ProposalOutcome | null;
-  readonly waiters: ((outcome: ProposalOutcome) => void)[];
+  /** Who waited was told `unknown`, and who comes now is, too. */
+  overdue: boolean;
+  waiters: ((outcome: ProposalOutcome) => void)[];
 }
 
-const { batchMs, batchBytes, waitingBytesMax, proposalTimeoutMs } = limits.shard;
+const { batchMs, batchBytes, waitingBytesMax, proposalTimeoutMs, settleTimeoutMs } = limits.shard;
+const OVERDUE: ProposalOutcome = { outcome: 'unknown', reason: 'timeout' };
 
 export function createProposer(ports: ProposerPorts): Proposer {
-  const { raft, window, schemas, hosts, clock } = ports;
+  const { raft, window, schemas, clock } = ports;
   const inflight = createInflightRows<Flight>();
+  const records = createHostRecords<Flight>(ports.hosts);
   const flights = new Set<Flight>();
-  /** Hosts whose first record is on its way. */
-  const announced = new Map<HostId, Flight>();
+  const announcements = new Map<HostId, HostNews>();
   let waiting: Waiting[] = [];
   let waitingBytes = 0;
-  let announcements: HostRecord[] = [];
   let timer: Timer | null = null;
   let deferred = false;
   let stamp: Millis = 0;
@@ -87,48 +94,40 @@ export function createProposer(ports: ProposerPorts): Proposer {
   }
 
   function flush(): void {
-    if (stopped || (waiting.length === 0 && announcements.length === 0)) return;
+    if (stopped || (waiting.length === 0 && announcements.size === 0)) return;
     if (!raft.status.serving) {
       refuseAll();
       return;
     }
-    const taken = takeBatch();
-    const entry: { schemas: vedette.v1.IHostSchema[]; rows: vedette.v1.IHostRows[]; hosts: vedette.v1.IHostChange[] } =
-      { schemas: [], rows: [], hosts: [] };
-    const flight: Flight = { outcome: null, waiters: [] };
-    for (const record of announcements) entry.hosts.push(hostToProto(record));
-    announcements = [];
-    for (const { proposal, done } of taken) {
-      const waitsFor = put(proposal, flight, entry);
-      settleWith(waitsFor, done);
+    const draft = createEntryDraft();
+    const flight: Flight = { outcome: null, overdue: false, waiters: [] };
+    for (const [host, news] of announcements) {
+      if (draft.bytes >= batchBytes) break;
+      announcements.delete(host);
+      putHost(news, flight, draft);
     }
-    if (entry.rows.length + entry.hosts.length > 0) launch(flight, entry);
-    else finish(flight, { outcome: 'applied', index: 0 });
-    if (waiting.length > 0) schedule();
-  }
-
-  function takeBatch(): Waiting[] {
-    let bytes = 0;
-    let count = 0;
-    for (const next of waiting) {
-      if (count > 0 && bytes + next.bytes > batchBytes) break;
-      bytes += next.bytes;
-      count++;
+    let taken = 0;
+    for (const { proposal, bytes, done } of waiting) {
+      if (taken > 0 && draft.bytes >= batchBytes) break;
+      taken++;
+      waitingBytes -= bytes;
+      settleWith(put(proposal, flight, draft), done);
     }
-    const taken = waiting.slice(0, count);
-    waiting = waiting.slice(count);
-    waitingBytes -= bytes;
-    return taken;
+    waiting = waiting.slice(taken);
+    if (draft.empty) finish(flight, { outcome: 'applied', index: 0 });
+    else launch(flight, draft);
+    if (waiting.length + announcements.size > 0) schedule();
   }
 
   /** Puts what is new into the entry. Returns the flights that the proposal depends on. */
-  function put(
-    proposal: RowProposal,
-    flight: Flight,
-    entry: { schemas: vedette.v1.IHostSchema[]; rows: vedette.v1.IHostRows[]; hosts: vedette.v1.IHostChange[] },
-  ): Set<Flight> {
+  function put(proposal: RowProposal, flight: Flight, draft: EntryDraft): Set<Flight> {
     const waitsFor = new Set<Flight>();
-    for (const hint of proposal.hosts) putHost(hint.host, hint.labels, flight, waitsFor, entry.hosts);
+    const dependOnHost = (news: HostNews) => {
+      putHost(news, flight, draft);
+      const holder = records.movingIn(news.host);
+      if (holder !== undefined) waitsFor.add(holder);
+    };
+    for (const hint of proposal.hosts) dependOnHost(hint);
     for (const proposed of proposal.rows) {
       const filtered = filterRows(proposed, window, inflight);
       duplicates += filtered.duplicates;
@@ -136,53 +135,32 @@ export function createProposer(ports: ProposerPorts): Proposer {
       for (const other of filtered.waitsFor) waitsFor.add(other);
       const { rows } = filtered;
       if (rows === null) continue;
-      putHost(rows.host, null, flight, waitsFor, entry.hosts);
+      // A host that is new gets its record with its first rows.
+      dependOnHost({ host: rows.host });
       const { schema, fresh } = schemas.propose(rows.host, rows.series);
-      if (fresh && !entry.schemas.some(({ schemaId }) => schemaId === schema.id))
-        entry.schemas.push({ schemaId: schema.id, hostId: rows.host, series: rows.series.map(seriesToProto) });
-      entry.rows.push({ schemaId: schema.id, timestampsMs: Array.from(rows.timestamps), packed: pack(rows.values) });
+      draft.addRows(rows, schema, fresh);
       inflight.add(flight, rows);
       waitsFor.add(flight);
     }
     return waitsFor;
   }
 
-  /** A host that is new gets its record with its first rows; labels that changed are replicated. */
-  function putHost(
-    host: HostId,
-    labels: Readonly<Record<string, string>> | null,
-    flight: Flight,
-    waitsFor: Set<Flight>,
-    changes: vedette.v1.IHostChange[],
-  ): void {
-    const known = hosts.get(host);
-    const moving = announced.get(host);
-    if (known === undefined && moving !== undefined) {
-      waitsFor.add(moving);
-      if (labels === null) return;
-    }
-    const same = labels === null || (known !== undefined && JSON.stringify(known.labels) === JSON.stringify(labels));
-    if (known !== undefined && same) return;
-    const now = clock.now();
-    const record: HostRecord = known ?? {
-      host,
-      state: 'unseen',
-      labels: {},
-      firstSeenMs: now,
-      lastSeenMs: now,
-      clockSkewMs: 0,
-    };
-    changes.push(hostToProto({ ...record, labels: labels ?? record.labels }));
-    announced.set(host, flight);
-    waitsFor.add(flight);
+  function putHost(news: HostNews, flight: Flight, draft: EntryDraft): void {
+    const change = records.change(news, clock.now(), flight);
+    if (change !== null) draft.setHost(change);
   }
 
-  function launch(flight: Flight, entry: Omit<vedette.v1.IShardEntry, 'stampMs'>): void {
+  function launch(flight: Flight, draft: EntryDraft): void {
     stamp = Math.max(clock.now(), stamp, ports.lastStamp());
     flights.add(flight);
-    raft.propose(encodeShardEntry({ ...entry, stampMs: stamp }), proposalTimeoutMs, (outcome) => {
+    const patience = clock.after(proposalTimeoutMs, () => {
+      flight.overdue = true;
+      tellWaiters(flight, OVERDUE);
+    });
+    raft.propose(encodeShardEntry({ ...draft.finish(), stampMs: stamp }), settleTimeoutMs, (outcome) => {
+      patience.cancel();
       finish(flight, outcome);
-      if (waiting.length > 0) schedule();
+      if (waiting.length + announcements.size > 0) schedule();
     });
   }
 
@@ -191,8 +169,14 @@ export function createProposer(ports: ProposerPorts): Proposer {
     flight.outcome = outcome;
     flights.delete(flight);
     inflight.remove(flight);
-    for (const [host, moving] of announced) if (moving === flight) announced.delete(host);
-    for (const tell of flight.waiters) tell(outcome);
+    records.remove(flight);
+    tellWaiters(flight, outcome);
+  }
+
+  function tellWaiters(flight: Flight, outcome: ProposalOutcome): void {
+    const { waiters } = flight;
+    flight.waiters = [];
+    for (const tell of waiters) tell(outcome);
   }
 
   /** The outcome of a proposal is that of all entries that hold its rows. */
@@ -207,14 +191,17 @@ export function createProposer(ports: ProposerPorts): Proposer {
       clock.defer(() => done({ outcome: 'applied' }));
       return;
     }
-    for (const flight of waitsFor) flight.waiters.push(tell);
+    for (const flight of waitsFor) {
+      if (flight.overdue) clock.defer(() => tell(OVERDUE));
+      else flight.waiters.push(tell);
+    }
   }
 
   function refuseAll(): void {
     const refused = waiting;
     waiting = [];
     waitingBytes = 0;
-    announcements = [];
+    announcements.clear();
     const { leader } = raft.status;
     for (const { done } of refused) done(notLeading(leader));
   }
@@ -239,13 +226,14 @@ export function createProposer(ports: ProposerPorts): Proposer {
       waitingBytes += bytes;
       schedule();
     },
-    announce(record) {
-      announcements = [...announcements.filter(({ host }) => host !== record.host), record];
+    announce(news) {
+      announcements.set(news.host, { ...announcements.get(news.host), ...news });
       schedule();
     },
     leadershipChanged() {
       inflight.clear();
-      announced.clear();
+      records.clear();
+      flights.clear();
       schemas.forgetProposed();
       if (!raft.status.serving) refuseAll();
     },

@@ -42,7 +42,6 @@ export function createSchemaTable(): SchemaTable {
     },
     add(schema) {
       if (byId.has(schema.id)) return;
-      assert(schema.id > lastId, `schema ${schema.id} comes after ${lastId}`);
       const text = textOf(schema.host, schema.series);
       // The object that was proposed goes on, so that chunks of one schema stay together.
       const mine = proposed.get(text);
@@ -50,7 +49,8 @@ export function createSchemaTable(): SchemaTable {
       proposed.delete(text);
       byId.set(schema.id, kept);
       byText.set(text, kept);
-      lastId = schema.id;
+      // Not always ascending: an entry that was refused is proposed again behind others that announced later ids.
+      lastId = Math.max(lastId, schema.id);
       lastProposed = Math.max(lastProposed, lastId);
     },
     propose(host, series) {

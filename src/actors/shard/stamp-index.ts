@@ -1,4 +1,4 @@
-// Where in the log a time is: the leader's stamp of every so many entries.
+// Where in the log a time is: the leader's stamp of every so many entries; the longer the log, the more coarsely.
 import type { LogIndex, Millis } from '../../core/ids.ts';
 
 export interface StampIndex {
@@ -8,14 +8,19 @@ export interface StampIndex {
   atOrBefore(stampMs: Millis): LogIndex;
 }
 
-export function createStampIndex(every: number): StampIndex {
-  const marks: { readonly index: LogIndex; readonly stampMs: Millis }[] = [];
+/** @param marksMax at this many every other one is forgotten, and only half as many are noted from then on. */
+export function createStampIndex(finest: number, marksMax: number): StampIndex {
+  let marks: { readonly index: LogIndex; readonly stampMs: Millis }[] = [];
+  let every = finest;
   let since = 0;
   return {
     note(index, stampMs) {
       if (marks.length > 0 && ++since < every) return;
       since = 0;
       marks.push({ index, stampMs });
+      if (marks.length < marksMax) return;
+      marks = marks.filter((_, at) => at % 2 === 0);
+      every *= 2;
     },
     atOrBefore(stampMs) {
       let low = 0;

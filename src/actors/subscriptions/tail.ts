@@ -7,7 +7,7 @@
 //      nothing is between the two and nothing in both.
 //   2. It holds at most `tailBytes`; the oldest leave.
 import type { Subscription } from 'rxjs';
-import type { AppliedEntry, HostRecord, HostState } from '../../core/frame.ts';
+import type { AppliedEntry, HostChange, HostState } from '../../core/frame.ts';
 import type { HostId, LogIndex } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { Shard } from '../shard.ts';
@@ -103,12 +103,15 @@ function sizeOf({ rows, hosts }: AppliedEntry): number {
   return rows.reduce((sum, { values }) => sum + values.byteLength + ENTRY_BYTES, ENTRY_BYTES * (1 + hosts.length));
 }
 
-/** Of records those with another state than the one before: the log repeats a host's record to say when it was last seen. */
-export function changesOnly(records: readonly HostRecord[], states: Map<HostId, HostState>): readonly HostRecord[] {
+/**
+ * Of records those with another state than the one before: the log repeats a host's record to say when it was last seen. Where the
+ * one before is not known (a reading that begins in the middle of the log), the record itself says whether its state is news.
+ */
+export function changesOnly(records: readonly HostChange[], states: Map<HostId, HostState>): readonly HostChange[] {
   if (records.length === 0) return records;
-  return records.filter(({ host, state }) => {
-    if (states.get(host) === state) return false;
+  return records.filter(({ host, state, stateKept }) => {
+    const before = states.get(host);
     states.set(host, state);
-    return true;
+    return before === undefined ? stateKept !== true : before !== state;
   });
 }
