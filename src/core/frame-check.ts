@@ -1,11 +1,11 @@
 // What an agent sent, checked before anything else sees it: each frame becomes rows, or a rejection with a code.
-import { VedetteError } from './errors.ts';
+import { invalidArgument, VedetteError } from './errors.ts';
 import type { SeriesDefinition } from './frame.ts';
 import { type HostId, type Millis, parseHostId } from './ids.ts';
 import { limits } from './limits.ts';
 import { isLabelName, isMetricName, seriesKey } from './names.ts';
 import { vedette } from './proto.ts';
-import { seriesFromProto, unpack } from './series-codec.ts';
+import { seriesBytes, seriesFromProto, unpack } from './series-codec.ts';
 
 export type RejectionCode =
   | 'bad_host_id'
@@ -52,7 +52,7 @@ export interface AnnouncedSchema {
   readonly series: readonly SeriesDefinition[];
 }
 
-const { rowsPerFrameMax, seriesPerHostMax, labelsMax, labelValueMax } = limits.frames;
+const { rowsPerFrameMax, seriesPerHostMax, seriesBytesMax, labelsMax, labelValueMax } = limits.frames;
 
 class Refusal extends Error {
   readonly code: RejectionCode;
@@ -181,17 +181,34 @@ function checkSeries(series: readonly SeriesDefinition[]): void {
         'bad_metric_name',
         `${JSON.stringify(metric)} is not a metric name: 1 to 200 letters, digits and _ . : / -, beginning with a letter or _`,
       );
-    const names = Object.keys(labels);
-    if (names.length > labelsMax)
-      throw new Refusal('over_limit', `${metric} has ${names.length} labels; at most ${labelsMax} are taken`);
-    for (const name of names) {
-      if (!isLabelName(name)) throw new Refusal('bad_metric_name', `${JSON.stringify(name)} is not a label name`);
-      if ((labels[name] ?? '').length > labelValueMax)
-        throw new Refusal('over_limit', `label ${name} of ${metric} has more than ${labelValueMax} characters`);
-    }
+    checkLabels(labels, metric);
     const key = seriesKey(definition);
     if (seen.has(key)) throw new Refusal('bad_metric_name', `${key} occurs twice in one frame`);
     seen.add(key);
+  }
+  const bytes = seriesBytes(series);
+  if (bytes > seriesBytesMax)
+    throw new Refusal('over_limit', `the series take ${bytes} bytes; at most ${seriesBytesMax} per host are taken`);
+}
+
+/** @throws Refusal. */
+function checkLabels(labels: Readonly<Record<string, string>>, of: string): void {
+  const names = Object.keys(labels);
+  if (names.length > labelsMax)
+    throw new Refusal('over_limit', `${of} has ${names.length} labels; at most ${labelsMax} are taken`);
+  for (const name of names) {
+    if (!isLabelName(name)) throw new Refusal('bad_metric_name', `${JSON.stringify(name)} is not a label name`);
+    if ((labels[name] ?? '').length > labelValueMax)
+      throw new Refusal('over_limit', `label ${name} of ${of} has more than ${labelValueMax} characters`);
+  }
+}
+
+/** The labels of a host. @throws VedetteError INVALID_ARGUMENT naming `field`. */
+export function checkHostLabels(labels: Readonly<Record<string, string>>, field: string): void {
+  try {
+    checkLabels(labels, 'the host');
+  } catch (error) {
+    throw error instanceof Refusal ? invalidArgument(field, error.message) : error;
   }
 }
 

@@ -52,6 +52,8 @@ export const limits = {
   frames: {
     rowsPerFrameMax: 10_000,
     seriesPerHostMax: 2_000,
+    /** The names, labels and units of a frame's series together. */
+    seriesBytesMax: 256 * KIB,
     labelsMax: 32,
     labelValueMax: 1_000,
     /** Ahead of the broker's clock. */
@@ -223,8 +225,15 @@ export const limits = {
     windowBatches: 32,
     /** Bytes of unacknowledged batches of one session; at the limit it is not read on. */
     sessionBytesMax: 8 * MIB,
-    /** Schemas that one session may announce; one more ends it with RESOURCE_EXHAUSTED. */
+    /** Open at once at one broker; one more is refused with RESOURCE_EXHAUSTED. */
+    sessionsMax: 20_000,
+    /** Schemas that one session may announce, and their bytes; more end it with RESOURCE_EXHAUSTED. */
     schemasPerSessionMax: 10_000,
+    schemaBytesPerSessionMax: 64 * MIB,
+    /** Hosts that one heartbeat of a forwarder may name; more end the session with INVALID_ARGUMENT. */
+    hostsPerHeartbeatMax: 10_000,
+    /** Bytes of rows and their series that go to a shard's leader as one; a larger batch goes in several. */
+    proposalBytes: 256 * KIB,
     /** A stream without a Hello by then is closed. */
     helloTimeoutMs: 10_000,
     /** A batch that could not be brought to its shards' leaders by then ends the session with UNAVAILABLE: the agent asks another broker. */
@@ -281,11 +290,17 @@ export const limits = {
 
 /** @throws AssertionError when limits contradict each other; called once at start. */
 export function checkLimits(): void {
-  const { queries, raft, subscriptions } = limits;
+  const { frames, ingest, queries, raft, shard, subscriptions } = limits;
   assert(raft.appendBytesMax <= raft.inflightBytesMax, 'an append message must fit into the in-flight window');
   assert(raft.entryBytesMax <= raft.uncommittedBytesMax, 'an entry must fit into the uncommitted limit');
   assert(queries.confirmMs < queries.attemptMs, 'a leader without a quorum says so before its caller gives up');
   assert(queries.attemptMs < queries.deadlineMs, 'a query has time for a second attempt');
+  // Labels of a host: names and values of up to four bytes a character.
+  const labelBytes = frames.labelsMax * (200 + 4 * frames.labelValueMax);
+  assert(
+    shard.batchBytes + ingest.proposalBytes + frames.seriesBytesMax + labelBytes < raft.entryBytesMax,
+    'an entry that a shard fills and then some is one that Raft takes',
+  );
   const waiting =
     subscriptions.tailBytes + subscriptions.remoteBytes + subscriptions.readsMax * subscriptions.readBytes;
   assert(waiting < subscriptions.bufferedBytesMax, 'a subscriber that keeps up stays below what may wait for one');

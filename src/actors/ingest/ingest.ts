@@ -1,6 +1,7 @@
 // All agents' sessions of a broker, and the heartbeats that they hear.
-import { unavailable } from '../../core/errors.ts';
+import { unavailable, VedetteError } from '../../core/errors.ts';
 import type { HostId, Millis } from '../../core/ids.ts';
+import { limits } from '../../core/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { HostBeat } from '../../streams/envelope.ts';
 import type { Inspector } from '../../streams/inspector.ts';
@@ -27,9 +28,11 @@ export interface IngestPorts {
   readonly random: Random;
   readonly inspector: Inspector;
   readonly config: () => ClusterConfig;
+  readonly sessionsMax?: number;
 }
 
-export function createIngest({ directory, clock, random, inspector, config }: IngestPorts): Ingest {
+export function createIngest(ports: IngestPorts): Ingest {
+  const { directory, clock, random, inspector, config, sessionsMax = limits.ingest.sessionsMax } = ports;
   const router = createRouter(directory, clock, random);
   const sessions = new Set<{ close(error: ReturnType<typeof unavailable>): void }>();
   const heard = new Map<HostId, { readonly agent: string; readonly at: Millis; readonly clockSkewMs: Millis }>();
@@ -38,6 +41,16 @@ export function createIngest({ directory, clock, random, inspector, config }: In
 
   return {
     open(call, context) {
+      if (sessions.size >= sessionsMax) {
+        call.responses.close(
+          new VedetteError(
+            'RESOURCE_EXHAUSTED',
+            `this broker has ${sessions.size} sessions; at most ${sessionsMax} are taken`,
+            { retryAfterMs: limits.agent.backoffMaxMs },
+          ),
+        );
+        return;
+      }
       const session = openReportSession({
         machineId: `${directory.self}/session/${++number}`,
         call,

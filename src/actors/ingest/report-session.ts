@@ -5,17 +5,25 @@
 //   2. Batches come as 1, 2, 3, …; anything else ends the stream: something was lost on the way.
 import { Subscription } from 'rxjs';
 import { describeError, invalidArgument, VedetteError } from '../../core/errors.ts';
-import { type AnnouncedSchema, checkFrame, checkSchema, type RejectedFrame } from '../../core/frame-check.ts';
+import {
+  type AnnouncedSchema,
+  checkFrame,
+  checkHostLabels,
+  checkSchema,
+  type RejectedFrame,
+} from '../../core/frame-check.ts';
 import { type HostId, type Millis, parseHostId, type ShardId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { vedette } from '../../core/proto.ts';
+import { seriesBytes } from '../../core/series-codec.ts';
 import { type ReportSessionEffect, reportSessionMachine } from '../../machines/report-session.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Inspector } from '../../streams/inspector.ts';
 import { runMachine } from '../../streams/run-machine.ts';
 import type { ClusterConfig } from '../cluster/cluster-config.ts';
 import type { CallContext, ReportCall } from '../monitor-service.ts';
-import type { HostHint, ProposedRows } from '../shard/row-proposal.ts';
+import type { RowProposal } from '../shard/row-proposal.ts';
+import { createBatchSplit } from './batch-split.ts';
 import type { Router } from './router.ts';
 
 export interface ReportSessionPorts {
@@ -34,7 +42,14 @@ export interface ReportSessionPorts {
   readonly ended: () => void;
 }
 
-const { windowBatches, sessionBytesMax, schemasPerSessionMax, helloTimeoutMs } = limits.ingest;
+const {
+  windowBatches,
+  sessionBytesMax,
+  schemasPerSessionMax,
+  schemaBytesPerSessionMax,
+  hostsPerHeartbeatMax,
+  helloTimeoutMs,
+} = limits.ingest;
 
 interface Pending {
   readonly sequence: number;
@@ -55,6 +70,7 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
   let nextSequence = 1;
   let acked = 0;
   let bytes = 0;
+  let schemaBytes = 0;
   let early: vedette.v1.IBatch | null = null;
   let ended = false;
   const requests = new Subscription();
@@ -105,6 +121,7 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
     if (hello !== null) throw invalidArgument('hello', 'a session has one Hello');
     if ((greeting.agentId ?? '') === '') throw invalidArgument('hello.agent_id', 'agent_id is empty');
     if ((greeting.hostId ?? '') !== '') parseHostId(greeting.hostId ?? '', 'hello.host_id');
+    checkHostLabels(greeting.labels ?? {}, 'hello.labels');
     hello = greeting;
     tell('hello');
     if ((greeting.hostId ?? '') !== '') ports.beat(parseHostId(greeting.hostId ?? ''), greeting.agentId ?? '', 0);
@@ -120,6 +137,11 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
 
   function beat({ sentAtMs, hostIds }: vedette.v1.IHeartbeat): void {
     if (hello === null) throw invalidArgument('hello', 'the session begins with a Hello');
+    if ((hostIds ?? []).length > hostsPerHeartbeatMax)
+      throw invalidArgument(
+        'heartbeat.host_ids',
+        `${hostIds?.length} hosts in a heartbeat; at most ${hostsPerHeartbeatMax} are taken: name the others in another`,
+      );
     const skew = (sentAtMs ?? 0) === 0 ? 0 : (sentAtMs ?? 0) - clock.now();
     const own = hello.hostId ?? '';
     for (const id of own === '' ? (hostIds ?? []) : [own, ...(hostIds ?? [])]) {
@@ -137,7 +159,7 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
     const rejections: vedette.v1.IRejection[] = [];
     const unknownSchemas = new Set<number>();
     for (const schema of batch.schemas ?? []) learn(schema, sequence, rejections);
-    const byShard = new Map<ShardId, { rows: ProposedRows[]; hosts: HostHint[] }>();
+    const split = createBatchSplit(ports.shardOf);
     let rows = 0;
     let size = 0;
     for (const frame of batch.frames ?? []) {
@@ -153,21 +175,19 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
         if (checked.code === 'unknown_schema') unknownSchemas.add(frame.schemaId ?? 0);
         continue;
       }
-      const shard = ports.shardOf(checked.host);
-      const into = byShard.get(shard) ?? { rows: [], hosts: [] };
-      byShard.set(shard, into);
-      into.rows.push(checked);
+      split.add(checked);
       if (!labelsTold && checked.host === hello?.hostId) {
         labelsTold = true;
-        into.hosts.push({ host: checked.host, labels: hello.labels ?? {} });
+        split.hint({ host: checked.host, labels: hello.labels ?? {} });
       }
       rows += checked.timestamps.length;
       size += checked.values.byteLength;
     }
-    const entry: Pending = { sequence, bytes: size, rows, rejections, unknownSchemas, open: byShard.size };
+    const parts = split.finish();
+    const entry: Pending = { sequence, bytes: size, rows, rejections, unknownSchemas, open: parts.length };
     pending.push(entry);
     bytes += size;
-    for (const [shard, proposal] of byShard) submit(shard, proposal, entry);
+    for (const { shard, proposal } of parts) submit(shard, proposal, entry);
     if (entry.open === 0) acknowledge();
     else if (bytes >= sessionBytesMax || pending.length >= windowBatches) tell('full');
   }
@@ -175,14 +195,27 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
   function learn(schema: vedette.v1.ISchema, sequence: number, rejections: vedette.v1.IRejection[]): void {
     const id = schema.schemaId ?? 0;
     if (id === 0) throw invalidArgument('batch.schemas.schema_id', 'schema ids begin at 1');
-    if (schemas.size >= schemasPerSessionMax)
-      throw new VedetteError('RESOURCE_EXHAUSTED', `a session may announce at most ${schemasPerSessionMax} schemas`);
     const checked = checkSchema(schema);
-    if ('verdict' in checked) rejections.push(rejectionOf(checked, sequence));
-    else schemas.set(id, checked);
+    if ('verdict' in checked) {
+      rejections.push(rejectionOf(checked, sequence));
+      return;
+    }
+    const before = schemas.get(id);
+    if (before !== undefined) {
+      if (sameSchema(before, checked)) return;
+      const reason = `schema ${id} was announced with other series before: a changed set of series takes a new id`;
+      throw invalidArgument('batch.schemas.schema_id', reason);
+    }
+    schemas.set(id, checked);
+    schemaBytes += seriesBytes(checked.series);
+    if (schemas.size > schemasPerSessionMax || schemaBytes > schemaBytesPerSessionMax)
+      throw new VedetteError(
+        'RESOURCE_EXHAUSTED',
+        `a session may announce at most ${schemasPerSessionMax} schemas of ${schemaBytesPerSessionMax} bytes together`,
+      );
   }
 
-  function submit(shard: ShardId, proposal: { rows: ProposedRows[]; hosts: HostHint[] }, entry: Pending): void {
+  function submit(shard: ShardId, proposal: RowProposal, entry: Pending): void {
     const cancel = router.submit(shard, proposal, (error) => {
       cancels.delete(cancel);
       if (error !== null) return finish(error);
@@ -227,6 +260,10 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
   );
 
   return { close: finish };
+}
+
+function sameSchema(a: AnnouncedSchema, b: AnnouncedSchema): boolean {
+  return a.host === b.host && JSON.stringify(a.series) === JSON.stringify(b.series);
 }
 
 function rejectionOf({ host, code, reason }: RejectedFrame, sequence: number): vedette.v1.IRejection {

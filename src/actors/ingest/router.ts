@@ -59,7 +59,11 @@ export function createRouter(directory: Directory, clock: Clock, random: Random)
           retryBaseMs + backoffDelay(attempt, { baseMs: retryBaseMs, maxMs: retryMaxMs }, random),
           tryNow,
         );
-        wake = directory.changes.pipe(take(1)).subscribe(() => clock.defer(tryNow));
+        wake = directory.changes.pipe(take(1)).subscribe(() => {
+          // One attempt at a time: the timer must not fire before this one begins.
+          timer?.cancel();
+          clock.defer(tryNow);
+        });
       }
 
       function end(error: VedetteError | null): void {
