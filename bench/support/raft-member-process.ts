@@ -53,6 +53,8 @@ const peers = createPeers({
     founding: 'bench',
     grpcAddress: members.get(self) ?? '',
     httpAddress: '',
+    zone: '',
+    boot: `${process.pid}`,
   }),
   transport,
   clock,

@@ -72,7 +72,10 @@ test('a leader dies while a change is on its way: it is made once, and its autho
     const answer = settled(cluster, cluster.broker(asked).admin.setConfig(0, { 'agents.heartbeatMs': 3_000 }));
     cluster.clock.after(afterMs, () => cluster.crash(leader));
     const told = await answer;
-    assert.ok(!(told instanceof VedetteError), `${afterMs} ms: ${String(told)}`);
+    assert.ok(
+      !(told instanceof VedetteError),
+      `${afterMs} ms: ${told instanceof VedetteError ? told.message : 'done'}`,
+    );
     assert.equal((await fine(cluster, cluster.broker(asked).admin.config())).version, 1, `${afterMs} ms`);
   }
 });
@@ -85,7 +88,7 @@ test('without a quorum nothing is read as if it were true, and what was asked en
   const change = await settled(cluster, admin.setConfig(0, { 'agents.heartbeatMs': 3_000 }));
   assert.ok(change instanceof VedetteError && ['DEADLINE_EXCEEDED', 'UNAVAILABLE'].includes(change.code));
   const read = await settled(cluster, admin.config());
-  assert.ok(read instanceof VedetteError && read.code === 'UNAVAILABLE', String(read));
+  assert.ok(read instanceof VedetteError && read.code === 'UNAVAILABLE', 'refused for now');
   assert.equal(admin.status().brokers.length, 3, 'what is known here is shown in any case');
 });
 
