@@ -16,6 +16,8 @@ export interface RaftStatus {
   readonly serving: boolean;
   readonly commit: LogIndex;
   readonly applied: LogIndex;
+  /** The oldest entry that is still in the log. */
+  readonly firstIndex: LogIndex;
   readonly lastIndex: LogIndex;
 }
 
@@ -43,6 +45,30 @@ export type ProposalOutcome =
  */
 export interface StateMachine {
   apply(entries: readonly LogEntry[]): void;
+  /** Without it no snapshot is taken, and the log is never compacted. */
+  readonly saved?: SavedState;
+}
+
+/** How a state goes into a snapshot, and comes from one. */
+export interface SavedState {
+  /**
+   * Entries that a restored state holds already, since the snapshot reached farther than the log does: they come in their order before
+   * those that are applied, to be shown to whoever follows the log.
+   */
+  pass(entries: readonly LogEntry[]): void;
+  /** The state as it is now, in chunks that are made when they are asked for; what is applied meanwhile is not in them. */
+  snapshot(): Iterable<Uint8Array>;
+  /** Begins to take in a state that holds everything up to `index`. Until it is finished the present one counts. */
+  restore(index: LogIndex): Restoring;
+}
+
+export interface Restoring {
+  /** Chunks in the order in which `snapshot` made them. A throw: it cannot be read. */
+  take(chunk: Uint8Array): void;
+  /** From now on it counts. The next entry that is passed or applied is the one after `position`. */
+  finish(position: LogIndex): void;
+  /** Instead of `finish`: it will not be whole. */
+  abandon(): void;
 }
 
 /** What the broker's links say at a beat. */
@@ -78,6 +104,11 @@ export interface RaftGroup {
   follows(leader: BrokerId, term: Term, commit: LogIndex): boolean;
   peerClosed(peer: BrokerId): void;
   peerOpened(peer: BrokerId): void;
+  /**
+   * Takes a snapshot now, and lets what it makes superfluous leave the log, as far as nobody who follows it may need it. `done` tells
+   * up to which entry the newest snapshot reaches by then.
+   */
+  snapshot(done: (error: Error | null, index: LogIndex) => void): void;
   /** Nothing is sent, written or applied any more. Open proposals end as `unknown`, open reads fail. */
   stop(): void;
 }

@@ -11,13 +11,12 @@
 import { BehaviorSubject } from 'rxjs';
 import { assert, unreachable } from '../core/assert.ts';
 import { unavailable, type VedetteError } from '../core/errors.ts';
-import type { BrokerId, GroupId, LogIndex, Millis, Term } from '../core/ids.ts';
+import type { BrokerId, GroupId, Millis, Term } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { RaftEffect } from '../machines/raft/effects.ts';
-import type { LinkNews, RaftEvent, Vouched } from '../machines/raft/events.ts';
+import type { LinkNews, RaftEvent } from '../machines/raft/events.ts';
 import { lastTerm } from '../machines/raft/log-view.ts';
 import type { RaftMessage } from '../machines/raft/messages.ts';
-import { isWaitedFor } from '../machines/raft/progress.ts';
 import { raftMachine } from '../machines/raft/raft-machine.ts';
 import type { Clock } from '../streams/clock.ts';
 import type { RaftEnvelope } from '../streams/envelope.ts';
@@ -25,14 +24,18 @@ import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
 import { runMachine } from '../streams/run-machine.ts';
 import { createApplier } from './raft/applier.ts';
+import { beatEvent } from './raft/beat-event.ts';
 import { createCarriedEntries } from './raft/carried-entries.ts';
 import { createDurability } from './raft/durability.ts';
 import { createEntrySender } from './raft/entry-sender.ts';
+import { createGroupSnapshots, restoreAtStart, type SnapshotPorts } from './raft/group-snapshots.ts';
 import { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
 import { createPendingReads } from './raft/pending-reads.ts';
 import { type Batch, createProposals, type ProposalRefusal } from './raft/proposals.ts';
-import type { BeatLinks, RaftGroup, RaftRole, RaftStatus, StateMachine } from './raft-group.ts';
-import type { LogEntry, LogStore, LogWrite } from './stores/log.ts';
+import { newStep, type SendParams, type Step } from './raft/step.ts';
+import { positionOf, statusOf } from './raft/status.ts';
+import type { RaftGroup, RaftStatus, StateMachine } from './raft-group.ts';
+import type { LogEntry, LogStore } from './stores/log.ts';
 
 export { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
 
@@ -49,33 +52,25 @@ export interface RaftNodePorts {
   readonly options: RaftNodeOptions;
   /** What the link to the leader's broker knows; `heardAt`: when the group itself last heard it. */
   readonly link?: (leader: BrokerId, term: Term, heardAt: Millis) => LinkNews;
+  /** Without them the log is never compacted. */
+  readonly snapshots?: SnapshotPorts;
   /** The log cannot be read: this member must not go on. */
   readonly failed: (error: Error) => void;
 }
 
-type SendParams = Extract<RaftEffect, { type: 'send' }>['params'];
 type AppendParams = Extract<RaftEffect, { type: 'append' }>['params'];
 
-/** What the step under way asks for. */
-interface Step {
-  write: Partial<Omit<LogWrite, 'group'>> | null;
-  readonly sends: SendParams[];
-  committed: LogIndex | null;
-}
-
-const newStep = (): Step => ({ write: null, sends: [], committed: null });
-const NO_PAYLOAD = new Uint8Array(0);
-
 /**
- * Starts this member from what the log store has recovered. Everything from the log's first entry on is applied again as the commit
- * index comes to be known.
- * @throws VedetteError INVALID_ARGUMENT when the options break a rule.
+ * Starts this member from its newest snapshot, and from what the log store has recovered. Everything behind the snapshot is applied
+ * again as the commit index comes to be known.
+ * @throws VedetteError INVALID_ARGUMENT when the options break a rule, DATA_LOSS when nothing holds what has left the log.
  */
 export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   const { self, group, members, clock, log, options } = ports;
   checkRaftOptions(options);
   assert(members.includes(self), `${self} is no member of ${group}`);
   const recovered = log.recovered(group);
+  const start = restoreAtStart(group, recovered, ports.machine.saved, ports.snapshots?.store);
   const carried = createCarriedEntries();
   const durability = createDurability(ports.outbox);
   const proposals = createProposals(clock, propose);
@@ -84,14 +79,15 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     group,
     log,
     out: ports.outbox,
-    isCurrent: ({ term }) => context().term === term && leads(),
+    isCurrent: ({ term, prevIndex }) => context().term === term && leads() && prevIndex >= context().log.firstIndex - 1,
     onSent: ({ to, term }, lastIndex, bytes) =>
       send({ type: 'append.sent', peer: to, term, lastIndex, bytes, at: clock.monotonic() }),
     onError: ports.failed,
   });
   const applier = createApplier({
     group,
-    from: recovered.firstIndex - 1,
+    from: start.position,
+    state: start.state,
     log,
     clock,
     machine: ports.machine,
@@ -118,6 +114,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       term: recovered.hard.term,
       votedFor: recovered.hard.votedFor,
       log: recovered,
+      applied: start.position,
       seed: ports.random.integer(0, 0xffff_ffff),
       at: clock.monotonic(),
     },
@@ -133,6 +130,21 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   const context = () => machine.snapshot.context;
   const statusChanges = new BehaviorSubject<RaftStatus>(statusNow());
   const send = (event: RaftEvent) => machine.send(event);
+  const { saved } = ports.machine;
+  const snapshots =
+    ports.snapshots === undefined || saved === undefined
+      ? null
+      : createGroupSnapshots({
+          ...ports.snapshots,
+          group,
+          clock,
+          state: saved,
+          applier,
+          context,
+          send,
+          restored: tellApplied,
+          failed: ports.failed,
+        });
 
   // ---------------------------------------------------------------- effects
 
@@ -144,6 +156,13 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       case 'truncate':
         step.write = { ...step.write, truncateAfter: effect.params.after };
         return;
+      case 'compact':
+        step.write = { ...step.write, compactTo: { index: effect.params.through, term: effect.params.term } };
+        return;
+      case 'restore':
+        return snapshots?.restore(effect.params.base);
+      case 'sendSnapshot':
+        return snapshots?.send(effect.params.to, effect.params.term);
       case 'append':
         step.write = { ...step.write, entries: entriesFor(effect.params, event) };
         return;
@@ -168,7 +187,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   }
 
   function entriesFor({ first, last, term, source }: AppendParams, event: RaftEvent | null): LogEntry[] {
-    if (source === 'noop') return [{ index: first, term, kind: 'noop', payload: NO_PAYLOAD }];
+    if (source === 'noop') return [{ index: first, term, kind: 'noop', payload: new Uint8Array(0) }];
     if (event?.type === 'propose') {
       const payloads = proposals.appended(event.ticket, first, term);
       return payloads.map((payload, at) => ({ index: first + at, term, kind: 'data', payload }));
@@ -190,6 +209,8 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   function put(write: NonNullable<Step['write']>): void {
     const { log: view } = context();
     if (write.truncateAfter !== undefined) durability.cutting(write.truncateAfter);
+    // What the log goes on with is behind it, and what it held before is not reported any more.
+    if (write.compactTo?.index === view.lastIndex) durability.cutting(0);
     const number = durability.writing(
       write.entries === undefined ? null : { index: view.lastIndex, term: lastTerm(view) },
     );
@@ -209,6 +230,11 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   function noteApplied(entries: readonly LogEntry[]): void {
     const leader = otherLeader();
     for (const { index, term } of entries) proposals.applied(index, term, leader);
+    tellApplied();
+    snapshots?.noted(entries);
+  }
+
+  function tellApplied(): void {
     send({ type: 'applied', index: applier.applied, at: clock.monotonic() });
     reads.applied(applier.applied);
   }
@@ -226,23 +252,6 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     if (!leads()) return null;
     if (log.full) return 'logFull';
     return log.pendingBytes > limits.raft.pendingWriteBytesMax ? 'uncommittedLimit' : null;
-  }
-
-  /** Null: all is quiet, and every follower's broker vouches for it: the chart has nothing to decide. */
-  function beatWith(links: BeatLinks | undefined): RaftEvent | null {
-    const at = clock.monotonic();
-    if (links === undefined) return { type: 'beat', at };
-    const { stalledMs, patience } = links;
-    const { peers, term, leadership } = context();
-    let isQuiet = stalledMs === 0 && leadership?.reads.length === 0;
-    const vouched: Record<string, Vouched> = {};
-    for (const peer of peers) {
-      const known = leadership?.progress[peer];
-      const word = links.vouched(peer, term);
-      if (word !== null) vouched[peer] = word;
-      if (word?.now !== true || known === undefined || isWaitedFor(known)) isQuiet = false;
-    }
-    return isQuiet ? null : { type: 'beat', vouched, stalledMs, patience, at };
   }
 
   /** What the chart cannot know of its leader. */
@@ -268,32 +277,14 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   // ---------------------------------------------------------------- status
 
   function statusNow(): RaftStatus {
-    const { term, leader, commit, log: view } = context();
-    return {
-      role: role(),
-      term,
-      leader,
-      serving: isServing(),
-      commit,
-      applied: applier.applied,
-      lastIndex: view.lastIndex,
-    };
-  }
-
-  function role(): RaftRole {
-    const { value } = machine.snapshot;
-    return typeof value === 'string' ? value : 'leader';
-  }
-
-  function isServing(): boolean {
-    const { value } = machine.snapshot;
-    return typeof value !== 'string' && value.leader === 'serving';
+    return statusOf(machine.snapshot, applier.applied);
   }
 
   function tellStatus(): void {
     const told = statusChanges.value;
     const { term, leader } = context();
-    if (told.term !== term || told.leader !== leader || told.role !== role() || told.serving !== isServing())
+    const { role, serving } = positionOf(machine.snapshot);
+    if (told.term !== term || told.leader !== leader || told.role !== role || told.serving !== serving)
       statusChanges.next(statusNow());
   }
 
@@ -320,12 +311,12 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       }
       const event = { ...message, at };
       if (event.type === 'append') carried.carry(event, entries);
-      send(event);
+      send(event.type === 'installSnapshot' ? { ...event, held: snapshots?.held ?? 0 } : event);
     },
     beat(links) {
       // Nobody else does anything at a beat, and most groups of a broker are led elsewhere.
       if (!leads()) return;
-      const beat = beatWith(links);
+      const beat = beatEvent(context(), links, clock.monotonic());
       if (beat !== null) send(beat);
     },
     claimTo(peer) {
@@ -339,9 +330,15 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     },
     peerClosed: (peer) => send({ type: 'peer.closed', peer, at: clock.monotonic() }),
     peerOpened: (peer) => send({ type: 'peer.opened', peer, at: clock.monotonic() }),
+    snapshot(done) {
+      if (snapshots === null || stopped)
+        clock.defer(() => done(unavailable(`no snapshots are taken of ${group} here`), 0));
+      else snapshots.take(done);
+    },
     stop() {
       if (stopped) return;
       stopped = true;
+      snapshots?.stop();
       machine.stop();
       sender.stop();
       applier.stop();

@@ -55,6 +55,8 @@ export interface Shard {
   readonly hosts: ReadonlyMap<HostId, HostRecord>;
   /** Entries as they are applied here, each once. Hot. */
   readonly applied: Observable<AppliedEntry>;
+  /** The state was replaced by a snapshot's: what was applied in between was never shown. */
+  readonly restored: Observable<void>;
   readonly appliedIndex: LogIndex;
   /** The oldest entry that `readEntries` can still give. */
   readonly firstReadable: LogIndex;

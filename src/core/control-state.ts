@@ -52,6 +52,8 @@ export interface ControlState {
   /** @throws AssertionError for an entry of another format: one that was agreed on and cannot be read is corruption, or a newer version's. */
   apply(index: LogIndex, payload: Uint8Array): ControlResult;
   encode(): Uint8Array;
+  /** What `encode` made of another state. @throws when it cannot be read; then nothing is changed. */
+  become(snapshot: Uint8Array): void;
 }
 
 type Entry = vedette.v1.ControlEntry;
@@ -87,16 +89,25 @@ export function createControlState(
   sessionsFrom: (saved: readonly vedette.v1.IControlSession[]) => ControlSessions = (saved) =>
     createControlSessions(limits.control, saved),
 ): ControlState {
-  const saved = snapshot === undefined ? vedette.v1.ControlSnapshot.create() : decodeSnapshot(snapshot);
-  const sessions = sessionsFrom(saved.sessions ?? []);
   const brokers = new Map<BrokerId, AgreedBroker>();
-  for (const { facts, leaving } of saved.brokers ?? []) {
-    const broker = factsFrom(facts ?? {});
-    brokers.set(broker.id, { ...broker, leaving: leaving ?? false });
+  let sessions = sessionsFrom([]);
+  let founded: vedette.v1.IClusterFounded | null = null;
+  let config: AgreedConfig = { version: 0, values: {} };
+  let time: Millis = 0;
+  if (snapshot !== undefined) become(snapshot);
+
+  function become(bytes: Uint8Array): void {
+    const saved = decodeSnapshot(bytes);
+    sessions = sessionsFrom(saved.sessions ?? []);
+    brokers.clear();
+    for (const { facts, leaving } of saved.brokers ?? []) {
+      const broker = factsFrom(facts ?? {});
+      brokers.set(broker.id, { ...broker, leaving: leaving ?? false });
+    }
+    founded = saved.founded ?? null;
+    config = { version: saved.configVersion ?? 0, values: { ...saved.configValues } };
+    time = saved.timeMs ?? 0;
   }
-  let founded = saved.founded ?? null;
-  let config: AgreedConfig = { version: saved.configVersion ?? 0, values: { ...saved.configValues } };
-  let time: Millis = saved.timeMs ?? 0;
 
   function found(founding: vedette.v1.IClusterFounded): ControlResult {
     if (founded !== null) return doneResult();
@@ -218,6 +229,7 @@ export function createControlState(
       sessions.expire(time);
       return applyOnce(index, entry);
     },
+    become,
     encode() {
       const message = vedette.v1.ControlSnapshot.encode({
         timeMs: time,

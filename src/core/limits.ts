@@ -48,6 +48,26 @@ export const limits = {
     /** How often the free space is looked at, at most. */
     freeCheckMs: 1_000,
   },
+  /** Snapshots of a group's state, and what they let leave its log. */
+  snapshots: {
+    /** Payload bytes applied since the last one, or as many as the last one had where that is more: another is taken. */
+    everyBytes: 32 * MIB,
+    /** Of the log behind what is applied, for those who follow it: younger entries stay, … */
+    horizonMs: 15 * 60 * 1000,
+    /** … as long as they are no more than this, … */
+    tailBytesMax: 128 * MIB,
+    /** … and so much always stays, for members that were away for a moment. */
+    tailBytesMin: 1 * MIB,
+    /** Payload of one chunk, about; one row of a host may be larger. */
+    chunkBytes: 256 * KIB,
+    /** Chunks under way to one receiver: what both of them hold in memory. */
+    windowChunks: 4,
+    /** Snapshots that a broker sends, and receives, at once; more wait for their turn. */
+    sendsMax: 2,
+    receivesMax: 2,
+    /** A receiver, or a sender, that is silent for this long is given up. What arrived is kept for the next attempt. */
+    patienceMs: 10_000,
+  },
   /** What a host may report. A frame past one of these is rejected with `over_limit`, `too_old` or `too_far_in_future`. */
   frames: {
     rowsPerFrameMax: 10_000,

@@ -20,6 +20,7 @@ export function createFakeRaft(id: GroupId, members: readonly BrokerId[], machin
     serving: false,
     commit: 0,
     applied: 0,
+    firstIndex: 1,
     lastIndex: 0,
   });
   const proposed: { payload: Uint8Array; done: (outcome: ProposalOutcome) => void }[] = [];
@@ -52,6 +53,7 @@ export function createFakeRaft(id: GroupId, members: readonly BrokerId[], machin
     follows: () => false,
     peerClosed() {},
     peerOpened() {},
+    snapshot() {},
     stop() {
       for (const { done } of proposed.splice(0)) done({ outcome: 'unknown', reason: 'stopped' });
     },

@@ -114,6 +114,7 @@ export function createFakeReplica({
     serving: false,
     commit: 0,
     applied: 0,
+    firstIndex: 1,
     lastIndex: 0,
   });
 
@@ -140,6 +141,7 @@ export function createFakeReplica({
     follows: () => false,
     peerClosed: () => {},
     peerOpened: () => {},
+    snapshot: () => {},
     stop: () => {},
   };
 
@@ -150,6 +152,7 @@ export function createFakeReplica({
     window,
     hosts,
     applied,
+    restored: new Subject<void>(),
     firstReadable: 1,
     readMs: 0,
     readError: null,

@@ -126,6 +126,12 @@ export function createMemoryDisk(clock: Clock): MemoryDisk {
       files.delete(from);
       files.set(to, file);
     },
+    publish(from, to, done) {
+      clock.after(0, () => {
+        disk.rename(from, to);
+        done(null);
+      });
+    },
     remove: (path) => {
       files.delete(path);
     },

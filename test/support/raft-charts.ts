@@ -17,6 +17,7 @@ export interface Entry {
 }
 interface Write {
   readonly hard?: HardState;
+  readonly compactTo?: { readonly index: LogIndex; readonly term: Term };
   readonly truncateAfter?: LogIndex;
   readonly entries?: readonly Entry[];
 }
@@ -30,7 +31,11 @@ type Snapshot = ReturnType<ReturnType<typeof createStepper<typeof raftMachine>>[
 
 export interface Disk {
   hard: HardState;
+  /** What was compacted is still in here, and not the chart's to see: `base` entries. */
   entries: Entry[];
+  base?: LogIndex;
+  /** How far the newest snapshot reaches. */
+  snapshot?: LogIndex;
 }
 
 interface Member {
@@ -43,6 +48,7 @@ interface Member {
   diskHangs: boolean;
   /** The log as the member itself sees it; the disk may be behind. */
   entries: Entry[];
+  base: LogIndex;
   writes: {
     readonly write: Write;
     readonly letters: Letter[];
@@ -91,6 +97,7 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   const leaders = new Map<Term, BrokerId>();
   const committed: Entry[] = [];
   const cuts = new Set<string>();
+  let transfers: { readonly from: BrokerId; readonly to: BrokerId; readonly term: Term }[] = [];
   const sent: RaftMessage[] = [];
   let letters: Letter[] = [];
   let isLost: (message: RaftMessage) => boolean = () => false;
@@ -110,13 +117,21 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
 
   function boot(name: BrokerId, disk: Disk): void {
     const terms = disk.entries.map(({ term }) => term);
-    const log = { firstIndex: 1, previousTerm: 0, runs: runsOf(terms), lastIndex: terms.length };
+    const { base = 0, snapshot = 0 } = disk;
+    const log = {
+      firstIndex: base + 1,
+      previousTerm: terms[base - 1] ?? 0,
+      runs: runsOf(terms.slice(base), base + 1),
+      lastIndex: terms.length,
+    };
+    const applied = committed[snapshot - 1]?.term === terms[snapshot - 1] ? Math.max(base, snapshot) : base;
     const stepper = createStepper(raftMachine, {
       self: name,
       members: ids,
       options,
       ...disk.hard,
       log,
+      applied,
       seed: seed++,
       at,
     });
@@ -129,9 +144,10 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       alive: true,
       diskHangs: false,
       entries: [...disk.entries],
+      base,
       writes: [],
       timer: null,
-      applied: [],
+      applied: committed.slice(0, applied),
       refusals: members.get(name)?.refusals ?? [],
       readAnswers: new Map(),
     };
@@ -142,7 +158,8 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   function step(name: string, untimed: UntimedEvent, carried: readonly Entry[] = []): void {
     const self = member(name);
     if (!self.alive) return;
-    const event = { ...untimed, at } as RaftEvent;
+    const held = untimed.type === 'installSnapshot' ? { held: self.disk.snapshot ?? 0 } : {};
+    const event = { ...untimed, ...held, at } as RaftEvent;
     const before = self.snapshot.context;
     const stepped = self.stepper.step(self.snapshot, event);
     self.snapshot = stepped.snapshot;
@@ -159,6 +176,7 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     const write: { -readonly [Key in keyof Write]: Write[Key] } = {};
     const sends: Extract<RaftEffect, { type: 'send' }>['params'][] = [];
     let through = 0;
+    let restored: LogIndex | null = null;
     for (const action of actions) {
       if (action.type === 'xstate.cancel') self.timer = null;
       if (action.type === 'xstate.raise') {
@@ -172,6 +190,9 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       if (action.type.startsWith('xstate.')) continue;
       const effect = action as RaftEffect;
       if (effect.type === 'persist') write.hard = effect.params.hard;
+      if (effect.type === 'compact') write.compactTo = { index: effect.params.through, term: effect.params.term };
+      if (effect.type === 'restore') restored = effect.params.base;
+      if (effect.type === 'sendSnapshot') transfers.push({ from: self.id, ...effect.params });
       if (effect.type === 'truncate') write.truncateAfter = effect.params.after;
       if (effect.type === 'append') write.entries = entriesOf(effect.params, event, carried);
       if (effect.type === 'send') sends.push(effect.params);
@@ -183,7 +204,14 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     }
     if (Object.keys(write).length > 0) put(self, write);
     for (const { message, when } of sends) post(self, message, when);
+    if (restored !== null) restore(self, restored);
     if (through > 0) applyThrough(self, through);
+  }
+
+  function restore(self: Member, base: LogIndex): void {
+    assert.ok((self.disk.snapshot ?? 0) >= base, `${self.id} has a snapshot that reaches ${base}`);
+    self.applied = committed.slice(0, base);
+    step(self.id, { type: 'applied', index: base });
   }
 
   function entriesOf(
@@ -209,13 +237,24 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     self.writes.push({ write, letters: [], last: { index, term } });
   }
 
-  function change(target: { entries: Entry[]; hard?: HardState }, { hard, truncateAfter, entries }: Write): void {
+  function change(
+    target: { entries: Entry[]; base?: LogIndex; hard?: HardState },
+    { hard, compactTo, truncateAfter, entries }: Write,
+  ): void {
+    if (compactTo !== undefined) {
+      const { index, term } = compactTo;
+      assert.ok(index <= committed.length, `entry ${index} leaves the log, and was never committed`);
+      if (target.entries[index - 1]?.term !== term) target.entries = committed.slice(0, index);
+      target.base = index;
+    }
     if (truncateAfter !== undefined) target.entries = target.entries.slice(0, truncateAfter);
     if (entries !== undefined) target.entries = [...target.entries, ...entries];
     if (hard !== undefined && 'hard' in target) target.hard = hard;
   }
 
   function post(self: Member, message: RaftMessage, when: 'now' | 'synced'): void {
+    if (message.type === 'append' && message.lastIndex > message.prevIndex)
+      assert.ok(message.prevIndex >= self.base, `${self.id} sends what has left its log`);
     const carried = message.type === 'append' ? self.entries.slice(message.prevIndex, message.lastIndex) : [];
     const letter = { message, entries: carried };
     const waitsFor = when === 'synced' ? self.writes.at(-1) : undefined;
@@ -431,6 +470,27 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     },
     waiting(): readonly RaftMessage[] {
       return letters.map(({ message }) => message);
+    },
+    /** A durable snapshot holds what is applied; what is up to `through` leaves the log. */
+    compact(name: string, through: LogIndex): void {
+      const self = member(name);
+      self.disk.snapshot = self.applied.length;
+      step(name, { type: 'compact', through });
+    },
+    /** Snapshots that were asked for and not brought yet. */
+    get transfers() {
+      return transfers;
+    },
+    /** Brings them, or does not; the senders are told. */
+    transfer(arrives = true): void {
+      const now = transfers;
+      transfers = [];
+      for (const { from, to, term } of now) {
+        const { snapshot = 0 } = member(from).disk;
+        const target = member(to).disk;
+        if (arrives) target.snapshot = Math.max(target.snapshot ?? 0, snapshot);
+        step(from, { type: 'snapshot.sent', peer: to, term, index: arrives ? snapshot : null });
+      }
     },
     context: (name: string): RaftContext => member(name).snapshot.context,
     state: (name: string): unknown => member(name).snapshot.value,

@@ -51,6 +51,7 @@ function groupWith(group: RaftGroup, change: Partial<RaftGroup>): RaftGroup {
     follows: (leader, term, commit) => group.follows(leader, term, commit),
     peerClosed: (peer) => group.peerClosed(peer),
     peerOpened: (peer) => group.peerOpened(peer),
+    snapshot: (done) => group.snapshot(done),
     stop: () => group.stop(),
     ...change,
   };

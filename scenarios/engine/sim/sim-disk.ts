@@ -260,6 +260,18 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
         names.delete(from);
         names.set(to, file);
       },
+      publish(from, to, done) {
+        latency.wait(clock, () =>
+          answer(clock, () => {
+            const file = names.get(from);
+            if (file === undefined) return done(missing(from));
+            names.delete(from);
+            names.set(to, file);
+            syncDirectory(directoryOf(to));
+            done(null);
+          }),
+        );
+      },
       remove(path) {
         if (!names.delete(path)) throw missing(path);
       },

@@ -21,7 +21,7 @@ import type { ErrorCode } from '../../core/errors.ts';
 import type { BrokerId, ClusterId, LogIndex, Millis } from '../../core/ids.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { QuestionOutcome } from '../../streams/envelope.ts';
-import type { ProposalOutcome, RaftGroup, StateMachine } from '../raft-group.ts';
+import type { ProposalOutcome, RaftGroup, Restoring, StateMachine } from '../raft-group.ts';
 import { type ClusterConfig, configFrom, defaultConfig } from './cluster-config.ts';
 import type { Founding } from '../stores/identity.ts';
 import type { LogEntry } from '../stores/log.ts';
@@ -86,7 +86,28 @@ export function createControlGroup(ports: ControlGroupPorts): ControlGroup {
     changes.next();
   }
 
-  const raft = ports.raft({ apply });
+  /** All of it is one chunk: it is small. */
+  function restore(): Restoring {
+    const chunks: Uint8Array[] = [];
+    return {
+      take: (chunk) => void chunks.push(chunk),
+      finish(position) {
+        for (const chunk of chunks) state.become(chunk);
+        tellChanges();
+        applied.next(position);
+      },
+      abandon() {},
+    };
+  }
+
+  const raft = ports.raft({
+    apply,
+    saved: {
+      pass: (entries) => applied.next(entries.at(-1)?.index ?? applied.value),
+      snapshot: () => [state.encode()],
+      restore,
+    },
+  });
 
   /** What this leader would have changed; null: nothing. */
   function wanted(): ControlChange | null {

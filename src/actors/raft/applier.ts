@@ -11,13 +11,19 @@ export interface Applier {
   readonly applied: LogIndex;
   /** Everything up to `index` is committed. */
   committed(index: LogIndex): void;
+  /** The state is being replaced: nothing is applied until `restored`. */
+  hold(): void;
+  /** The state holds everything up to `state` now; the entry after `position` comes next. */
+  restored(position: LogIndex, state: LogIndex): void;
   stop(): void;
 }
 
 export interface ApplierPorts {
   readonly group: GroupId;
-  /** The last entry that is applied already. */
+  /** The entry after this one comes next. */
   readonly from: LogIndex;
+  /** The state holds everything up to here: entries before it are passed, not applied. */
+  readonly state: LogIndex;
   readonly log: LogStore;
   readonly clock: Clock;
   readonly machine: StateMachine;
@@ -31,14 +37,18 @@ export function createApplier(ports: ApplierPorts): Applier {
   const { applyBytesMax, applyEntriesMax } = limits.raft;
   let applied = ports.from;
   let target = ports.from;
+  let { state } = ports;
+  /** Counts up when the state is replaced: what was being read for the old one is not for the new. */
+  let life = 0;
   /** A chunk is being read or applied, or the next one waits for its turn. */
   let busy = false;
   let stopped = false;
 
   function pump(): void {
     const through = Math.min(target, applied + applyEntriesMax);
+    const born = life;
     log.read(group, applied + 1, through, applyBytesMax, (error, entries) => {
-      if (stopped) return;
+      if (stopped || born !== life) return;
       if (error !== null) {
         onError(error);
         return;
@@ -52,15 +62,21 @@ export function createApplier(ports: ApplierPorts): Applier {
       entries[0]?.index === applied + 1,
       `${group}: the entry after ${applied} comes next, not ${entries[0]?.index}`,
     );
-    machine.apply(entries);
+    const known = entries.filter(({ index }) => index <= state);
+    if (known.length > 0) machine.saved?.pass(known);
+    if (known.length < entries.length) machine.apply(known.length === 0 ? entries : entries.slice(known.length));
     applied += entries.length;
     onApplied(entries);
-    busy = applied < target;
-    if (busy) clock.defer(next);
+    goOn();
   }
 
-  function next(): void {
-    if (!stopped) pump();
+  function goOn(): void {
+    busy = applied < target;
+    const born = life;
+    if (busy)
+      clock.defer(() => {
+        if (!stopped && born === life) pump();
+      });
   }
 
   return {
@@ -73,6 +89,17 @@ export function createApplier(ports: ApplierPorts): Applier {
       if (busy || stopped || applied >= target) return;
       busy = true;
       pump();
+    },
+    hold() {
+      life++;
+      busy = true;
+    },
+    restored(position, reached) {
+      assert(position >= applied && reached >= position, `${group}: the state never goes back`);
+      applied = position;
+      target = Math.max(target, position);
+      state = reached;
+      goOn();
     },
     stop() {
       stopped = true;

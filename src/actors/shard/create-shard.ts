@@ -11,13 +11,14 @@ import { seriesFromProto, unpack } from '../../core/series-codec.ts';
 import { decodeShardEntry, hostFromProto } from '../../core/shard-entry.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Inspector } from '../../streams/inspector.ts';
-import type { RaftGroup, StateMachine } from '../raft-group.ts';
+import type { RaftGroup, Restoring, StateMachine } from '../raft-group.ts';
 import type { Shard } from '../shard.ts';
 import type { LogEntry, LogStore } from '../stores/log.ts';
 import { createHostSessions } from './host-sessions.ts';
 import { createHotWindow, type WindowBudget } from './hot-window.ts';
 import { createProposer } from './proposer.ts';
 import { createSchemaTable } from './schema-table.ts';
+import { createShardDecoder, encodeShard } from './shard-snapshot.ts';
 import { createStampIndex } from './stamp-index.ts';
 
 export interface ShardPorts {
@@ -37,14 +38,17 @@ export function createShard(ports: ShardPorts): Shard {
   const schemas = createSchemaTable();
   const hosts = new Map<HostId, HostRecord>();
   const applied = new Subject<AppliedEntry>();
+  const restored = new Subject<void>();
   const stamps = createStampIndex(limits.shard.stampEvery, limits.shard.stampsMax);
   let appliedIndex: LogIndex = 0;
   let lastStamp: Millis = 0;
   let rowsApplied = 0;
   let samplesApplied = 0;
 
-  const raft = ports.raft({ apply: (entries) => entries.forEach(apply) });
-  const firstReadable = log.recovered(raft.id).firstIndex;
+  const raft = ports.raft({
+    apply: (entries) => entries.forEach(apply),
+    saved: { pass: (entries) => entries.forEach(pass), snapshot, restore },
+  });
   const proposer = createProposer({ raft, window, schemas, hosts, clock, lastStamp: () => lastStamp });
   const sessions = createHostSessions({
     self,
@@ -81,6 +85,38 @@ export function createShard(ports: ShardPorts): Shard {
     applied.next(decoded);
   }
 
+  /** The state holds it already; who follows the log has not seen it. */
+  function pass(entry: LogEntry): void {
+    appliedIndex = entry.index;
+    if (entry.kind === 'data') applied.next(decode(entry, false));
+  }
+
+  function snapshot(): Iterable<Uint8Array> {
+    const totals = { lastStamp, rowsApplied, samplesApplied };
+    const parts = { totals, stamps: [...stamps.marks], schemas: schemas.all(), hosts: [...hosts.values()] };
+    return encodeShard(parts, window, limits.snapshots.chunkBytes);
+  }
+
+  function restore(): Restoring {
+    const fresh = createHotWindow(ports.budget);
+    const decoder = createShardDecoder(fresh);
+    return {
+      take: decoder.take,
+      finish(position) {
+        const parts = decoder.parts();
+        window.takeOver(fresh);
+        schemas.replace(parts.schemas);
+        hosts.clear();
+        for (const record of parts.hosts) hosts.set(record.host, record);
+        stamps.replace(parts.stamps);
+        ({ lastStamp, rowsApplied, samplesApplied } = parts.totals);
+        appliedIndex = position;
+        restored.next();
+      },
+      abandon: () => fresh.takeOver(createHotWindow(ports.budget)),
+    };
+  }
+
   /** @param first the entry is applied, so that its schemas are news; else it is read back. */
   function decode(entry: LogEntry, first: boolean): AppliedEntry {
     const { stampMs, schemas: announced, rows, hosts: changes } = decodeShardEntry(entry.payload);
@@ -106,7 +142,10 @@ export function createShard(ports: ShardPorts): Shard {
     get appliedIndex() {
       return appliedIndex;
     },
-    firstReadable,
+    restored,
+    get firstReadable() {
+      return raft.status.firstIndex;
+    },
     indexAt: (stampMs) => (stampMs > lastStamp ? appliedIndex + 1 : stamps.atOrBefore(stampMs)),
     readEntries(from, maxBytes, done) {
       log.read(raft.id, from, appliedIndex, maxBytes, (error, entries) => {
@@ -134,6 +173,7 @@ export function createShard(ports: ShardPorts): Shard {
       proposer.stop();
       raft.stop();
       applied.complete();
+      restored.complete();
     },
   };
 }

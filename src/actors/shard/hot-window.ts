@@ -23,6 +23,8 @@ interface Chunk {
   /** Series s of row r is at s × CHUNK_ROWS + r. */
   readonly values: Float64Array;
   rows: number;
+  /** Gives its bytes back to the budget. */
+  free: () => void;
 }
 
 interface HostWindow {
@@ -32,17 +34,33 @@ interface HostWindow {
   floor: Millis | null;
 }
 
+interface Contents {
+  readonly hosts: Map<HostId, HostWindow>;
+  bytes: number;
+}
+const nothing = (): Contents => ({ hosts: new Map(), bytes: 0 });
+
+/** One host's part of a window, as it was at one moment. */
+export interface WindowHost {
+  readonly host: HostId;
+  readonly newest: Millis;
+  readonly floor: Millis | null;
+  /** In the order in which rows were applied; made when they are asked for. */
+  readonly blocks: readonly (() => RowBlock)[];
+}
+
 /** Bytes for all windows of a broker; chunks leave in the order in which they began. */
 export interface WindowBudget {
   readonly limit: number;
   readonly used: number;
-  took(bytes: number, leave: () => void): void;
+  /** @returns how to give them back before they leave. */
+  took(bytes: number, leave: () => void): () => void;
 }
 
 /** @param limit may change: what is too much leaves as the next rows come. */
 export function createWindowBudget(limit: () => number): WindowBudget {
   let used = 0;
-  const oldestFirst: { readonly bytes: number; readonly leave: () => void }[] = [];
+  const oldestFirst: { bytes: number; leave: () => void }[] = [];
   let head = 0;
   return {
     get limit() {
@@ -53,17 +71,25 @@ export function createWindowBudget(limit: () => number): WindowBudget {
     },
     took(bytes, leave) {
       used += bytes;
-      oldestFirst.push({ bytes, leave });
+      const taken = { bytes, leave };
+      oldestFirst.push(taken);
       // The one just begun stays, however small the limit.
       const most = limit();
       while (used > most && head < oldestFirst.length - 1) {
         const oldest = oldestFirst[head++];
         if (oldest === undefined) break;
         used -= oldest.bytes;
+        oldest.bytes = 0;
         oldest.leave();
       }
       if (head > 4096) oldestFirst.splice(0, head);
       if (head > 4096) head = 0;
+      return () => {
+        if (taken.bytes === 0) return;
+        used -= taken.bytes;
+        taken.bytes = 0;
+        taken.leave = () => {};
+      };
     },
   };
 }
@@ -72,17 +98,24 @@ export interface WritableWindow extends HotWindow {
   add(block: RowBlock): void;
   /** What is known of the host at this very time: the value of a series, NaN where there is none. Null: no such row. */
   at(host: HostId, time: Millis): ((key: string) => number) | null;
+  /** All of it as it is now, whatever is added or leaves later. */
+  capture(): readonly WindowHost[];
+  /** Before the rows of a host that was captured. */
+  begin(host: HostId, newest: Millis, floor: Millis | null): void;
+  /** Takes over what another one holds, which is empty afterwards, in place of its own. */
+  takeOver(other: WritableWindow): void;
+  /** Gives away all that it holds. */
+  empty(): Contents;
 }
 
 export function createHotWindow(budget: WindowBudget): WritableWindow {
-  const hosts = new Map<HostId, HostWindow>();
-  let bytes = 0;
+  let contents = nothing();
 
   function hostOf(host: HostId): HostWindow {
-    let window = hosts.get(host);
+    let window = contents.hosts.get(host);
     if (window === undefined) {
       window = { chunks: [], newest: Number.NEGATIVE_INFINITY, floor: null };
-      hosts.set(host, window);
+      contents.hosts.set(host, window);
     }
     return window;
   }
@@ -93,12 +126,14 @@ export function createHotWindow(budget: WindowBudget): WritableWindow {
       times: new Float64Array(CHUNK_ROWS),
       values: new Float64Array(CHUNK_ROWS * schema.series.length),
       rows: 0,
+      free: () => {},
     };
+    const owner = contents;
     const size = chunk.times.byteLength + chunk.values.byteLength;
     window.chunks.push(chunk);
-    bytes += size;
-    budget.took(size, () => {
-      bytes -= size;
+    owner.bytes += size;
+    chunk.free = budget.took(size, () => {
+      owner.bytes -= size;
       window.chunks.splice(window.chunks.indexOf(chunk), 1);
       window.floor = Math.max(window.floor ?? Number.NEGATIVE_INFINITY, lastTime(chunk));
     });
@@ -107,7 +142,7 @@ export function createHotWindow(budget: WindowBudget): WritableWindow {
 
   return {
     get bytes() {
-      return bytes;
+      return contents.bytes;
     },
     add({ schema, timestamps, values }) {
       const window = hostOf(schema.host);
@@ -123,7 +158,7 @@ export function createHotWindow(budget: WindowBudget): WritableWindow {
       }
     },
     at(host, time) {
-      const window = hosts.get(host);
+      const window = contents.hosts.get(host);
       if (window === undefined || time > window.newest) return null;
       const found = window.chunks.flatMap((chunk) => {
         const row = rowAt(chunk, time);
@@ -139,16 +174,47 @@ export function createHotWindow(budget: WindowBudget): WritableWindow {
       };
     },
     read(host, startMs, endMs, wanted, maxRows) {
-      const window = hosts.get(host);
+      const window = contents.hosts.get(host);
       if (window === undefined)
         return { timestamps: new Float64Array(0), columns: [], more: false, missingThroughMs: null };
       return readRows(window, startMs, endMs, wanted, maxRows);
     },
     newest(host) {
-      const newest = hosts.get(host)?.newest;
+      const newest = contents.hosts.get(host)?.newest;
       return newest === undefined || newest === Number.NEGATIVE_INFINITY ? undefined : newest;
     },
+    capture: () =>
+      [...contents.hosts].map(([host, { chunks, newest, floor }]) => ({
+        host,
+        newest,
+        floor,
+        blocks: chunks.map((chunk) => {
+          const { rows } = chunk;
+          return () => blockOf(chunk, rows);
+        }),
+      })),
+    begin(host, newest, floor) {
+      Object.assign(hostOf(host), { newest, floor });
+    },
+    takeOver(other) {
+      const theirs = other.empty();
+      for (const { chunks } of contents.hosts.values()) for (const chunk of chunks) chunk.free();
+      contents = theirs;
+    },
+    empty() {
+      const all = contents;
+      contents = nothing();
+      return all;
+    },
   };
+}
+
+/** Its first `rows` rows. */
+function blockOf({ schema, times, values }: Chunk, rows: number): RowBlock {
+  const packed = new Float64Array(rows * schema.series.length);
+  for (let s = 0; s < schema.series.length; s++)
+    packed.set(values.subarray(s * CHUNK_ROWS, s * CHUNK_ROWS + rows), s * rows);
+  return { schema, timestamps: times.slice(0, rows), values: packed };
 }
 
 /** Where a row of this schema and time can go: hosts that report several schemas in turn fill a chunk for each. */

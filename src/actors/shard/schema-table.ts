@@ -12,6 +12,10 @@ export interface SchemaTable {
    * uses it until then announces it, since the one before may fail.
    */
   propose(host: HostId, series: readonly SeriesDefinition[]): { readonly schema: HostSchema; readonly fresh: boolean };
+  /** All that were announced. */
+  all(): readonly HostSchema[];
+  /** These, and no others, were announced. */
+  replace(schemas: readonly HostSchema[]): void;
   /** Leadership changed: everything of earlier terms is settled, so ids that were given and not committed are free again. */
   forgetProposed(): void;
 }
@@ -34,24 +38,35 @@ export function createSchemaTable(): SchemaTable {
     return `${host}\n${text}`;
   }
 
+  function add(schema: HostSchema): void {
+    if (byId.has(schema.id)) return;
+    const text = textOf(schema.host, schema.series);
+    // The object that was proposed goes on, so that chunks of one schema stay together.
+    const mine = proposed.get(text);
+    const kept = mine?.id === schema.id ? mine : schema;
+    proposed.delete(text);
+    byId.set(schema.id, kept);
+    byText.set(text, kept);
+    // Not always ascending: an entry that was refused is proposed again behind others that announced later ids.
+    lastId = Math.max(lastId, schema.id);
+    lastProposed = Math.max(lastProposed, lastId);
+  }
+
   return {
     get(id) {
       const schema = byId.get(id);
       assert(schema !== undefined, `schema ${id} was announced before its use`);
       return schema;
     },
-    add(schema) {
-      if (byId.has(schema.id)) return;
-      const text = textOf(schema.host, schema.series);
-      // The object that was proposed goes on, so that chunks of one schema stay together.
-      const mine = proposed.get(text);
-      const kept = mine?.id === schema.id ? mine : schema;
-      proposed.delete(text);
-      byId.set(schema.id, kept);
-      byText.set(text, kept);
-      // Not always ascending: an entry that was refused is proposed again behind others that announced later ids.
-      lastId = Math.max(lastId, schema.id);
-      lastProposed = Math.max(lastProposed, lastId);
+    add,
+    all: () => [...byId.values()],
+    replace(schemas) {
+      byId.clear();
+      byText.clear();
+      proposed.clear();
+      lastId = 0;
+      lastProposed = 0;
+      for (const schema of schemas) add(schema);
     },
     propose(host, series) {
       const text = textOf(host, series);

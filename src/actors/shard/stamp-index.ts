@@ -6,11 +6,18 @@ export interface StampIndex {
   note(index: LogIndex, stampMs: Millis): void;
   /** An entry before which everything was stamped before `stampMs`, and close to the first that was not. */
   atOrBefore(stampMs: Millis): LogIndex;
+  readonly marks: readonly Stamp[];
+  replace(marks: readonly Stamp[]): void;
+}
+
+export interface Stamp {
+  readonly index: LogIndex;
+  readonly stampMs: Millis;
 }
 
 /** @param marksMax at this many every other one is forgotten, and only half as many are noted from then on. */
 export function createStampIndex(finest: number, marksMax: number): StampIndex {
-  let marks: { readonly index: LogIndex; readonly stampMs: Millis }[] = [];
+  let marks: Stamp[] = [];
   let every = finest;
   let since = 0;
   return {
@@ -21,6 +28,13 @@ export function createStampIndex(finest: number, marksMax: number): StampIndex {
       if (marks.length < marksMax) return;
       marks = marks.filter((_, at) => at % 2 === 0);
       every *= 2;
+    },
+    get marks() {
+      return marks;
+    },
+    replace(others) {
+      marks = [...others];
+      since = 0;
     },
     atOrBefore(stampMs) {
       let low = 0;

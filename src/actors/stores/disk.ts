@@ -29,6 +29,8 @@ export interface Disk {
   /** A new file with these bytes: it and its name are durable when `done` is called. After an error it is not there. */
   create(path: string, contents: Uint8Array, done: (error: Error | null, file: DiskFile | null) => void): void;
   rename(from: string, to: string): void;
+  /** Renames, in place of what is there: durable, name and all, when `done` is called without an error. */
+  publish(from: string, to: string, done: (error: Error | null) => void): void;
   remove(path: string): void;
   /** Makes creations, renames and removals in a directory durable. */
   syncDirectory(path: string): void;

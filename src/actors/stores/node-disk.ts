@@ -21,6 +21,9 @@ export function createNodeDisk(): Disk {
     },
     create: createDurably,
     rename: (from, to) => explained(from, () => fs.renameSync(from, to)),
+    publish(from, to, done) {
+      fs.rename(from, to, (error) => (error === null ? syncDirectoryLater(dirname(to), done) : done(error)));
+    },
     remove: (path) => explained(path, () => fs.unlinkSync(path)),
     syncDirectory: (path) => explained(path, () => syncDirectory(path)),
     lock: takeLock,

@@ -39,6 +39,12 @@ export class Tail {
       this.#add(entry);
       news();
     });
+    this.#applied.add(
+      shard.restored.subscribe(() => {
+        this.#beginAnew();
+        news();
+      }),
+    );
   }
 
   get first(): LogIndex {
@@ -78,6 +84,15 @@ export class Tail {
 
   close(): void {
     this.#applied.unsubscribe();
+  }
+
+  /** What was applied in between is not known, and maybe not even in the log. */
+  #beginAnew(): void {
+    this.#entries = [];
+    this.#head = 0;
+    this.#bytes = 0;
+    this.#first = this.shard.appliedIndex + 1;
+    this.#states.clear();
   }
 
   #add(entry: AppliedEntry): void {

@@ -172,6 +172,8 @@ function encodeRaft({ group, message, entries }: RaftEnvelope): Message {
       return { ...head, heartbeat: { commit: message.commit, round: message.round } };
     case 'heartbeatReply':
       return { ...head, heartbeatReply: { round: message.round } };
+    case 'installSnapshot':
+      return { ...head, installSnapshot: { lastIndex: message.index, lastTerm: message.indexTerm } };
     default:
       return unreachable(message);
   }
@@ -186,6 +188,7 @@ function decodeRaft(message: Message, from: BrokerId, to: BrokerId): RaftEnvelop
   const head = { from, to, term: message.term ?? 0 };
   const plain = (decoded: RaftMessage): RaftEnvelope => ({ group, message: decoded, entries: [] });
   const { requestVote, requestVoteReply, appendEntries, appendEntriesReply, heartbeat, heartbeatReply } = message;
+  const { installSnapshot } = message;
   if (heartbeat)
     return plain({ type: 'heartbeat', ...head, commit: heartbeat.commit ?? 0, round: heartbeat.round ?? 0 });
   if (heartbeatReply) return plain({ type: 'heartbeatReply', ...head, round: heartbeatReply.round ?? 0 });
@@ -205,6 +208,13 @@ function decodeRaft(message: Message, from: BrokerId, to: BrokerId): RaftEnvelop
     const { pre, lastIndex, lastTerm } = requestVote;
     return plain({ type: pre ? 'preVote' : 'vote', ...head, lastIndex: lastIndex ?? 0, lastTerm: lastTerm ?? 0 });
   }
+  if (installSnapshot)
+    return plain({
+      type: 'installSnapshot',
+      ...head,
+      index: installSnapshot.lastIndex ?? 0,
+      indexTerm: installSnapshot.lastTerm ?? 0,
+    });
   if (requestVoteReply)
     return plain({
       type: requestVoteReply.pre ? 'preVoteReply' : 'voteReply',

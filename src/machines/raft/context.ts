@@ -30,6 +30,8 @@ export interface RaftInput {
   readonly term: Term;
   readonly votedFor: BrokerId | null;
   readonly log: LogView;
+  /** The entry of the log up to which a snapshot's state reaches; without one, and without a snapshot, all before the log. */
+  readonly applied?: LogIndex;
   /** Chance: every election timeout is drawn from it. A whole number. */
   readonly seed: number;
   readonly at: Millis;
@@ -126,8 +128,8 @@ export function initialContext(input: RaftInput): RaftContext {
     log: { firstIndex: log.firstIndex, previousTerm: log.previousTerm, runs: log.runs, lastIndex: log.lastIndex },
     durable: log.lastIndex,
     // What is committed is not written down: the next leader tells (§3.8).
-    commit: log.firstIndex - 1,
-    applied: log.firstIndex - 1,
+    commit: input.applied ?? log.firstIndex - 1,
+    applied: input.applied ?? log.firstIndex - 1,
     // A member that comes back grants the leader it does not know yet a full timeout.
     heardAt: NEVER,
     ...drawTimeout({ chance: input.seed >>> 0, options }),

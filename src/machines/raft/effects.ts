@@ -1,6 +1,6 @@
 // What the chart asks of its actor. This is the driver contract:
 //
-//   1. The effects of one step are carried out in order. `persist`, `truncate` and `append` of one step are one write to the
+//   1. The effects of one step are carried out in order. `persist`, `compact`, `truncate` and `append` of one step are one write to the
 //      log store, and writes of a group become durable in the order in which they were asked for.
 //   2. A message with `when: 'synced'` leaves only after every write asked for up to and including its step is durable.
 //      `when: 'now'` leaves at once (the leader's disk works in parallel with its followers': §10.2.1).
@@ -26,6 +26,18 @@ export type RaftEffect =
   | { readonly type: 'persist'; readonly params: { readonly hard: HardState } }
   /** Forget every entry after `after`. Always precedes an `append` of the same step. */
   | { readonly type: 'truncate'; readonly params: { readonly after: LogIndex } }
+  /**
+   * Forget every entry through `through`, which is of `term`: a durable snapshot holds them. Where the log does not hold that very
+   * entry nothing of it is kept, and it goes on behind it. Always precedes an `append` of the same step.
+   */
+  | { readonly type: 'compact'; readonly params: { readonly through: LogIndex; readonly term: Term } }
+  /**
+   * The log begins anew behind `base`. The state becomes that of the newest snapshot, which reaches the base or farther; `applied`
+   * answers with the base. Entries behind it that the snapshot's state holds are not applied again.
+   */
+  | { readonly type: 'restore'; readonly params: { readonly base: LogIndex } }
+  /** Bring the newest snapshot to a follower; `snapshot.sent` tells how that ended. */
+  | { readonly type: 'sendSnapshot'; readonly params: { readonly to: BrokerId; readonly term: Term } }
   /** Append entries first … last, all of them carried by the event of this step; a no-op carries nothing. */
   | {
       readonly type: 'append';

@@ -27,6 +27,8 @@ interface Timed {
   readonly at: Millis;
   /** With requests for votes, and with timers. */
   readonly link?: LinkNews | undefined;
+  /** With `installSnapshot`: how far the newest durable snapshot here reaches. */
+  readonly held?: LogIndex;
 }
 
 export type RaftEvent = Timed &
@@ -37,6 +39,15 @@ export type RaftEvent = Timed &
     /** Every write up to and including the entry (index, term) is durable. */
     | { readonly type: 'log.synced'; readonly index: LogIndex; readonly term: Term }
     | { readonly type: 'applied'; readonly index: LogIndex }
+    /** What is up to `through` may leave the log: it is applied, and a durable snapshot holds it. */
+    | { readonly type: 'compact'; readonly through: LogIndex }
+    /** `sendSnapshot` has ended: the peer holds one durably that reaches `index`. Null: not now. */
+    | {
+        readonly type: 'snapshot.sent';
+        readonly peer: BrokerId;
+        readonly term: Term;
+        readonly index: LogIndex | null;
+      }
     /** The broker's common heartbeat tick: all groups beat together, so that one frame per peer carries them. */
     | {
         readonly type: 'beat';

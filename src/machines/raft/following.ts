@@ -9,12 +9,12 @@ import { assert } from '../../core/assert.ts';
 import type { Decision, RaftContext } from './context.ts';
 import { apply, type RaftEffect, send } from './effects.ts';
 import { cutAfter, extendWith, firstConflict, lastNotAbove, termAt } from './log-view.ts';
-import type { Append, AppendReply, Heartbeat } from './messages.ts';
+import type { Append, AppendReply, Heartbeat, InstallSnapshot } from './messages.ts';
 
 /** A message of this term's leader: it is well. */
-function hear(
+export function hear(
   context: RaftContext,
-  { from, term }: Append | Heartbeat,
+  { from, term }: Append | Heartbeat | InstallSnapshot,
   at: number,
 ): Pick<RaftContext, 'leader' | 'heardAt'> {
   assert(
@@ -31,7 +31,11 @@ export function holdsPrevious(context: RaftContext, message: Append): boolean {
 
 type Answer = Pick<AppendReply, 'rejected' | 'index' | 'hintIndex' | 'hintTerm'>;
 
-const answer = (context: RaftContext, message: Append | Heartbeat, fields: Answer): RaftEffect =>
+export const answer = (
+  context: RaftContext,
+  message: Append | Heartbeat | InstallSnapshot,
+  fields: Answer,
+): RaftEffect =>
   send({ type: 'appendReply', from: context.self, to: message.from, term: context.term, ...fields }, 'synced');
 
 const accepted = (context: RaftContext, message: Append): RaftEffect =>
@@ -87,7 +91,7 @@ export const takeHeartbeat: Decision = (context, event) => {
 
 /** A leader of an older term is told the newer one, so that it steps down even where it would win every pre-vote. */
 export const tellTerm: Decision = (context, event) =>
-  event.type === 'append' || event.type === 'heartbeat'
+  event.type === 'append' || event.type === 'heartbeat' || event.type === 'installSnapshot'
     ? { effects: [answer(context, event, { rejected: true, index: 0, hintIndex: 0, hintTerm: 0 })] }
     : {};
 

@@ -14,6 +14,7 @@ import { noteDurable } from './following.ts';
 import { extend } from './log-view.ts';
 import { matched, newProgress, type Progress, reconnected, weighed } from './progress.ts';
 import { answeredAt, answerReads, beginRound } from './reads.ts';
+import { afterTransfer } from './snapshot.ts';
 import { afterLoss, afterRefusal, committable, replicate, withoutCommitted } from './replication.ts';
 
 const leadershipOf = ({ leadership }: RaftContext): Leadership => present(leadership, 'a leader has a leadership');
@@ -123,6 +124,17 @@ export const beginAnewWith: Decision = (context, event) => {
   if (event.type !== 'peer.opened') return {};
   const known = leadershipOf(context).progress[event.peer];
   return known === undefined ? {} : advanceWith(context, event.peer, reconnected(known), event.at);
+};
+
+/** A follower has got a snapshot, or could not be brought one. */
+export const noteTransfer: Decision = (context, event) => {
+  if (event.type !== 'snapshot.sent' || event.term !== context.term) return {};
+  const told: RaftEffect[] = [];
+  const known = leadershipOf(context).progress[event.peer];
+  const progress = afterTransfer(context, event.peer, known, event, told);
+  if (progress === undefined) return {};
+  const { changes = {}, effects = [] } = advanceWith(context, event.peer, progress, event.at);
+  return { changes, effects: [...told, ...effects] };
 };
 
 /** The actor has weighed a message, or sent less than it said. */

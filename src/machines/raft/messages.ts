@@ -72,4 +72,23 @@ export interface HeartbeatReply extends Addressed {
   readonly round: number;
 }
 
-export type RaftMessage = PreVote | PreVoteReply | Vote | VoteReply | Append | AppendReply | Heartbeat | HeartbeatReply;
+/**
+ * §5, InstallSnapshot, without the snapshot: that has arrived before, on a stream of its own. The leader's log begins behind `index`,
+ * which is of `indexTerm`: the follower's is to begin there, too.
+ */
+export interface InstallSnapshot extends Addressed {
+  readonly type: 'installSnapshot';
+  readonly index: LogIndex;
+  readonly indexTerm: Term;
+}
+
+export type RaftMessage =
+  | PreVote
+  | PreVoteReply
+  | Vote
+  | VoteReply
+  | Append
+  | AppendReply
+  | Heartbeat
+  | HeartbeatReply
+  | InstallSnapshot;

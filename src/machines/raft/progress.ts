@@ -2,6 +2,7 @@
 //
 //   probe      where the logs agree is not known, or a message was lost: one message at a time, the next after its answer
 //   replicate  known: messages follow each other without waiting, as many as the window allows
+//   snapshot   what it needs has left the log: a snapshot is under way, or (probing) it was told to begin from one (snapshot.ts)
 //
 // Invariants
 //   1. match < next. Entries up to match are equal and durable at the follower; match never falls within a term.
@@ -17,7 +18,7 @@ export interface InFlight {
 }
 
 export interface Progress {
-  readonly state: 'probe' | 'replicate';
+  readonly state: 'probe' | 'replicate' | 'snapshot';
   readonly match: LogIndex;
   readonly next: LogIndex;
   readonly inflight: readonly InFlight[];
@@ -57,6 +58,7 @@ export function newProgress(next: LogIndex, at: Millis): Progress {
 /** May another message with entries go? */
 export function hasRoom(progress: Progress, window: Window): boolean {
   if (progress.state === 'probe') return !progress.probing;
+  if (progress.state === 'snapshot') return false;
   const { inflight } = progress;
   if (inflight.length === 0) return true;
   return (
@@ -92,7 +94,8 @@ export function weighed(progress: Progress, last: LogIndex, bytes: number): Prog
 /** The follower holds everything up to `index`. Old news changes nothing but the time. */
 export function matched(progress: Progress, index: LogIndex, at: Millis): Progress {
   const { state, match } = progress;
-  if (state === 'probe' && index >= match) {
+  const isBack = state === 'snapshot' && index + 1 >= progress.next;
+  if ((state === 'probe' && index >= match) || isBack) {
     return {
       ...progress,
       state: 'replicate',
@@ -118,5 +121,7 @@ export function probeFrom(progress: Progress, next: LogIndex): Progress {
 /** A new connection: what was on its way is gone. Where the logs agree is still known, if it was. */
 export function reconnected(progress: Progress): Progress {
   if (progress.state === 'probe') return { ...progress, probing: false };
+  // A transfer has a connection of its own; the word that it may be installed had not.
+  if (progress.state === 'snapshot') return progress.probing ? probeFrom(progress, progress.match + 1) : progress;
   return { ...progress, next: progress.match + 1, inflight: NONE };
 }

@@ -24,6 +24,7 @@ import * as following from './following.ts';
 import * as leading from './leading.ts';
 import { quorumIsSilent } from './reads.ts';
 import { hasRoomFor } from './replication.ts';
+import * as snapshot from './snapshot.ts';
 
 type Params<Type extends RaftEffect['type']> = Extract<RaftEffect, { type: Type }>['params'];
 type Scope = { readonly context: RaftContext; readonly event: RaftEvent };
@@ -37,6 +38,9 @@ const base = setup({
   actions: {
     persist: (_, _params: Params<'persist'>) => {},
     truncate: (_, _params: Params<'truncate'>) => {},
+    compact: (_, _params: Params<'compact'>) => {},
+    restore: (_, _params: Params<'restore'>) => {},
+    sendSnapshot: (_, _params: Params<'sendSnapshot'>) => {},
     append: (_, _params: Params<'append'>) => {},
     send: (_, _params: Params<'send'>) => {},
     apply: (_, _params: Params<'apply'>) => {},
@@ -98,6 +102,9 @@ const raft = base.extend({
     takeEntries: decide(following.takeEntries),
     refuseEntries: decide(following.refuseEntries),
     takeHeartbeat: decide(following.takeHeartbeat),
+    takeSnapshot: decide(snapshot.takeSnapshot),
+    compactLog: decide(snapshot.compactLog),
+    noteTransfer: decide(leading.noteTransfer),
     tellTerm: decide(following.tellTerm),
     noteDurable: decide(following.noteDurable),
     noteApplied: decide(following.noteApplied),
@@ -145,10 +152,12 @@ export const raftMachine = raft.createMachine({
     // Each role takes those of its own term: what is left is older.
     append: [joinNewerTerm, { actions: 'tellTerm' }],
     heartbeat: [joinNewerTerm, { actions: 'tellTerm' }],
+    installSnapshot: [joinNewerTerm, { actions: 'tellTerm' }],
     appendReply: learnNewerTerm,
     heartbeatReply: learnNewerTerm,
     'log.synced': { actions: 'noteDurable' },
     applied: { actions: 'noteApplied' },
+    compact: { actions: 'compactLog' },
     propose: { actions: 'refuseUnled' },
     read: { actions: 'refuseRead' },
   },
@@ -169,6 +178,7 @@ export const raftMachine = raft.createMachine({
           { guard: 'ofThisTerm', actions: 'refuseEntries' },
         ],
         heartbeat: { guard: 'ofThisTerm', actions: 'takeHeartbeat' },
+        installSnapshot: { guard: 'ofThisTerm', actions: 'takeSnapshot' },
         vote: { guard: 'mayVote', target: 'follower', reenter: true, actions: 'grantVote' },
         'peer.closed': { guard: 'leaderClosed', target: 'follower', reenter: true, actions: 'followHint' },
       },
@@ -188,6 +198,7 @@ export const raftMachine = raft.createMachine({
         vote: { guard: 'mayVote', target: 'follower', actions: 'grantVote' },
         append: followLeader,
         heartbeat: followLeader,
+        installSnapshot: followLeader,
       },
     },
     candidate: {
@@ -203,6 +214,7 @@ export const raftMachine = raft.createMachine({
         ],
         append: followLeader,
         heartbeat: followLeader,
+        installSnapshot: followLeader,
       },
     },
     leader: {
@@ -216,11 +228,13 @@ export const raftMachine = raft.createMachine({
         vote: { actions: 'refuseVote' },
         append: { guard: 'ofThisTerm', actions: 'refuseRival' },
         heartbeat: { guard: 'ofThisTerm', actions: 'refuseRival' },
+        installSnapshot: { guard: 'ofThisTerm', actions: 'refuseRival' },
         propose: [{ guard: 'fitsUncommitted', actions: 'appendProposal' }, { actions: 'refuseOverLimit' }],
         'log.synced': { actions: 'countOwnSync' },
         appendReply: { guard: 'ofThisTerm', actions: 'takeAppendReply' },
         heartbeatReply: { guard: 'ofThisTerm', actions: 'takeHeartbeatReply' },
         'append.sent': { actions: 'takeWeight' },
+        'snapshot.sent': { actions: 'noteTransfer' },
         'peer.opened': { actions: 'beginAnewWith' },
         read: { actions: 'askRound' },
         beat: [{ guard: 'quorumIsSilent', target: 'follower', actions: 'stepDown' }, { actions: 'beat' }],

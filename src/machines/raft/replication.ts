@@ -14,6 +14,7 @@ import { lastNotAbove, runsBetween, termAt } from './log-view.ts';
 import type { Append, AppendReply } from './messages.ts';
 import { hasRoom, isWaitedFor, type Progress, probeFrom, sent } from './progress.ts';
 import { reachedByMajority } from './quorum.ts';
+import { askForSnapshot, needsSnapshot } from './snapshot.ts';
 
 /** Entries in one message, whatever their size; the actor cuts it further by bytes. */
 const ENTRIES_PER_MESSAGE = 256;
@@ -41,6 +42,7 @@ export function heartbeat(
 /** What this follower lacks and may have now. */
 function sendEntries(context: RaftContext, to: BrokerId, start: Progress, at: Millis, effects: RaftEffect[]): Progress {
   const { log, commit, options } = context;
+  if (needsSnapshot(log, start)) return askForSnapshot(context, to, start, at, effects);
   let progress = start;
   for (let burst = 0; burst < BURST && progress.next <= log.lastIndex && hasRoom(progress, options); burst++) {
     const message = appendMessage(context, to, progress.next - 1);
@@ -90,9 +92,13 @@ export function committable(
 /** Both sides skip whole terms: the follower has named its last entry of a term not above ours, we go to our last of that term. */
 export function afterRefusal({ log }: RaftContext, known: Progress, refusal: AppendReply): Progress {
   // What it holds it cannot refuse; and a probe has one answer. Else it is about a message from before we began anew.
-  const isOld = refusal.index <= known.match || (known.state === 'probe' && refusal.index !== known.next - 1);
+  const isOld =
+    refusal.index <= known.match ||
+    known.state === 'snapshot' ||
+    (known.state === 'probe' && refusal.index !== known.next - 1);
   if (isOld) return known;
-  const agreed = lastNotAbove(log, refusal.hintIndex, refusal.hintTerm);
+  const { hintIndex, hintTerm } = refusal;
+  const agreed = hintIndex < log.firstIndex - 1 ? hintIndex : lastNotAbove(log, hintIndex, hintTerm);
   return probeFrom(known, Math.min(refusal.index, agreed + 1));
 }
 
