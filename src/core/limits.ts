@@ -207,6 +207,9 @@ export const limits = {
     frameBytes: 1 * MIB,
     /** Payload bytes of Raft messages for one peer in one turn of the loop. More are dropped, and counted: Raft sends again. */
     outboxBytesMax: 32 * MIB,
+    /** Frames and payload bytes that wait in the transport for a peer that does not read; more Raft messages and rows are dropped. */
+    waitingFramesMax: 2_000,
+    waitingBytesMax: 64 * MIB,
     /** Proposals under way to other brokers; one more is refused with RESOURCE_EXHAUSTED. */
     forwardsMax: 10_000,
     /** Brokers that found a cluster together. */

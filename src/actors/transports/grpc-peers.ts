@@ -1,11 +1,12 @@
 // Peer wires over gRPC: one bidirectional stream each.
 //
-// A write that the stream cannot take at once is buffered by grpc-js; past a limit Raft messages are dropped (counted), since Raft
-// sends again what was lost, and memory must not grow for a peer that does not read.
+// A write that the stream cannot take at once is buffered by grpc-js; past a limit Raft messages and forwarded rows are dropped
+// (counted), since both are sent again when they are lost, and memory must not grow for a peer that does not read.
 import { Client, credentials, type ClientDuplexStream, type ServerDuplexStream } from '@grpc/grpc-js';
 import { Subject } from 'rxjs';
 import { unavailable } from '../../core/errors.ts';
 import type { BrokerId } from '../../core/ids.ts';
+import { limits } from '../../core/limits.ts';
 import type { vedette } from '../../core/proto.ts';
 import type { PeerMessage } from '../../streams/envelope.ts';
 import type { Wire } from '../../streams/wire.ts';
@@ -19,13 +20,12 @@ type FullFrame = vedette.v1.PeerFrame;
 export type PeerServerStream = ServerDuplexStream<Frame, Frame>;
 
 const LINGER_MS = 500;
-/** Frames that wait in grpc-js for one peer. */
-const WAITING_MAX = 2_000;
+const { waitingFramesMax, waitingBytesMax } = limits.peers;
 
 export interface GrpcPeers extends PeerTransport {
   /** For the server: a peer opened a stream. */
   accept(stream: PeerServerStream): void;
-  /** Raft batches dropped because a peer did not read. */
+  /** Raft batches and forwarded rows dropped because a peer did not read. */
   readonly dropped: number;
 }
 
@@ -41,6 +41,8 @@ export function createGrpcPeers(self: BrokerId): GrpcPeers {
     let peer: BrokerId | '' = '';
     let sending = true;
     let open = true;
+    /** Handed to grpc-js, and not yet taken by the connection. */
+    let waitingBytes = 0;
     const end = (error?: Error) => {
       sending = false;
       if (!open) return;
@@ -71,8 +73,17 @@ export function createGrpcPeers(self: BrokerId): GrpcPeers {
       outbox: {
         next(message) {
           if (!sending) return;
-          if (message.kind === 'raft' && stream.writableLength > WAITING_MAX) dropped++;
-          else stream.write(encodePeerMessage(message));
+          const bytes = payloadBytes(message);
+          const full =
+            stream.writableLength > waitingFramesMax || (waitingBytes > 0 && waitingBytes + bytes > waitingBytesMax);
+          if (full && (message.kind === 'raft' || message.kind === 'forward')) {
+            dropped++;
+            return;
+          }
+          waitingBytes += bytes;
+          stream.write(encodePeerMessage(message), () => {
+            waitingBytes -= bytes;
+          });
         },
         error() {
           sending = false;
@@ -108,4 +119,11 @@ export function createGrpcPeers(self: BrokerId): GrpcPeers {
       });
     },
   };
+}
+
+/** What makes a message large. */
+function payloadBytes(message: PeerMessage): number {
+  if (message.kind === 'forward') return message.proposal.length;
+  if (message.kind !== 'raft') return 0;
+  return message.envelopes.reduce((sum, { message: inner }) => sum + (inner.type === 'append' ? inner.bytes : 0), 0);
 }

@@ -44,7 +44,8 @@ export async function startHttpServer({ address, routes, files }: HttpServerOpti
   });
 
   async function handle(request: IncomingMessage, response: ServerResponse): Promise<void> {
-    const url = new URL(request.url ?? '/', 'http://host');
+    const url = requestUrl(request);
+    if (url === null) throw invalidArgument('path', 'the request names no path');
     const method = request.method === 'HEAD' ? 'GET' : (request.method ?? 'GET');
     const matching = patterns.flatMap(({ route, match }) => {
       const params = match(url.pathname);
@@ -98,6 +99,12 @@ export async function startHttpServer({ address, routes, files }: HttpServerOpti
       server.closeAllConnections();
     },
   };
+}
+
+/** Null: what the request asks for cannot be read as a path. */
+export function requestUrl(request: IncomingMessage): URL | null {
+  const target = request.url ?? '/';
+  return URL.canParse(target, 'http://host') ? new URL(target, 'http://host') : null;
 }
 
 export function splitAddress(address: string): { readonly host: string; readonly port: number } {

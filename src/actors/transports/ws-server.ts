@@ -3,6 +3,7 @@ import type { Server } from 'node:http';
 import { type Observable, ReplaySubject, Subject } from 'rxjs';
 import { type WebSocket, WebSocketServer } from 'ws';
 import { unavailable } from '../../core/errors.ts';
+import { requestUrl } from './http-server.ts';
 
 export interface WsConnection {
   /** Text as it is, binary as bytes. Errors when the connection breaks. */
@@ -29,6 +30,8 @@ const CLIENTS_MAX = 10_000;
 /** Buffered bytes at which a socket counts as full, and at which it has room again. */
 const FULL_BYTES = 256 * 1024;
 const ROOM_BYTES = 64 * 1024;
+/** A client that goes on asking without reading the answers is cut off. */
+const BUFFERED_BYTES_MAX = 16 * 1024 * 1024;
 const PING_MS = 10_000;
 const TRY_AGAIN_LATER = 1013;
 
@@ -43,7 +46,9 @@ export function startWsServer(server: Server, path: string): WsServer {
   const alive = new WeakSet<WebSocket>();
 
   server.on('upgrade', (request, socket, head) => {
-    if (new URL(request.url ?? '/', 'http://host').pathname !== path) {
+    if (requestUrl(request)?.pathname !== path) {
+      // Nobody else listens for what may go wrong on it.
+      socket.on('error', () => socket.destroy());
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\n\r\n');
       return;
     }
@@ -104,6 +109,10 @@ function connectionOver(socket: WebSocket, remoteAddress: string): WsConnection 
     inbox,
     send(data) {
       if (socket.readyState !== socket.OPEN) return false;
+      if (socket.bufferedAmount > BUFFERED_BYTES_MAX) {
+        socket.terminate();
+        return false;
+      }
       socket.send(data, written);
       if (socket.bufferedAmount > FULL_BYTES) full = true;
       return !full;
