@@ -51,8 +51,8 @@ export interface AgentStatus {
   readonly queuedRows: number;
   /** Lost to the queue's limits, for good. */
   readonly droppedRows: number;
-  /** Refused by the brokers, for good. */
-  readonly rejectedRows: number;
+  /** Frames, of one row or many, that the brokers refused, for good. */
+  readonly rejectedFrames: number;
   /** The broker's clock less this host's. */
   readonly clockSkewMs: Millis | null;
 }
@@ -84,6 +84,8 @@ export function createAgent(ports: AgentPorts): Agent {
   const options = { ...limits.agent, ...ports.options };
   const candidates = createCandidates(ports.brokers, random.integer(0, ports.brokers.length - 1));
   const counters = { acked: 0, rejected: 0, lost: 0 };
+  /** Schemas that a broker did not know although they were announced to it. */
+  const refusedSchemas = new Set<number>();
   const rejectionSaidAt = new Map<string, Millis>();
   let session: Session | null = null;
   let retry: Timer | null = null;
@@ -162,8 +164,11 @@ export function createAgent(ports: AgentPorts): Agent {
 
   function receive(from: Session, response: Response): void {
     if (response.echoSentAtMs > 0) noteSkew(response);
-    if (response.unknownSchemas.length > 0) {
-      // The broker forgot what was announced. A new session announces everything anew, and the rows are still queued.
+    if (response.unknownSchemas.some((schema) => !refusedSchemas.has(schema))) {
+      // Perhaps the broker forgot what was announced: a new session announces everything anew, and the rows are still queued. One that
+      // is unknown there as well was refused: then its rows are, too, or nothing behind them would ever come through.
+      for (const schema of response.unknownSchemas) refusedSchemas.add(schema);
+      for (const rejection of response.rejections) noteRejection(rejection);
       machine.send({ type: 'moved', at: clock.monotonic() });
       return;
     }
@@ -272,7 +277,7 @@ export function createAgent(ports: AgentPorts): Agent {
         ackedRows: counters.acked,
         queuedRows: queue.nextSequence - queue.firstSequence,
         droppedRows: queue.droppedRows + counters.lost,
-        rejectedRows: counters.rejected,
+        rejectedFrames: counters.rejected,
         clockSkewMs,
       };
     },

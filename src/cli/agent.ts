@@ -57,9 +57,9 @@ async function runAgent(values: Values): Promise<number> {
     clock,
     random: createRandom(randomName()),
     inspector: createInspector({ clock }),
-    collector: createProcCollector(),
+    collector: createProcCollector(say),
     queue,
-    schemas: openSchemaTable(disk, directory),
+    schemas: openSchemaTable(disk, directory, say),
     warn: say,
   });
   announce(`agent ${hostId} ready`);

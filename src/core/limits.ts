@@ -73,7 +73,7 @@ export const limits = {
     rowsPerFrameMax: 10_000,
     seriesPerHostMax: 2_000,
     /** The names, labels and units of a frame's series together. */
-    seriesBytesMax: 256 * KIB,
+    seriesBytesMax: 352 * KIB,
     labelsMax: 32,
     labelValueMax: 1_000,
     /** Ahead of the broker's clock. */
@@ -279,6 +279,8 @@ export const limits = {
     queueAgeMaxMs: 24 * 60 * 60 * 1000,
     /** Bytes of the queue on disk; at the limit the oldest rows are dropped and counted. */
     queueBytesMax: 512 * MIB,
+    /** Bytes of rows kept in memory while the disk takes nothing; at the limit the oldest are dropped and counted. */
+    queueMemoryBytesMax: 16 * MIB,
     /** Schemas kept for rows in the queue; beyond it the oldest is forgotten, and rows that need it are dropped and counted. */
     schemasMax: 256,
     /** A broker that has not answered the Hello by then is left for the next. */

@@ -50,7 +50,7 @@ function startAgent(cluster: MemoryCluster, host: string, seed: number) {
       warn: () => {},
       limits: limits.agent,
     }),
-    schemas: openSchemaTable(createMemoryDisk(clock), '/agent'),
+    schemas: openSchemaTable(createMemoryDisk(clock), '/agent', () => {}),
     warn: () => {},
   });
   return { agent };
@@ -212,7 +212,7 @@ test('crashes without end: every recorded row is readable once, and was shown to
     }
     await cluster.advance(5_000);
     for (const agent of agents) {
-      assert.is(agent.status.rejectedRows, 0);
+      assert.is(agent.status.rejectedFrames, 0);
       assert.is(agent.status.droppedRows, 0);
       agent.stop();
     }

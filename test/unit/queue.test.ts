@@ -1,6 +1,7 @@
 // The agent's queue: order, acknowledgement, restarts, torn tails, limits.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
+import { openSchemaTable } from '../../src/actors/agent/schema-table.ts';
 import { openQueue } from '../../src/actors/stores/queue.ts';
 import { crc32c } from '../../src/core/crc32c.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
@@ -12,7 +13,7 @@ const NOW = 1_700_000_000_000;
 function open(
   disk: MemoryDisk,
   clock = createVirtualClock(),
-  limits = { queueAgeMaxMs: 86_400_000, queueBytesMax: 1e9 },
+  limits = { queueAgeMaxMs: 86_400_000, queueBytesMax: 1e9, queueMemoryBytesMax: 4 * 1024 * 1024 },
 ) {
   const warnings: string[] = [];
   const queue = openQueue({ disk, directory: '/q', clock, crc32c, warn: (message) => warnings.push(message), limits });
@@ -101,6 +102,7 @@ test('at the limits the oldest leave, and are counted', () => {
   const { queue, warnings } = open(createMemoryDisk(clock), clock, {
     queueAgeMaxMs: 86_400_000,
     queueBytesMax: 12 * 1024 * 1024,
+    queueMemoryBytesMax: 1e9,
   });
   const large = new Uint8Array(1024 * 1024);
   for (let at = 0; at < 30; at++) queue.append(large, 10, NOW + at);
@@ -109,10 +111,106 @@ test('at the limits the oldest leave, and are counted', () => {
   assert.is(queue.firstSequence, queue.droppedRows / 10 + 1);
   assert.ok(warnings.every((line) => /rows were dropped unsent/.test(line)));
 
-  const aged = open(createMemoryDisk(clock), clock, { queueAgeMaxMs: 60_000, queueBytesMax: 1e9 }).queue;
+  const aged = open(createMemoryDisk(clock), clock, {
+    queueAgeMaxMs: 60_000,
+    queueBytesMax: 1e9,
+    queueMemoryBytesMax: 1e9,
+  }).queue;
   for (let at = 0; at < 6; at++) aged.append(large, 1, NOW);
   aged.append(large, 1, NOW + 120_000);
   assert.ok(aged.droppedRows > 0, 'what is too old goes');
+});
+
+/** A disk that is full while `full` is set: existing files keep what they have, nothing grows. */
+function fillable(disk: MemoryDisk) {
+  const state = { full: false };
+  const noSpace = () => {
+    if (state.full) throw Object.assign(new Error('ENOSPC: no space left on device'), { code: 'ENOSPC' });
+  };
+  const limited: MemoryDisk = {
+    ...disk,
+    open(path, mode) {
+      if (mode === 'create') noSpace();
+      const file = disk.open(path, mode);
+      return {
+        ...file,
+        writeSync(bytes, position) {
+          if (position + bytes.length > file.size()) noSpace();
+          file.writeSync(bytes, position);
+        },
+      };
+    },
+  };
+  return { disk: limited, state };
+}
+
+test('a full disk: rows go on in memory, in order, and to disk again as soon as it takes them', () => {
+  const clock = createVirtualClock();
+  const memory = createMemoryDisk(clock);
+  const { disk, state } = fillable(memory);
+  const { queue, warnings } = open(disk, clock);
+  queue.append(record('a'), 1, NOW);
+  state.full = true;
+  for (const text of ['b', 'c']) queue.append(record(text), 1, NOW);
+  queue.ackThrough(1);
+  clock.advance(2_000);
+  queue.append(record('d'), 1, NOW);
+  assert.is(warnings.length, 2, `said once each: ${warnings.join(' | ')}`);
+  state.full = false;
+  queue.append(record('e'), 1, NOW);
+  clock.advance(2_000);
+  queue.append(record('f'), 1, NOW);
+  assert.match(warnings.at(-1) ?? '', /takes rows again/);
+  assert.equal(texts(queue.readFrom(1, 1_000)), ['2:b', '3:c', '4:d', '5:e', '6:f']);
+  queue.close();
+  const again = open(memory, clock).queue;
+  assert.equal(texts(again.readFrom(1, 1_000)), ['6:f'], 'what was in memory alone is gone with the process');
+  assert.is(again.nextSequence, 7);
+  again.ackThrough(6);
+  assert.is(again.firstSequence, 7);
+});
+
+test('rows in memory are bounded, and those that leave are counted', () => {
+  const clock = createVirtualClock();
+  const { disk, state } = fillable(createMemoryDisk(clock));
+  const { queue } = open(disk, clock);
+  queue.append(record('on disk'), 1, NOW);
+  state.full = true;
+  for (let at = 0; at < 100; at++) queue.append(new Uint8Array(100_000), 1, NOW);
+  assert.ok(queue.bytes <= 6 * 1024 * 1024, `${queue.bytes}`);
+  const left = queue.readFrom(1, 1e9);
+  assert.is(left.length + queue.droppedRows, 101);
+  assert.is(left[0]?.sequence, 1, 'the disk keeps what it has');
+});
+
+test('a row whose meaning is not on disk stays in memory', () => {
+  const clock = createVirtualClock();
+  const disk = createMemoryDisk(clock);
+  const { queue } = open(disk, clock);
+  queue.append(record('known'), 1, NOW);
+  queue.append(record('not known'), 1, NOW, false);
+  queue.append(record('known again'), 1, NOW);
+  assert.is(queue.readFrom(1, 1_000).length, 3);
+  queue.close();
+  assert.equal(texts(open(disk, clock).queue.readFrom(1, 1_000)), ['1:known', '3:known again']);
+});
+
+test('schemas that could not be saved are saved later, and their ids mean nothing else on disk', () => {
+  const clock = createVirtualClock();
+  const memory = createMemoryDisk(clock);
+  const { disk, state } = fillable(memory);
+  const warnings: string[] = [];
+  const series = (metric: string) => [{ metric, labels: {}, unit: '1', kind: 'gauge' as const }];
+  const schemas = openSchemaTable(disk, '/agent', (message) => warnings.push(message));
+  assert.ok(schemas.isDurable(schemas.idOf(series('a'))));
+  state.full = true;
+  const b = schemas.idOf(series('b'));
+  assert.equal([schemas.isDurable(b), schemas.get(b)?.[0]?.metric, warnings.length], [false, 'b', 1]);
+  assert.is(openSchemaTable(memory, '/agent', () => {}).get(b), undefined);
+  state.full = false;
+  assert.is(schemas.idOf(series('b')), b);
+  assert.ok(schemas.isDurable(b));
+  assert.is(openSchemaTable(memory, '/agent', () => {}).get(b)?.[0]?.metric, 'b');
 });
 
 test.run();

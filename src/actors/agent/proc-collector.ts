@@ -15,6 +15,7 @@ import {
 } from '../../core/linux-proc.ts';
 import { VedetteError } from '../../core/errors.ts';
 import type { Millis } from '../../core/ids.ts';
+import { limits } from '../../core/limits.ts';
 import type { Collector } from './collector.ts';
 import { watchFilesystems } from './filesystem-usage.ts';
 import { keepFile } from './kept-file.ts';
@@ -55,7 +56,7 @@ const filesystemState = labelSets(
  * @param root where /proc and /sys are found; '' on a host, another prefix in a container that mounts the host's, and in tests.
  * @throws VedetteError FAILED_PRECONDITION where there is no /proc/stat (not Linux, or hidden).
  */
-export function createProcCollector(root = ''): Collector {
+export function createProcCollector(warn: (message: string) => void, root = ''): Collector {
   const path = (name: string) => `${root}/proc/${name}`;
   if (!existsSync(path('stat'))) {
     throw new VedetteError(
@@ -72,7 +73,12 @@ export function createProcCollector(root = ''): Collector {
     network: keepFile(path('net/dev')),
     mounts: keepFile(path('self/mounts')),
   };
-  const builder = createSampleBuilder();
+  const { seriesPerHostMax } = limits.frames;
+  const builder = createSampleBuilder(seriesPerHostMax, (more) =>
+    warn(
+      `this host has ${more} series more than the ${seriesPerHostMax} that are taken: its last network interfaces are left out`,
+    ),
+  );
   const filesystems = watchFilesystems();
   const wholeDisks = new Map<string, boolean>();
   let cpuBefore: CpuTimes | null = null;
@@ -138,11 +144,12 @@ export function createProcCollector(root = ''): Collector {
       addMemory(builder, parseMeminfo(files.meminfo.read()));
       addFilesystems(timestamp);
       addDisks();
+      builder.add('system.uptime', NONE, parseUptime(files.uptime.read()));
+      // Last, since there may be thousands.
       for (const { name, receive, transmit } of parseNetDev(files.network.read())) {
         addNetwork(builder, name, 'receive', receive);
         addNetwork(builder, name, 'transmit', transmit);
       }
-      builder.add('system.uptime', NONE, parseUptime(files.uptime.read()));
       return builder.finish(timestamp);
     },
     close() {

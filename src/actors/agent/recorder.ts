@@ -51,7 +51,7 @@ export function startRecorder(ports: RecorderPorts): Recorder {
       if (failing) ports.warn('sampling works again');
       failing = false;
     } catch (error) {
-      // Sampling goes on: a full disk or a hidden /proc may pass. Said once, not every second.
+      // Sampling goes on: a hidden /proc may pass. Said once, not every second.
       if (!failing) ports.warn(`could not record a sample: ${error instanceof Error ? error.message : String(error)}`);
       failing = true;
     }
@@ -64,7 +64,8 @@ export function startRecorder(ports: RecorderPorts): Recorder {
     const { buffer, byteOffset, byteLength } = sample.values;
     // Node runs on little-endian machines only, so the array's bytes are the wire's.
     const packed = new Uint8Array(buffer, byteOffset, byteLength);
-    queue.append(vedette.v1.QueuedRow.encode({ schemaId, timestampMs: timestamp, packed }).finish(), 1, timestamp);
+    const row = vedette.v1.QueuedRow.encode({ schemaId, timestampMs: timestamp, packed }).finish();
+    queue.append(row, 1, timestamp, schemas.isDurable(schemaId));
     rows++;
     ports.recorded();
   }

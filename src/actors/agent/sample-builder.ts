@@ -9,18 +9,25 @@ import type { Sample } from './collector.ts';
 export interface SampleBuilder {
   /** `labels`: keys sorted. */
   add(metric: HostMetric, labels: Readonly<Record<string, string>>, value: number): void;
-  /** The sample of everything added since the last call. */
+  /** The sample of everything added since the last call, of the first `seriesMax` at most: a host with more has these, not none. */
   finish(timestamp: Millis): Sample;
 }
 
-export function createSampleBuilder(): SampleBuilder {
+/** @param tooMany is told once by how many series the host has more. */
+export function createSampleBuilder(seriesMax: number, tooMany: (more: number) => void): SampleBuilder {
   let previous: readonly SeriesDefinition[] = [];
   let current: SeriesDefinition[] = [];
   let values: number[] = [];
   let changed = false;
+  let more = 0;
+  let told = false;
 
   return {
     add(metric, labels, value) {
+      if (current.length >= seriesMax) {
+        more++;
+        return;
+      }
       const definition = hostMetrics[metric];
       const before = previous[current.length];
       if (before !== undefined && before.metric === metric && sameLabels(before.labels, labels)) {
@@ -34,6 +41,9 @@ export function createSampleBuilder(): SampleBuilder {
     finish(timestamp) {
       if (changed || current.length !== previous.length) previous = current;
       const sample = { timestamp, series: previous, values: Float64Array.from(values) };
+      if (more > 0 && !told) tooMany(more);
+      told ||= more > 0;
+      more = 0;
       current = [];
       values = [];
       changed = false;

@@ -4,26 +4,31 @@
 //
 //   data/schemas   written beside as schemas.new, synced, renamed: whole or not at all
 import type { SeriesDefinition } from '../../core/frame.ts';
-import { VedetteError } from '../../core/errors.ts';
+import { describeError, VedetteError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { vedette } from '../../core/proto.ts';
 import { seriesFromProto, seriesToProto } from '../../core/series-codec.ts';
 import type { Disk } from '../stores/disk.ts';
 
 export interface SchemaTable {
-  /** The id of this very set of series, new when it was never seen. Durable when it returns. */
+  /** The id of this very set of series, new when it was never seen. */
   idOf(series: readonly SeriesDefinition[]): number;
+  /** Is it on disk? If not, no row on disk may use it: after a restart the id may be another's. */
+  isDurable(id: number): boolean;
   get(id: number): readonly SeriesDefinition[] | undefined;
 }
 
 const FORMAT = 1;
 
 /** @throws VedetteError DATA_LOSS when the file is there and cannot be read as what it should be. */
-export function openSchemaTable(disk: Disk, directory: string): SchemaTable {
+export function openSchemaTable(disk: Disk, directory: string, warn: (message: string) => void): SchemaTable {
   const path = `${directory}/schemas`;
   const byId = new Map<number, readonly SeriesDefinition[]>();
   const idByText = new Map<string, number>();
   let nextId = 1;
+  /** Ids below this are on disk. */
+  let savedBelow = 1;
+  let refused = false;
   let last: { series: readonly SeriesDefinition[]; id: number } | null = null;
 
   function remember(id: number, series: readonly SeriesDefinition[]): void {
@@ -37,6 +42,7 @@ export function openSchemaTable(disk: Disk, directory: string): SchemaTable {
     try {
       const stored = decode(file.readSync(0, file.size()), path);
       nextId = stored.nextId;
+      savedBelow = nextId;
       for (const schema of stored.schemas) remember(schema.schemaId ?? 0, (schema.series ?? []).map(seriesFromProto));
     } finally {
       file.close();
@@ -49,16 +55,33 @@ export function openSchemaTable(disk: Disk, directory: string): SchemaTable {
     const beside = `${path}.new`;
     if (disk.exists(beside)) disk.remove(beside);
     const file = disk.open(beside, 'create');
-    file.writeSync(bytes, 0);
-    file.syncSync();
-    file.close();
+    try {
+      file.writeSync(bytes, 0);
+      file.syncSync();
+    } finally {
+      file.close();
+    }
     disk.rename(beside, path);
     disk.syncDirectory(directory);
+    savedBelow = nextId;
+  }
+
+  /** What the disk does not take now it may take at the next sample. */
+  function trySave(): void {
+    try {
+      save();
+      if (refused) warn(`${path} is saved again`);
+      refused = false;
+    } catch (error) {
+      if (!refused) warn(`${path} cannot be saved (${describeError(error)}): rows that need it stay in memory`);
+      refused = true;
+    }
   }
 
   load();
   return {
     idOf(series) {
+      if (savedBelow < nextId) trySave();
       if (last?.series === series) return last.id;
       let id = idByText.get(textOf(series));
       if (id === undefined) {
@@ -70,11 +93,12 @@ export function openSchemaTable(disk: Disk, directory: string): SchemaTable {
           idByText.delete(textOf(byId.get(oldest) ?? []));
           byId.delete(oldest);
         }
-        save();
+        trySave();
       }
       last = { series, id };
       return id;
     },
+    isDurable: (id) => id < savedBelow,
     get: (id) => byId.get(id),
   };
 }

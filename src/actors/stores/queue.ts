@@ -9,14 +9,17 @@
 //   2. Sequences begin at 1, are consecutive, and never used twice in a directory.
 //   3. A record counts only with the checksum of all its bytes, the header's among them, and it is never empty: zeros that a loss of
 //      power left in place of records are no records.
-//   4. The position up to which was acknowledged is kept without a sync: after a loss of power some records are sent again, which
+//   4. While the disk takes nothing, rows are kept in memory, in the same order and under a limit of their own: a host whose disk is
+//      full is the one that somebody wants to see.
+//   5. The position up to which was acknowledged is kept without a sync: after a loss of power some records are sent again, which
 //      the brokers notice.
 import { assert } from '../../core/assert.ts';
-import { VedetteError } from '../../core/errors.ts';
+import { describeError, VedetteError } from '../../core/errors.ts';
 import type { Crc32c } from '../../core/log-format.ts';
 import type { Millis } from '../../core/ids.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { Disk, DiskFile } from './disk.ts';
+import { createMemoryFile } from './memory-file.ts';
 
 export interface QueuedRecord {
   readonly sequence: number;
@@ -25,8 +28,12 @@ export interface QueuedRecord {
 }
 
 export interface SampleQueue {
-  /** @param newestMs the time of the newest row in it, for the limit in age. @throws VedetteError when the disk does not take it. */
-  append(record: Uint8Array, rows: number, newestMs: Millis): void;
+  /**
+   * Takes the record in any case; in memory when the disk does not.
+   * @param newestMs the time of the newest row in it, for the limit in age.
+   * @param durable false: what it means is not on disk, so the record must not be either.
+   */
+  append(record: Uint8Array, rows: number, newestMs: Millis, durable?: boolean): void;
   /** Records from `sequence` on, oldest first: about `maxBytes` of them, at least one if there is any. */
   readFrom(sequence: number, maxBytes: number): readonly QueuedRecord[];
   ackThrough(sequence: number): void;
@@ -35,7 +42,7 @@ export interface SampleQueue {
   readonly nextSequence: number;
   /** Rows lost to a limit since the process began. */
   readonly droppedRows: number;
-  /** On disk. */
+  /** On disk and in memory. */
   readonly bytes: number;
   close(): void;
 }
@@ -46,12 +53,19 @@ export interface QueuePorts {
   readonly clock: Clock;
   readonly crc32c: Crc32c;
   readonly warn: (message: string) => void;
-  readonly limits: { readonly queueAgeMaxMs: Millis; readonly queueBytesMax: number };
+  readonly limits: {
+    readonly queueAgeMaxMs: Millis;
+    readonly queueBytesMax: number;
+    readonly queueMemoryBytesMax: number;
+  };
 }
 
 const HEADER_BYTES = 20;
 const SEGMENT_BYTES = 4 * 1024 * 1024;
+const MEMORY_SEGMENT_BYTES = 1024 * 1024;
 const SYNC_EVERY: Millis = 5_000;
+/** How often a disk that took nothing is asked again. */
+const DISK_RETRY: Millis = 1_000;
 
 interface Place {
   readonly offset: number;
@@ -61,8 +75,9 @@ interface Place {
 }
 interface Segment {
   readonly first: number;
-  readonly path: string;
-  readonly file: DiskFile;
+  /** Null: it is in memory. */
+  readonly stored: { readonly path: string; readonly file: DiskFile } | null;
+  readonly bytes: Pick<DiskFile, 'readSync' | 'writeSync'>;
   readonly places: Place[];
   end: number;
   /** Under way. */
@@ -86,12 +101,28 @@ export function openQueue(ports: QueuePorts): SampleQueue {
   let syncing: Timer | null = null;
   /** Written since the last sync. */
   const unsynced = new Set<Segment>();
+  /** When the disk took nothing last; null: it takes what comes. */
+  let refusedAt: Millis | null = null;
+  let ackedRefused = false;
   dropAcked();
 
   function readAcked(): number {
     const bytes = ackedFile.readSync(0, 8);
     const sequence = bytes.length < 8 ? 0 : new DataView(bytes.buffer, bytes.byteOffset).getFloat64(0, true);
     return Number.isSafeInteger(sequence) && sequence > 0 ? sequence : 0;
+  }
+
+  /** On a full disk even eight bytes may be refused: then some rows are sent again after a restart, which the brokers notice. */
+  function rememberAcked(): void {
+    const bytes = new Uint8Array(8);
+    new DataView(bytes.buffer).setFloat64(0, acked, true);
+    try {
+      ackedFile.writeSync(bytes, 0);
+      ackedRefused = false;
+    } catch (error) {
+      if (!ackedRefused) warn(`${ackedPath}: ${describeError(error)}`);
+      ackedRefused = true;
+    }
   }
 
   function load(name: string): Segment {
@@ -118,19 +149,23 @@ export function openQueue(ports: QueuePorts): SampleQueue {
       warn(`${path}: ${bytes.length - at} bytes that are no whole records were cut off`);
       file.truncateSync(at);
     }
-    return { first: Number.parseInt(name, 10), path, file, places, end: at, syncs: 0, left: false };
+    return segmentOf(Number.parseInt(name, 10), { path, file }, places, at);
+  }
+
+  function segmentOf(first: number, stored: Segment['stored'], places: Place[] = [], end = 0): Segment {
+    return { first, stored, bytes: stored?.file ?? createMemoryFile(), places, end, syncs: 0, left: false };
   }
 
   /** A file is closed only when nothing of it is under way. */
   function leave(segment: Segment): void {
     unsynced.delete(segment);
     segment.left = true;
-    if (segment.syncs === 0) segment.file.close();
+    if (segment.syncs === 0) segment.stored?.file.close();
   }
 
   function remove(segment: Segment): void {
     leave(segment);
-    disk.remove(segment.path);
+    if (segment.stored !== null) disk.remove(segment.stored.path);
   }
 
   function dropAcked(): void {
@@ -147,31 +182,75 @@ export function openQueue(ports: QueuePorts): SampleQueue {
   const firstSequence = () => Math.min(next, Math.max(acked + 1, segments[0]?.first ?? next));
   const totalBytes = () => segments.reduce((total, { end }) => total + end, 0);
 
-  /** Whole segments leave at a limit: the oldest rows, and as few files as rows allow. */
+  /** Whole segments leave at a limit: the oldest rows, and as few files as rows allow. The one that is written stays. */
+  function drop(at: number, why: string): void {
+    const [segment] = segments.splice(at, 1);
+    if (segment === undefined) return;
+    const lost = segment.places.reduce((rows, place, n) => rows + (segment.first + n > acked ? place.rows : 0), 0);
+    droppedRows += lost;
+    warn(`${lost} rows were dropped unsent: ${why}`);
+    remove(segment);
+  }
+
   function holdLimits(now: Millis): void {
+    const { queueAgeMaxMs, queueBytesMax, queueMemoryBytesMax } = ports.limits;
     for (;;) {
-      const oldest = segments[0];
-      const newest = oldest?.places.at(-1);
-      if (oldest === undefined || newest === undefined || segments.length === 1) return;
-      const tooOld = now - newest.newestMs > ports.limits.queueAgeMaxMs;
-      if (!tooOld && totalBytes() <= ports.limits.queueBytesMax) return;
-      const lost = oldest.places.reduce((rows, place, at) => rows + (oldest.first + at > acked ? place.rows : 0), 0);
-      droppedRows += lost;
-      warn(`${lost} rows were dropped unsent: ${tooOld ? 'they are too old' : 'the queue has reached its limit'}`);
-      segments.shift();
-      remove(oldest);
+      const newest = segments[0]?.places.at(-1);
+      if (newest === undefined || segments.length === 1) break;
+      const tooOld = now - newest.newestMs > queueAgeMaxMs;
+      if (!tooOld && totalBytes() <= queueBytesMax) break;
+      drop(0, tooOld ? 'they are too old' : 'the queue has reached its limit');
+    }
+    const inMemory = () => segments.reduce((total, { stored, end }) => total + (stored === null ? end : 0), 0);
+    while (inMemory() > queueMemoryBytesMax) {
+      const oldest = segments.findIndex(({ stored }) => stored === null);
+      if (oldest === segments.length - 1) break;
+      drop(oldest, 'the disk takes nothing, and no more is kept in memory');
     }
   }
 
-  function segmentForNext(): Segment {
+  function segmentOnDisk(): Segment {
     const last = segments.at(-1);
-    if (last !== undefined && last.end < SEGMENT_BYTES) return last;
+    if (last !== undefined && last.stored !== null && last.end < SEGMENT_BYTES) return last;
     const path = `${directory}/${String(next).padStart(16, '0')}.q`;
-    const file = disk.open(path, 'create');
-    const segment: Segment = { first: next, path, file, places: [], end: 0, syncs: 0, left: false };
+    // What an attempt has left that failed.
+    if (disk.exists(path)) disk.remove(path);
+    const segment = segmentOf(next, { path, file: disk.open(path, 'create') });
     disk.syncDirectory(directory);
-    segments.push(segment);
     return segment;
+  }
+
+  function segmentInMemory(): Segment {
+    const last = segments.at(-1);
+    if (last !== undefined && last.stored === null && last.end < MEMORY_SEGMENT_BYTES) return last;
+    return segmentOf(next, null);
+  }
+
+  /** False: the disk does not take it. */
+  function writeToDisk(bytes: Uint8Array, place: Omit<Place, 'offset'>): boolean {
+    if (refusedAt !== null && clock.monotonic() - refusedAt < DISK_RETRY) return false;
+    let segment: Segment | null = null;
+    try {
+      segment = segmentOnDisk();
+      write(segment, bytes, place);
+    } catch (error) {
+      if (segment !== null && segment !== segments.at(-1)) segment.stored?.file.close();
+      if (refusedAt === null) warn(`rows are kept in memory: the disk does not take them (${describeError(error)})`);
+      refusedAt = clock.monotonic();
+      return false;
+    }
+    if (refusedAt !== null) warn('the disk takes rows again');
+    refusedAt = null;
+    syncSoon(segment);
+    return true;
+  }
+
+  function write(segment: Segment, bytes: Uint8Array, place: Omit<Place, 'offset'>): void {
+    segment.bytes.writeSync(bytes, segment.end);
+    if (segment !== segments.at(-1)) segments.push(segment);
+    segment.places.push({ ...place, offset: segment.end + HEADER_BYTES });
+    segment.end += bytes.length;
+    next++;
   }
 
   function syncSoon(segment: Segment): void {
@@ -180,10 +259,10 @@ export function openQueue(ports: QueuePorts): SampleQueue {
       syncing = null;
       for (const dirty of unsynced) {
         dirty.syncs++;
-        dirty.file.sync((error) => {
+        dirty.stored?.file.sync((error) => {
           dirty.syncs--;
-          if (dirty.left && dirty.syncs === 0) dirty.file.close();
-          if (error !== null) warn(`syncing ${dirty.path} failed: ${error.message}`);
+          if (dirty.left && dirty.syncs === 0) dirty.stored?.file.close();
+          if (error !== null) warn(`syncing ${dirty.stored?.path} failed: ${error.message}`);
         });
       }
       unsynced.clear();
@@ -191,10 +270,9 @@ export function openQueue(ports: QueuePorts): SampleQueue {
   }
 
   return {
-    append(record, rows, newestMs) {
+    append(record, rows, newestMs, durable = true) {
       assert(record.length > 0, 'a record has bytes');
       holdLimits(newestMs);
-      const segment = segmentForNext();
       const bytes = new Uint8Array(HEADER_BYTES + record.length);
       const view = new DataView(bytes.buffer);
       view.setUint32(4, record.length, true);
@@ -202,11 +280,8 @@ export function openQueue(ports: QueuePorts): SampleQueue {
       view.setFloat64(12, newestMs, true);
       bytes.set(record, HEADER_BYTES);
       view.setUint32(0, crc32c(bytes.subarray(4)), true);
-      segment.file.writeSync(bytes, segment.end);
-      segment.places.push({ offset: segment.end + HEADER_BYTES, length: record.length, rows, newestMs });
-      segment.end += bytes.length;
-      next++;
-      syncSoon(segment);
+      const place = { length: record.length, rows, newestMs };
+      if (!durable || !writeToDisk(bytes, place)) write(segmentInMemory(), bytes, place);
     },
     readFrom(sequence, maxBytes) {
       const records: QueuedRecord[] = [];
@@ -217,9 +292,9 @@ export function openQueue(ports: QueuePorts): SampleQueue {
           const place = segment.places[at];
           if (place === undefined || segment.first + at <= acked) continue;
           if (records.length > 0 && bytes + place.length > maxBytes) return records;
-          const record = segment.file.readSync(place.offset, place.length);
+          const record = segment.bytes.readSync(place.offset, place.length);
           if (record.length !== place.length)
-            throw new VedetteError('DATA_LOSS', `${segment.path} is shorter than it was`);
+            throw new VedetteError('DATA_LOSS', `${segment.stored?.path} is shorter than it was`);
           records.push({ sequence: segment.first + at, record, rows: place.rows });
           bytes += place.length;
         }
@@ -229,9 +304,7 @@ export function openQueue(ports: QueuePorts): SampleQueue {
     ackThrough(sequence) {
       if (sequence <= acked) return;
       acked = Math.min(sequence, next - 1);
-      const bytes = new Uint8Array(8);
-      new DataView(bytes.buffer).setFloat64(0, acked, true);
-      ackedFile.writeSync(bytes, 0);
+      rememberAcked();
       // The file being written stays, so that an idle queue does not make a file every second.
       for (
         let oldest = segments[0];
