@@ -201,6 +201,8 @@ export const limits = {
     steadyAfterMs: 2_000,
     /** A stream on which no hello came by then is ended. */
     helloTimeoutMs: 5_000,
+    /** What may pass (not known as a member yet; an earlier process still connected) is taken for an answer when it lasts this long. */
+    refusalPatienceMs: 10_000,
     /** Streams of callers that have not said who they are; one more is refused. */
     strangersMax: 64,
     /** Payload bytes of Raft messages in one frame; what is more goes in further ones. A single larger message goes alone. */

@@ -1,6 +1,7 @@
 // Links between brokers on a virtual clock: several `createPeers` over wires in memory, which can be cut, silenced or counted.
 import { Subject } from 'rxjs';
-import { createPeers, type Peers } from '../../src/actors/cluster/peers.ts';
+import type { Peers } from '../../src/actors/cluster/peer-interface.ts';
+import { createPeers } from '../../src/actors/cluster/peers.ts';
 import type { AcceptedPeer } from '../../src/actors/peer-transport.ts';
 import type { VedetteError } from '../../src/core/errors.ts';
 import type { BrokerId } from '../../src/core/ids.ts';

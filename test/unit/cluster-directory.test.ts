@@ -3,7 +3,7 @@ import { strict as assert } from 'node:assert';
 import { Subject } from 'rxjs';
 import { test } from 'uvu';
 import { createClusterDirectory } from '../../src/actors/cluster/cluster-directory.ts';
-import type { PeerView } from '../../src/actors/cluster/peers.ts';
+import type { PeerView } from '../../src/actors/cluster/peer-interface.ts';
 import { createLeadTable } from '../../src/actors/cluster/shard-leads.ts';
 import type { MonitorClient } from '../../src/actors/monitor-client.ts';
 import { encodeProposal, type RowProposal } from '../../src/actors/shard/row-proposal.ts';

@@ -237,6 +237,94 @@ test('a newer stream of the same broker replaces the old one, and the groups are
   assert.match(b.warnings.join(), /a said a second hello/);
 });
 
+test('another process of one data directory: the one that is connected stays, as long as it is heard', () => {
+  const network = createPeerNetwork(['a', 'b']);
+  const b = network.start('b');
+  const hello: PeerHello = {
+    kind: 'hello',
+    protocol: 1,
+    broker: A,
+    incarnation: 'a-1',
+    cluster: '',
+    founding: 'f',
+    grpcAddress: 'a',
+    httpAddress: 'h',
+    zone: '',
+    boot: 'first',
+  };
+  const call = (boot: string, change: Partial<PeerHello> = {}) => {
+    const wires = createMemoryWirePair<PeerMessage>(network.clock);
+    const heard: string[] = [];
+    wires.a.inbox.subscribe({
+      next: (message) => heard.push(message.kind === 'refusal' ? `${message.code}: ${message.reason}` : message.kind),
+    });
+    b.accepted.next({ remoteAddress: 'x:1', wire: wires.b });
+    wires.a.outbox.next({ ...hello, boot, ...change });
+    network.clock.advance(5);
+    return { outbox: wires.a.outbox, heard };
+  };
+  const first = call('first');
+  assert.match(call('second').heard.join(), /^UNAVAILABLE: another process is connected to b as a, with the same data/);
+  network.clock.advance(limits.peers.suspectAfterMs - 100);
+  first.outbox.next({ kind: 'beats', hosts: [] });
+  network.clock.advance(limits.peers.suspectAfterMs - 100);
+  assert.match(call('second').heard.join(), /^UNAVAILABLE/);
+  assert.equal(b.state('a'), 'up');
+  network.clock.advance(limits.peers.suspectAfterMs);
+  assert.deepEqual(call('second').heard, ['hello'], 'the first is silent: it may have been killed with its machine');
+
+  const moved = call('third', { grpcAddress: 'elsewhere' });
+  assert.match(moved.heard.join(), /^UNAVAILABLE/);
+  network.clock.advance(limits.peers.suspectAfterMs);
+  assert.match(
+    call('third', { grpcAddress: 'elsewhere' }).heard.join(),
+    /^ALREADY_EXISTS: a is known to b at a, not at elsewhere: is its data directory a copy\?/,
+  );
+});
+
+test('members come and go: links begin and end, and who was removed is told so and ends', () => {
+  const network = createPeerNetwork(['a', 'b', 'c']);
+  const cluster = { hello: { cluster: 'c1' as ClusterId } };
+  const [a, b] = ['a', 'b'].map((id) => network.start(id, { ...cluster, members: ['a', 'b'] }));
+  assert.ok(a !== undefined && b !== undefined);
+  network.clock.advance(1_000);
+  const c = network.start('c', cluster);
+  network.clock.advance(2_000);
+  assert.deepEqual([a.state('c'), c.refused], [undefined, []], 'not heard of yet: that may pass');
+  assert.match(a.warnings.join(), /refused a peer at c:1: c is no member of the cluster, as far as a knows/);
+  const members = (...ids: string[]) => new Map(ids.map((id) => [id as BrokerId, id]));
+  for (const node of [a, b]) node.peers.setMembers(members('a', 'b', 'c'));
+  network.clock.advance(2_000);
+  assert.deepEqual([a.state('c'), b.state('c'), c.state('a')], ['up', 'up', 'up']);
+
+  a.events.splice(0);
+  for (const node of [a, b]) node.peers.setMembers(members('a', 'b'));
+  network.clock.advance(100);
+  assert.deepEqual([a.events, a.state('c')], [['closed c'], undefined]);
+  assert.match(c.warnings.join(), /ended the link: c is no member of the cluster any more/);
+  assert.equal(c.refused.length, 0, 'not at the first word');
+  network.clock.advance(limits.peers.refusalPatienceMs + 3_000);
+  assert.match(c.refused[0]?.message ?? '', /^c was removed from the cluster/);
+  assert.deepEqual([a.refused, b.refused], [[], []]);
+});
+
+test('a member at another address is dialled there', () => {
+  const network = createPeerNetwork(['a', 'b']);
+  const a = network.start('a', { members: ['a', 'b=old'] });
+  network.clock.advance(500);
+  network.start('b', { address: 'new', members: ['a', 'b=new'] });
+  network.clock.advance(500);
+  assert.notEqual(a.state('b'), 'up');
+  a.peers.setMembers(
+    new Map([
+      ['a', 'a'],
+      ['b', 'new'],
+    ] as [BrokerId, string][]),
+  );
+  network.clock.advance(500);
+  assert.equal(a.state('b'), 'up');
+});
+
 test('whoever says nothing, or something else first, is not kept', () => {
   const network = createPeerNetwork(['a', 'b']);
   const b = network.start('b');

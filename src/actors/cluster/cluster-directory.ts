@@ -14,7 +14,7 @@ import type { BrokerInfo, Directory } from '../directory.ts';
 import type { MonitorClient } from '../monitor-client.ts';
 import type { Shard } from '../shard.ts';
 import { decodeProposal, type RowProposal } from '../shard/row-proposal.ts';
-import type { Peers } from './peers.ts';
+import type { Peers } from './peer-interface.ts';
 import type { LeadTable } from './shard-leads.ts';
 
 export interface ClusterDirectoryPorts {

@@ -4,7 +4,7 @@ import { limits } from '../../core/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { HostBeat } from '../../streams/envelope.ts';
 import type { Directory } from '../directory.ts';
-import type { Peers } from './peers.ts';
+import type { Peers } from './peer-interface.ts';
 import { repeat } from './repeat.ts';
 
 export interface HostBeatRounds {

@@ -9,67 +9,26 @@
 //   1. At most one stream per pair. A newer one from the same incarnation replaces the old; from another it is refused: two
 //      processes under one id must not both be believed.
 //   2. Raft messages of one turn of the loop leave together: as one frame per peer, or a few when there is much.
-//   3. A broker that more than half of the others refuse, and that never was one of a majority, has no place here: it says why, and
-//      ends. One that was goes on: then the others are wrong.
+//   3. Two processes of one data directory (a copy, or the next start before the end of the one before was noticed) are told apart by
+//      the name that each draws at its start. The one that is connected stays, as long as it is heard.
 import { Subject } from 'rxjs';
-import { describeError, VedetteError } from '../../core/errors.ts';
+import { describeError } from '../../core/errors.ts';
 import type { BrokerId, Millis } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import { type PeerLinkEffect, type PeerLinkEvent, peerLinkMachine } from '../../machines/peer-link.ts';
-import type { Clock, Timer } from '../../streams/clock.ts';
-import type { PeerHello, PeerMessage, RaftEnvelope } from '../../streams/envelope.ts';
-import { type Inspector, statePaths } from '../../streams/inspector.ts';
-import type { Random } from '../../streams/random.ts';
+import type { Timer } from '../../streams/clock.ts';
+import type { PeerHello, PeerMessage } from '../../streams/envelope.ts';
+import { statePaths } from '../../streams/inspector.ts';
 import { backoffDelay } from '../../streams/retry.ts';
 import { type Running, runMachine } from '../../streams/run-machine.ts';
 import type { Wire } from '../../streams/wire.ts';
-import type { AcceptedPeer, PeerTransport } from '../peer-transport.ts';
+import type { AcceptedPeer } from '../peer-transport.ts';
 import { type Objection, objectionTo, PEER_PROTOCOL } from './greeting.ts';
+import type { Peers, PeersPorts } from './peer-interface.ts';
 import { openPeerStream, type PeerStream } from './peer-stream.ts';
+import { createRefusals } from './refusals.ts';
 import { repeat } from './repeat.ts';
 import { createRaftOutbox, type RaftOutbox } from './raft-outbox.ts';
-
-export interface PeerView {
-  readonly id: BrokerId;
-  /** Of the link's chart. */
-  readonly state: string;
-  readonly grpcAddress: string;
-  /** '' until that broker has said it. */
-  readonly httpAddress: string;
-  readonly incarnation: string;
-  readonly zone: string;
-}
-
-export interface Peers {
-  readonly views: readonly PeerView[];
-  /** Dropped when there is no stream: whoever needs more brings its own acknowledgements. */
-  send(to: BrokerId, message: PeerMessage): void;
-  sendRaft(to: BrokerId, envelope: RaftEnvelope): void;
-  /** From brokers that were accepted; never a hello or a refusal. */
-  readonly messages: Subject<{ readonly from: BrokerId; readonly message: PeerMessage }>;
-  readonly opened: Subject<BrokerId>;
-  /** The stream ended. */
-  readonly closed: Subject<BrokerId>;
-  /** A link's state, or what is known of the broker at its other end. */
-  readonly changes: Subject<void>;
-  /** Raft messages that were too much for one turn. */
-  readonly dropped: number;
-  stop(): void;
-}
-
-export interface PeersPorts {
-  readonly self: BrokerId;
-  /** All members with their gRPC addresses. */
-  readonly members: ReadonlyMap<BrokerId, string>;
-  readonly hello: () => Omit<PeerHello, 'kind' | 'protocol'>;
-  readonly transport: PeerTransport;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly inspector: Inspector;
-  readonly warn: (message: string) => void;
-  /** The others do not accept this broker, see above. */
-  readonly refused: (error: VedetteError) => void;
-}
 
 type Machine = Running<{ readonly value: unknown }, PeerLinkEvent>;
 type Told = PeerLinkEvent extends infer Event ? (Event extends unknown ? Omit<Event, 'at'> : never) : never;
@@ -81,26 +40,24 @@ interface Link {
   stream: PeerStream | null;
   knock: PeerStream | null;
   retry: Timer | null;
-  incarnation: string;
-  httpAddress: string;
-  zone: string;
+  /** What it said of itself last. */
+  said: Pick<PeerHello, 'incarnation' | 'boot' | 'httpAddress' | 'zone'>;
   heardAt: Millis;
 }
 
-const { suspectAfterMs, downAfterMs, steadyAfterMs, redialBaseMs, redialMaxMs, tickMs, helloTimeoutMs, strangersMax } =
-  limits.peers;
+const { suspectAfterMs, downAfterMs, steadyAfterMs, tickMs, helloTimeoutMs, strangersMax } = limits.peers;
+const REDIAL = { baseMs: limits.peers.redialBaseMs, maxMs: limits.peers.redialMaxMs };
 
 export function createPeers(ports: PeersPorts): Peers {
-  const { self, members, clock, random, transport, warn } = ports;
+  const { self, clock, random, transport, warn } = ports;
+  let { members } = ports;
   const messages = new Subject<{ readonly from: BrokerId; readonly message: PeerMessage }>();
   const opened = new Subject<BrokerId>();
   const closed = new Subject<BrokerId>();
   const changes = new Subject<void>();
   const strangers = new Set<PeerStream>();
   const links = new Map<BrokerId, Link>();
-  /** Why others do not want this broker, and who ever did. */
-  const refusals = new Map<BrokerId, string>();
-  const welcomed = new Set<BrokerId>();
+  const refusals = createRefusals(self, () => links.size, warn);
   /** What was said of callers last, so that it is not said again at each attempt. */
   const objections = new Map<string, string>();
   let stopped = false;
@@ -116,9 +73,7 @@ export function createPeers(ports: PeersPorts): Peers {
       stream: null,
       knock: null,
       retry: null,
-      incarnation: '',
-      httpAddress: '',
-      zone: '',
+      said: { incarnation: '', boot: '', httpAddress: '', zone: '' },
       heardAt: 0,
     };
     let told = '';
@@ -161,7 +116,7 @@ export function createPeers(ports: PeersPorts): Peers {
 
   function retryLater(link: Link, failures: number): void {
     link.retry?.cancel();
-    const delay = failures === 0 ? 0 : backoffDelay(failures, { baseMs: redialBaseMs, maxMs: redialMaxMs }, random);
+    const delay = failures === 0 ? 0 : backoffDelay(failures, REDIAL, random);
     link.retry = clock.after(delay, () => tell(link, { type: 'retry.due' }));
   }
 
@@ -208,21 +163,18 @@ export function createPeers(ports: PeersPorts): Peers {
 
   /** The answer to this broker's hello; null: one of the two does not want the other. */
   function helloOf(link: Link, stream: PeerStream, answer: PeerMessage): PeerHello | null {
-    if (answer.kind === 'refusal') noteRefusal(link.id, answer.reason);
+    if (answer.kind === 'refusal') noteRefusal(link.id, answer);
     if (answer.kind !== 'hello') return null;
     const objection = objectionTo(answer, { mine: sayHello(), members, called: link.id, connected: null });
     if (objection === null) return answer;
     stream.send({ kind: 'refusal', ...objection });
-    noteRefusal(link.id, objection.reason);
+    noteRefusal(link.id, objection);
     return null;
   }
 
-  function learn(link: Link, { incarnation, httpAddress, zone }: PeerHello): void {
-    refusals.delete(link.id);
-    welcomed.add(link.id);
-    link.incarnation = incarnation;
-    link.httpAddress = httpAddress;
-    link.zone = zone;
+  function learn(link: Link, hello: PeerHello): void {
+    refusals.welcomed(link.id);
+    link.said = hello;
   }
 
   function establish(link: Link, stream: PeerStream, hello: PeerHello): void {
@@ -296,8 +248,8 @@ export function createPeers(ports: PeersPorts): Peers {
 
   function objectionToCaller(message: PeerMessage, link: Link | undefined): Objection | null {
     if (message.kind !== 'hello') return { code: 'INVALID_ARGUMENT', reason: 'a peer says hello first' };
-    const connected = link?.stream?.greeted === true ? link.incarnation : null;
-    return objectionTo(message, { mine: sayHello(), members, called: null, connected });
+    const isHeard = link?.stream?.greeted === true && clock.monotonic() - link.heardAt < suspectAfterMs;
+    return objectionTo(message, { mine: sayHello(), members, called: null, connected: isHeard ? link.said : null });
   }
 
   function refuse(stream: PeerStream, remoteAddress: string, { code, reason }: Objection): void {
@@ -310,13 +262,35 @@ export function createPeers(ports: PeersPorts): Peers {
     stream.end();
   }
 
-  function noteRefusal(peer: BrokerId, reason: string): void {
-    if (refusals.get(peer) !== reason) warn(`${peer}: ${reason}`);
-    refusals.set(peer, reason);
-    const wanted = (welcomed.size + 1) * 2 > members.size;
-    if (wanted || refusals.size * 2 <= links.size) return;
-    const reasons = [...new Set(refusals.values())].join('; ');
-    ports.refused(new VedetteError('FAILED_PRECONDITION', reasons, { field: 'peers' }));
+  function noteRefusal(peer: BrokerId, objection: Objection): void {
+    const verdict = refusals.refused(peer, objection, clock.monotonic());
+    if (verdict !== null) ports.refused(verdict);
+  }
+
+  function setMembers(wanted: ReadonlyMap<BrokerId, string>): void {
+    members = wanted;
+    for (const link of [...links.values()]) if (wanted.get(link.id) !== link.grpcAddress) unlink(link);
+    for (const [id, address] of wanted) if (id !== self && !links.has(id)) links.set(id, createLink(id, address));
+    changes.next();
+  }
+
+  /** Nothing more is said to it, but why. */
+  function unlink(link: Link): void {
+    links.delete(link.id);
+    refusals.forget(link.id);
+    const { stream, id } = link;
+    const isOpen = stream?.greeted === true;
+    stream?.send({ kind: 'refusal', code: 'NOT_FOUND', reason: `${id} is no member of the cluster any more` });
+    end(link);
+    if (isOpen) closed.next(id);
+  }
+
+  function end(link: Link): void {
+    link.machine?.stop();
+    link.retry?.cancel();
+    link.knock?.end();
+    link.stream?.end();
+    link.stream = null;
   }
 
   function send(to: BrokerId, message: PeerMessage): void {
@@ -331,7 +305,7 @@ export function createPeers(ports: PeersPorts): Peers {
     }
   }
 
-  for (const [id, address] of members) if (id !== self) links.set(id, createLink(id, address));
+  setMembers(members);
   const accepting = transport.accepted.subscribe((peer) => {
     try {
       accept(peer);
@@ -343,12 +317,12 @@ export function createPeers(ports: PeersPorts): Peers {
 
   return {
     get views() {
-      return [...links.values()].map(({ id, grpcAddress, httpAddress, incarnation, zone, machine }) => ({
+      return [...links.values()].map(({ id, grpcAddress, said, machine }) => ({
         id,
         grpcAddress,
-        httpAddress,
-        incarnation,
-        zone,
+        httpAddress: said.httpAddress,
+        incarnation: said.incarnation,
+        zone: said.zone,
         state: machine === null ? 'connecting' : String(machine.snapshot.value),
       }));
     },
@@ -360,6 +334,7 @@ export function createPeers(ports: PeersPorts): Peers {
     opened,
     closed,
     changes,
+    setMembers,
     get dropped() {
       return outbox.dropped;
     },
@@ -368,12 +343,7 @@ export function createPeers(ports: PeersPorts): Peers {
       ticking.cancel();
       accepting.unsubscribe();
       for (const stream of strangers) stream.end();
-      for (const link of links.values()) {
-        link.machine?.stop();
-        link.retry?.cancel();
-        link.knock?.end();
-        link.stream?.end();
-      }
+      for (const link of links.values()) end(link);
     },
   };
 }

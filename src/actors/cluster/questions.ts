@@ -12,7 +12,7 @@ import type { BrokerId, Millis } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { AskedQuestion, GivenAnswer, Question, QuestionOutcome } from '../../streams/envelope.ts';
-import type { Peers } from './peers.ts';
+import type { Peers } from './peer-interface.ts';
 
 export interface Questions {
   ask(to: BrokerId, question: Question, timeoutMs: Millis, done: (outcome: QuestionOutcome) => void): void;

@@ -6,7 +6,7 @@ import { limits } from '../../core/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { ShardLeads } from '../../streams/envelope.ts';
 import type { Shard } from '../shard.ts';
-import type { Peers } from './peers.ts';
+import type { Peers } from './peer-interface.ts';
 import { repeat } from './repeat.ts';
 
 export interface LeadTable {

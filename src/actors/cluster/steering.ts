@@ -13,7 +13,7 @@ import type { ClusterView } from './cluster-view.ts';
 import type { ControlGroup } from './control-group.ts';
 import { createControlProposer } from './control-proposer.ts';
 import { createLeaderCalls } from './leader-calls.ts';
-import type { Peers } from './peers.ts';
+import type { Peers } from './peer-interface.ts';
 import { createQuestions, type Questions } from './questions.ts';
 
 export interface Steering extends Pick<Questions, 'receive' | 'peerLost'> {
