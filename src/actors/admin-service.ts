@@ -51,4 +51,6 @@ export interface AdminService {
   openSession(): Promise<number>;
   /** @param config all of it: what is left out has its default. Rejects with ABORTED when the version is another by now. */
   setConfig(version: number, config: unknown, call?: SessionCall): Promise<ConfigAnswer>;
+  /** By the group's leader. @returns the last entry that it holds. */
+  snapshot(group: string): Promise<number>;
 }

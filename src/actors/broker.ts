@@ -8,7 +8,7 @@
 //   2. After it has failed nothing is sent, acknowledged or written any more; `failed` says why, once.
 import { BehaviorSubject, ReplaySubject, type Observable } from 'rxjs';
 import { describeError, unavailable, VedetteError } from '../core/errors.ts';
-import { type BrokerId, type ClusterId, type Millis, type ShardId, shardGroup } from '../core/ids.ts';
+import { type BrokerId, type ClusterId, groupNumber, type Millis, type ShardId, shardGroup } from '../core/ids.ts';
 import { checkLimits } from '../core/limits.ts';
 import { layShards } from '../core/ring.ts';
 import { type BrokerEffect, brokerMachine } from '../machines/broker.ts';
@@ -227,6 +227,8 @@ export function createBroker(ports: BrokerPorts): Broker {
     self: id,
     control,
     groups: raft.groups,
+    leaderOf: (group) =>
+      group === 'control' ? control.raft.status.leader : directory.leaderOf(groupNumber(group) - 1),
     view,
     peers,
     clock,

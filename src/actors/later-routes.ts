@@ -31,5 +31,4 @@ export const laterClusterRoutes: readonly Route[] = [
   later('POST', '/api/v1/cluster/nodes', 'adding a broker'),
   later('DELETE', '/api/v1/cluster/nodes/{id}', 'removing a broker'),
   later('POST', '/api/v1/cluster/transfer', 'moving leadership'),
-  later('POST', '/api/v1/cluster/snapshot', 'taking a snapshot'),
 ];

@@ -3,6 +3,7 @@ import { type AdminClient, createAdminClient } from '../actors/transports/admin-
 import { configFromProto, nodesFromProto, statusFromProto } from '../actors/transports/admin-codec.ts';
 import { configKeys } from '../actors/cluster/cluster-config.ts';
 import { invalidArgument, VedetteError } from '../core/errors.ts';
+import { limits } from '../core/limits.ts';
 import { nearest, parseAddresses } from '../core/units.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
@@ -13,7 +14,7 @@ import { randomName } from './process.ts';
 export const clusterCommand: Command = {
   name: 'cluster',
   summary: 'sees and steers the cluster',
-  words: 'status | nodes | config get [KEY…] | config set KEY=NUMBER…',
+  words: 'status | nodes | config get [KEY…] | config set KEY=NUMBER… | snapshot GROUP',
   flags: {
     brokers: {
       value: 'ADDR,…',
@@ -32,7 +33,7 @@ interface Answer {
 }
 type Action = (admin: AdminClient, words: readonly string[]) => Promise<Answer>;
 
-const ACTIONS: Readonly<Record<string, Action>> = { status, nodes, config };
+const ACTIONS: Readonly<Record<string, Action>> = { status, nodes, config, snapshot };
 
 async function runCluster(values: Values): Promise<number> {
   const [name, ...words] = values.words;
@@ -89,6 +90,19 @@ async function getConfig(admin: AdminClient, keys: readonly string[]): Promise<A
   keys.forEach(checkKey);
   const data = configFromProto(await admin.ask(adminDefinition.GetConfig, {}));
   return { data, text: () => configTable(data, keys) };
+}
+
+async function snapshot(admin: AdminClient, [group, ...rest]: readonly string[]): Promise<Answer> {
+  noMore(rest, 'snapshot GROUP');
+  if (group === undefined)
+    throw invalidArgument('words', 'vedette cluster snapshot takes a GROUP: control, or shard-N');
+  const { snapshotDeadlineMs } = limits.control;
+  const patience = { attemptMs: snapshotDeadlineMs, deadlineMs: snapshotDeadlineMs };
+  const { index } = await admin.ask(adminDefinition.TakeSnapshot, { group }, patience);
+  return {
+    data: { group, index },
+    text: () => `${group}: the newest snapshot holds everything up to entry ${index}\n`,
+  };
 }
 
 /** Reads, changes, writes; when somebody else was faster, again. */

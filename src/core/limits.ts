@@ -233,6 +233,8 @@ export const limits = {
     deadlineMs: 8_000,
     /** A read of what the cluster agreed on is given up after this. */
     readDeadlineMs: 2_000,
+    /** A snapshot asked for is waited for this long. */
+    snapshotDeadlineMs: 60_000,
     /** Between attempts. */
     retryBaseMs: 20,
     retryMaxMs: 1_000,

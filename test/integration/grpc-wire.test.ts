@@ -30,6 +30,7 @@ const admin: AdminService = {
   config: nobody,
   openSession: nobody,
   setConfig: nobody,
+  snapshot: nobody,
 };
 
 /** A cable that can be cut: everything that goes through it breaks at once. */

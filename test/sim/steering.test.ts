@@ -116,6 +116,16 @@ test('what was agreed on is followed at once, by sessions that are open, too', a
   assert.deepEqual(refused, [`${at} serves 1 subscriptions; at most 1`]);
 });
 
+test('a group that does not exist is named, with those that do', async () => {
+  const cluster = await started(6);
+  for (const wrong of ['shard-2', 'shard-01', 'shrd-1', '']) {
+    const told = await settled(cluster, cluster.broker(id(1)).admin.snapshot(wrong));
+    assert.ok(told instanceof VedetteError, wrong);
+    assert.deepEqual([told.code, told.field], ['INVALID_ARGUMENT', 'group']);
+    assert.match(told.message, /there are control and shard-0 to shard-1/);
+  }
+});
+
 test('a broker that was away follows what was agreed on meanwhile', async () => {
   const cluster = await started(4);
   const away = follower(cluster);

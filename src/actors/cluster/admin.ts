@@ -1,5 +1,6 @@
 // Seeing and steering the cluster from this broker (actors/admin-service.ts): what another one must do is asked of it.
-import { type ErrorCode, VedetteError } from '../../core/errors.ts';
+import { type ErrorCode, invalidArgument, VedetteError } from '../../core/errors.ts';
+import { type BrokerId, type GroupId, shardGroup } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { QuestionOutcome } from '../../streams/envelope.ts';
@@ -17,9 +18,10 @@ export interface AdminPorts {
   readonly proposer: Pick<ControlProposer, 'propose'>;
   readonly calls: Pick<LeaderCalls, 'call'>;
   readonly clock: Clock;
+  readonly leaderOf: (group: GroupId) => BrokerId | null;
 }
 
-export function createAdmin({ control, view, proposer, calls, clock }: AdminPorts): AdminService {
+export function createAdmin({ control, view, proposer, calls, clock, leaderOf }: AdminPorts): AdminService {
   const leader = () => control.raft.status.leader;
 
   /** @returns the value of its result. */
@@ -64,7 +66,27 @@ export function createAdmin({ control, view, proposer, calls, clock }: AdminPort
       const agreed = await change({ configChanged: { version, values } }, call);
       return { version: agreed, config: configFrom(values) };
     },
+    async snapshot(name) {
+      const group = parseGroup(name, view.status().shards.length);
+      const { snapshotDeadlineMs } = limits.control;
+      const deadline = clock.monotonic() + snapshotDeadlineMs;
+      return new Promise<number>((resolve, reject) => {
+        const done = (outcome: QuestionOutcome) => settle(outcome, resolve, reject);
+        calls.call({ what: 'snapshot', group }, () => leaderOf(group), deadline, done, snapshotDeadlineMs);
+      });
+    },
   };
+}
+
+/** `control`, or `shard-N`. @throws VedetteError INVALID_ARGUMENT naming the nearest right thing. */
+function parseGroup(name: string, shards: number): GroupId {
+  if (name === 'control') return name;
+  const shard = Number(/^shard-(0|[1-9]\d*)$/.exec(name)?.[1] ?? Number.NaN);
+  if (shard < shards) return shardGroup(shard);
+  throw invalidArgument(
+    'group',
+    `${JSON.stringify(name)} is no group: there are control and shard-0 to shard-${shards - 1}`,
+  );
 }
 
 function settle(

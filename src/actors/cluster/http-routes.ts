@@ -23,6 +23,7 @@ export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: 
     get('/api/v1/cluster/metrics', () => broker.figures()),
     get('/api/v1/cluster/health', () => broker.health()),
     ...configRoutes(broker.admin),
+    ...orderRoutes(broker.admin),
     ...machineRoutes(inspector),
     ...laterClusterRoutes,
     get('/metrics', () =>
@@ -58,4 +59,24 @@ function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
   if (typeof body !== 'object' || body === null || Array.isArray(body))
     throw invalidArgument('body', 'the body is a JSON object');
   return { ...body };
+}
+
+function orderRoutes(admin: AdminService): Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/api/v1/cluster/snapshot',
+      handle: async ({ body }) => {
+        const group = textOf(fieldsOf(body), 'group');
+        return { group, index: await admin.snapshot(group) };
+      },
+    },
+  ];
+}
+
+/** @throws VedetteError INVALID_ARGUMENT naming the field when it is no text. */
+function textOf(fields: Readonly<Record<string, unknown>>, field: string): string {
+  const value = fields[field];
+  if (typeof value !== 'string' || value === '') throw invalidArgument(field, `${field} is missing`);
+  return value;
 }

@@ -15,8 +15,8 @@ import type { Random } from '../../streams/random.ts';
 import { backoffDelay } from '../../streams/retry.ts';
 
 export interface LeaderCalls {
-  /** @param done exactly once. @param leader as far as this broker knows. @param deadline by the monotonic clock. */
-  call(question: Question, leader: () => BrokerId | null, deadline: Millis, done: CallDone): void;
+  /** @param attemptMs how long one attempt may take. @param done exactly once. @param leader as far as this broker knows. @param deadline by the monotonic clock. */
+  call(question: Question, leader: () => BrokerId | null, deadline: Millis, done: CallDone, attemptMs?: Millis): void;
   /** Those under way end now. */
   stop(): void;
 }
@@ -30,7 +30,7 @@ export interface LeaderCallsPorts {
   readonly ask: (to: BrokerId, question: Question, timeoutMs: Millis, done: (outcome: QuestionOutcome) => void) => void;
 }
 
-const { attemptMs, retryBaseMs, retryMaxMs } = limits.control;
+const { retryBaseMs, retryMaxMs } = limits.control;
 const BACKOFF = { baseMs: retryBaseMs, maxMs: retryMaxMs };
 
 /** To ask the same again cannot do better. */
@@ -48,7 +48,13 @@ export function createLeaderCalls({ clock, random, ask }: LeaderCallsPorts): Lea
   /** Ends each call that is under way. */
   const running = new Set<() => void>();
 
-  function call(question: Question, leader: () => BrokerId | null, deadline: Millis, done: CallDone): void {
+  function call(
+    question: Question,
+    leader: () => BrokerId | null,
+    deadline: Millis,
+    done: CallDone,
+    attemptMs: Millis = limits.control.attemptMs,
+  ): void {
     let attempts = 0;
     let hint: BrokerId | null = null;
     let unsettled: string | null = null;

@@ -3,6 +3,7 @@
 // Invariant: a change is one call of one session, so to ask another broker after one that did not answer makes it once.
 import { Client, credentials } from '@grpc/grpc-js';
 import { describeError, type ErrorCode, VedetteError } from '../../core/errors.ts';
+import type { Millis } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { vedette } from '../../core/proto.ts';
 import type { Clock } from '../../streams/clock.ts';
@@ -15,12 +16,14 @@ import { adminDefinition, type Method } from './grpc-definitions.ts';
 const WORTH_ANOTHER: ReadonlySet<ErrorCode> = new Set(['UNAVAILABLE', 'DEADLINE_EXCEEDED', 'RESOURCE_EXHAUSTED']);
 
 const { clientAttemptMs, clientDeadlineMs, retryBaseMs, retryMaxMs } = limits.control;
+const USUAL = { attemptMs: clientAttemptMs, deadlineMs: clientDeadlineMs };
 
 export interface AdminClient {
   /** @throws VedetteError UNAVAILABLE naming each broker and its cause when none could answer in time. */
   ask<Request, FullRequest extends Request, Response, FullResponse extends Response>(
     method: Method<Request, FullRequest, Response, FullResponse>,
     request: Request,
+    patience?: { readonly attemptMs: Millis; readonly deadlineMs: Millis },
   ): Promise<FullResponse>;
   /** A session of its own for one change. */
   call(): Promise<vedette.v1.ICall>;
@@ -42,15 +45,15 @@ export function createAdminClient({ addresses, clock, random }: AdminClientPorts
   /** The one that answered last is asked first. */
   let at = 0;
 
-  const ask: AdminClient['ask'] = async (method, request) => {
-    const deadline = clock.monotonic() + clientDeadlineMs;
+  const ask: AdminClient['ask'] = async (method, request, { attemptMs, deadlineMs } = USUAL) => {
+    const deadline = clock.monotonic() + deadlineMs;
     const failures = new Map<string, string>();
     for (let attempt = 1; ; attempt++) {
       const left = deadline - clock.monotonic();
       const next = clients[at % clients.length];
       if (left <= 0 || next === undefined) break;
       try {
-        return await unaryCall(next.client, method, request, { deadlineMs: Math.min(left, clientAttemptMs) });
+        return await unaryCall(next.client, method, request, { deadlineMs: Math.min(left, attemptMs) });
       } catch (error) {
         if (!(error instanceof VedetteError) || !WORTH_ANOTHER.has(error.code)) throw error;
         failures.set(next.address, describeError(error));

@@ -24,6 +24,9 @@ export function adminAnswers(admin: AdminService) {
     openSession: async (): Promise<vedette.v1.IOpenSessionResponse> => ({ session: await admin.openSession() }),
     setConfig: ({ version, config, call }: vedette.v1.SetConfigRequest) =>
       admin.setConfig(version, config, callOf(call)),
+    takeSnapshot: async ({ group }: vedette.v1.TakeSnapshotRequest): Promise<vedette.v1.ITakeSnapshotResponse> => ({
+      index: await admin.snapshot(group),
+    }),
   };
 }
 

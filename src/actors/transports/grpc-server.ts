@@ -125,7 +125,7 @@ function adminHandlers(admin: AdminService): UntypedServiceImplementation {
     AddBroker: unary(later('AddBroker')),
     RemoveBroker: unary(later('RemoveBroker')),
     TransferLeadership: unary(later('TransferLeadership')),
-    TakeSnapshot: unary(later('TakeSnapshot')),
+    TakeSnapshot: unary(answers.takeSnapshot),
   };
 }
 

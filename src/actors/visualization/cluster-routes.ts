@@ -22,6 +22,7 @@ const CLUSTER_PATHS = [
   ['GET', 'health'],
   ['GET', 'config'],
   ['PUT', 'config'],
+  ['POST', 'snapshot'],
 ] as const satisfies readonly (readonly [method: Route['method'], path: string])[];
 
 export function clusterRoutes(pool: BrokerPool, fetchJson: FetchJson): Route[] {
