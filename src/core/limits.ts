@@ -241,6 +241,8 @@ export const limits = {
     /** A terminal asks one broker for this long, and all of them, again and again, for that long. */
     clientAttemptMs: 3_000,
     clientDeadlineMs: 15_000,
+    /** The same, when it only looks. */
+    clientLookMs: 4_000,
     /** Requests that wait for the one before them; one more is refused with RESOURCE_EXHAUSTED. */
     waitingMax: 100,
     /** Questions under way to other brokers; one more is refused with RESOURCE_EXHAUSTED. */
