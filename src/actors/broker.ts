@@ -19,6 +19,7 @@ import type { Random } from '../streams/random.ts';
 import { runMachine } from '../streams/run-machine.ts';
 import type { AdminService } from './admin-service.ts';
 import { createHealth, type Health } from './cluster/broker-health.ts';
+import { type BrokerSnapshotPorts, createBrokerSnapshots } from './cluster/broker-snapshots.ts';
 import { createClusterDirectory } from './cluster/cluster-directory.ts';
 import { type ClusterView, createClusterView } from './cluster/cluster-view.ts';
 import { createControlGroup } from './cluster/control-group.ts';
@@ -54,6 +55,7 @@ export interface BrokerPorts {
   readonly log: LogStore;
   readonly identity: IdentityStore;
   readonly peers: PeerTransport;
+  readonly snapshots: BrokerSnapshotPorts;
   readonly clients: (address: string) => MonitorClient;
   readonly mintCluster: () => ClusterId;
   /** For rows in memory, all shards together. */
@@ -153,6 +155,15 @@ export function createBroker(ports: BrokerPorts): Broker {
     refused: fail,
   });
 
+  const snapshots = createBrokerSnapshots({
+    ...ports.snapshots,
+    self: id,
+    clock,
+    cluster: () => identity.identity.cluster,
+    addressOf: (broker) => control.state.brokers.get(broker)?.grpcAddress ?? founding.members[broker],
+    hasGroup: (group) => raft.groups.has(group),
+    warn,
+  });
   const raft = createRaftHost({
     self: id,
     clock,
@@ -162,6 +173,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     send: (to, envelope) => peers.sendRaft(to, envelope),
     sendPulse: (to, pulse) => peers.send(to, pulse),
     options: ports.raft,
+    snapshots,
     failed: fail,
   });
   const control = createControlGroup({
@@ -315,6 +327,7 @@ export function createBroker(ports: BrokerPorts): Broker {
   function halt(): void {
     looking.cancel();
     raft.stop();
+    snapshots.stop();
     beats.stop();
     for (const subscription of [incoming, opened, closed, founded]) subscription.unsubscribe();
     ingest.stop();

@@ -1,6 +1,8 @@
-// Bringing snapshots to other brokers, as a member of a group sees it. `createSnapshotTransfers` (cluster/snapshot-transfers.ts)
-// makes it.
+// Bringing snapshots to other brokers: what a member of a group asks for, and the streams that it takes.
+import type { Observable } from 'rxjs';
 import type { BrokerId, Term } from '../core/ids.ts';
+import type { SnapshotMessage } from '../streams/snapshot-message.ts';
+import type { Wire } from '../streams/wire.ts';
 import type { StoredSnapshot } from './stores/snapshots.ts';
 
 export interface SnapshotDelivery {
@@ -16,4 +18,12 @@ export interface SnapshotDelivery {
 
 export interface SnapshotTransfers {
   send(delivery: SnapshotDelivery): void;
+}
+
+/** A port, as PeerTransport: a stream for each snapshot, on a connection of its own, so that it never delays a heartbeat. */
+export interface SnapshotTransport {
+  /** Begins to connect; the wire's inbox errors when that fails or the link breaks. */
+  dial(address: string): Wire<SnapshotMessage>;
+  /** Streams that other brokers opened. */
+  readonly accepted: Observable<Wire<SnapshotMessage>>;
 }

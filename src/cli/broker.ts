@@ -5,10 +5,12 @@ import { kernels } from '../actors/kernels.ts';
 import { checkRaftOptions } from '../actors/raft/options.ts';
 import { openIdentity } from '../actors/stores/identity.ts';
 import { openLog } from '../actors/stores/log-store.ts';
+import { openSnapshots } from '../actors/stores/snapshots.ts';
 import { createNodeDisk } from '../actors/stores/node-disk.ts';
 import { createMonitorClients } from '../actors/transports/grpc-client.ts';
 import { createGrpcPeers } from '../actors/transports/grpc-peers.ts';
 import { startGrpcServer } from '../actors/transports/grpc-server.ts';
+import { createGrpcSnapshots } from '../actors/transports/grpc-snapshots.ts';
 import { startHttpServer } from '../actors/transports/http-server.ts';
 import { invalidArgument, type VedetteError } from '../core/errors.ts';
 import { type ClusterId, parseBrokerId } from '../core/ids.ts';
@@ -90,6 +92,16 @@ async function runBroker(values: Values): Promise<number> {
     warn: say,
     failed: (error) => failures.forEach((tell) => tell(error)),
   });
+  const snapshots = openSnapshots({
+    disk,
+    directory: `${directory}/snapshots`,
+    clock,
+    crc32c: kernels.crc32c,
+    cluster: identity.identity.cluster,
+    warn: say,
+    failed: (error) => failures.forEach((tell) => tell(error)),
+  });
+  const snapshotStreams = createGrpcSnapshots();
   const clients = createMonitorClients();
   const peers = createGrpcPeers(id);
   const broker = createBroker({
@@ -103,6 +115,7 @@ async function runBroker(values: Values): Promise<number> {
     log,
     identity,
     peers,
+    snapshots: { store: snapshots, transport: snapshotStreams, crc32c: kernels.crc32c },
     clients: clients.get,
     zone: values.optional('zone') ?? '',
     mintCluster: () => randomName(8) as ClusterId,
@@ -113,7 +126,13 @@ async function runBroker(values: Values): Promise<number> {
   failures.push((error) => broker.fail(error));
   broker.failed.subscribe((error) => fail(error));
 
-  const grpc = await startGrpcServer({ address: grpcAddress, service: broker.service, admin: broker.admin, peers });
+  const grpc = await startGrpcServer({
+    address: grpcAddress,
+    service: broker.service,
+    admin: broker.admin,
+    peers,
+    snapshots: snapshotStreams,
+  });
   const metrics = () =>
     prometheusText(broker, {
       residentBytes: process.memoryUsage.rss(),

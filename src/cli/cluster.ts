@@ -26,8 +26,6 @@ export const clusterCommand: Command = {
   run: runCluster,
 };
 
-const LOOK = { attemptMs: limits.control.clientLookMs / 2, deadlineMs: limits.control.clientLookMs };
-
 /** What one of them prints: data for programs, text for people. */
 interface Answer {
   readonly data: unknown;
@@ -74,13 +72,13 @@ function noMore(words: readonly string[], of: string): void {
 
 async function status(admin: AdminClient, words: readonly string[]): Promise<Answer> {
   noMore(words, 'status');
-  const data = statusFromProto(await admin.ask(adminDefinition.GetStatus, {}, LOOK));
+  const data = statusFromProto(await admin.ask(adminDefinition.GetStatus, {}));
   return { data, text: () => statusScreen(data) };
 }
 
 async function nodes(admin: AdminClient, words: readonly string[]): Promise<Answer> {
   noMore(words, 'nodes');
-  const data = { nodes: nodesFromProto(await admin.ask(adminDefinition.ListNodes, {}, LOOK)) };
+  const data = { nodes: nodesFromProto(await admin.ask(adminDefinition.ListNodes, {})) };
   return { data, text: () => nodesTable(data.nodes) };
 }
 

@@ -65,8 +65,10 @@ export const limits = {
     /** Snapshots that a broker sends, and receives, at once; more wait for their turn. */
     sendsMax: 2,
     receivesMax: 2,
-    /** A receiver, or a sender, that is silent for this long is given up. What arrived is kept for the next attempt. */
+    /** A receiver, or a sender, that is silent for this long is given up. */
     patienceMs: 10_000,
+    /** What arrived of one is kept for this long, for the next attempt to go on from. */
+    partialMs: 60_000,
   },
   /** What a host may report. A frame past one of these is rejected with `over_limit`, `too_old` or `too_far_in_future`. */
   frames: {
@@ -241,8 +243,6 @@ export const limits = {
     /** A terminal asks one broker for this long, and all of them, again and again, for that long. */
     clientAttemptMs: 3_000,
     clientDeadlineMs: 15_000,
-    /** The same, when it only looks. */
-    clientLookMs: 4_000,
     /** Requests that wait for the one before them; one more is refused with RESOURCE_EXHAUSTED. */
     waitingMax: 100,
     /** Questions under way to other brokers; one more is refused with RESOURCE_EXHAUSTED. */
@@ -318,6 +318,9 @@ export const limits = {
     backoffMaxMs: 2_000,
   },
 } as const;
+
+/** Those that a test may want smaller. */
+export type SnapshotLimits = Readonly<Record<keyof typeof limits.snapshots, number>>;
 
 /** @throws AssertionError when limits contradict each other; called once at start. */
 export function checkLimits(): void {

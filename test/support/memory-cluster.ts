@@ -5,15 +5,19 @@ import { type Broker, createBroker } from '../../src/actors/broker.ts';
 import type { MonitorClient } from '../../src/actors/monitor-client.ts';
 import type { AcceptedPeer } from '../../src/actors/peer-transport.ts';
 import { openIdentity } from '../../src/actors/stores/identity.ts';
+import { openSnapshots } from '../../src/actors/stores/snapshots.ts';
 import { openLog } from '../../src/actors/stores/log-store.ts';
 import { crc32c } from '../../src/core/crc32c.ts';
 import { unavailable, type VedetteError } from '../../src/core/errors.ts';
 import type { BrokerId, ClusterId } from '../../src/core/ids.ts';
+import type { SnapshotLimits } from '../../src/core/limits.ts';
 import { vedette } from '../../src/core/proto.ts';
 import type { PeerMessage } from '../../src/streams/envelope.ts';
 import { createInspector, type Inspector } from '../../src/streams/inspector.ts';
 import { createMemoryWirePair } from '../../src/streams/memory-wire.ts';
 import { createRandom } from '../../src/streams/random.ts';
+import type { SnapshotMessage } from '../../src/streams/snapshot-message.ts';
+import type { Wire } from '../../src/streams/wire.ts';
 import type { Sink, Source } from '../../src/streams/sink.ts';
 import { createVirtualClock, type VirtualClock } from '../../src/streams/virtual-clock.ts';
 import { createMemoryDisk, type MemoryDisk } from './memory-disk.ts';
@@ -28,6 +32,7 @@ interface Node {
   disk: MemoryDisk;
   running: RunningBroker | null;
   accepted: Subject<AcceptedPeer>;
+  acceptedSnapshots: Subject<Wire<SnapshotMessage>>;
   /** Ends everything that others have open with this broker. */
   readonly breaks: Set<() => void>;
   starts: number;
@@ -57,6 +62,8 @@ export interface MemoryCluster {
   until(what: string, condition: () => boolean, withinMs?: number): Promise<void>;
   advance(ms: number): Promise<void>;
   readonly failures: VedetteError[];
+  /** Snapshots that brokers have offered each other. */
+  readonly snapshotsOffered: number;
 }
 
 export function createMemoryCluster(options: {
@@ -64,12 +71,14 @@ export function createMemoryCluster(options: {
   readonly shards: number;
   readonly replicas: number;
   readonly seed: number;
+  readonly snapshots?: Partial<SnapshotLimits>;
 }): MemoryCluster {
   const clock = createVirtualClock({ startMs: 1_700_000_000_000 });
   const random = createRandom(options.seed);
   const ids = Array.from({ length: options.brokers }, (_, at) => `broker-${at + 1}` as BrokerId);
   const warnings: string[] = [];
   const failures: VedetteError[] = [];
+  let offers = 0;
   const nodes = new Map<BrokerId, Node>(
     ids.map((id) => [
       id,
@@ -78,6 +87,7 @@ export function createMemoryCluster(options: {
         disk: createMemoryDisk(clock),
         running: null,
         accepted: new Subject(),
+        acceptedSnapshots: new Subject(),
         breaks: new Set(),
         starts: 0,
       },
@@ -105,6 +115,21 @@ export function createMemoryCluster(options: {
     return pair.a;
   }
 
+  function linkSnapshots(from: Node, to: Node | undefined): Wire<SnapshotMessage> {
+    const pair = createMemoryWirePair<SnapshotMessage>(clock);
+    const breakIt = () => pair.breakLink();
+    if (to === undefined || to.running === null) {
+      clock.defer(breakIt);
+      return pair.a;
+    }
+    from.breaks.add(breakIt);
+    to.breaks.add(breakIt);
+    const { acceptedSnapshots } = to;
+    pair.b.inbox.subscribe({ next: ({ kind }) => kind === 'offer' && (offers += 1), error: () => {} });
+    clock.defer(() => acceptedSnapshots.next(pair.b));
+    return pair.a;
+  }
+
   function start(id: BrokerId, change: StartChange = {}): void {
     const place = node(id);
     if (place.running !== null) throw new Error(`${id} is running`);
@@ -129,7 +154,17 @@ export function createMemoryCluster(options: {
       warn: (message) => warnings.push(`${id}: ${message}`),
       failed: (error) => failed.forEach((tell) => tell(error)),
     });
+    const snapshots = openSnapshots({
+      disk: place.disk,
+      directory: '/data/snapshots',
+      clock,
+      crc32c,
+      cluster: identity.identity.cluster,
+      warn: (message) => warnings.push(`${id}: ${message}`),
+      failed: (error) => failed.forEach((tell) => tell(error)),
+    });
     place.accepted = new Subject();
+    place.acceptedSnapshots = new Subject();
     const broker = createBroker({
       id: change.as ?? id,
       founding,
@@ -141,6 +176,15 @@ export function createMemoryCluster(options: {
       log,
       identity,
       peers: { dial: (address) => link(place, nodeAt(address)), accepted: place.accepted },
+      snapshots: {
+        store: snapshots,
+        transport: {
+          dial: (address) => linkSnapshots(place, nodeAt(address)),
+          accepted: place.acceptedSnapshots,
+        },
+        crc32c,
+        ...(options.snapshots === undefined ? {} : { options: options.snapshots }),
+      },
       clients: client,
       zone: '',
       mintCluster: () => `cluster-${id}` as ClusterId,
@@ -319,6 +363,9 @@ export function createMemoryCluster(options: {
     ids,
     warnings,
     failures,
+    get snapshotsOffered() {
+      return offers;
+    },
     broker(id) {
       const running = node(id).running;
       if (running === null) throw new Error(`${id} is not running`);

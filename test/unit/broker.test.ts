@@ -5,11 +5,16 @@ import { test } from 'uvu';
 import { createBroker } from '../../src/actors/broker.ts';
 import type { AcceptedPeer } from '../../src/actors/peer-transport.ts';
 import type { Identity } from '../../src/actors/stores/identity.ts';
+import { openSnapshots } from '../../src/actors/stores/snapshots.ts';
+import { crc32c } from '../../src/core/crc32c.ts';
 import { unavailable, VedetteError } from '../../src/core/errors.ts';
 import type { BrokerId, ClusterId } from '../../src/core/ids.ts';
 import { createInspector } from '../../src/streams/inspector.ts';
 import { createRandom } from '../../src/streams/random.ts';
+import type { SnapshotMessage } from '../../src/streams/snapshot-message.ts';
+import type { Wire } from '../../src/streams/wire.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
+import { createMemoryDisk as createFileDisk } from '../support/memory-disk.ts';
 import { createMemoryLog, type MemoryDisk } from '../support/memory-log.ts';
 
 const ID = 'broker-1' as BrokerId;
@@ -43,6 +48,24 @@ function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Ma
       dial() {
         throw new Error('there is nobody to dial');
       },
+    },
+    snapshots: {
+      store: openSnapshots({
+        disk: createFileDisk(clock),
+        directory: '/snapshots',
+        clock,
+        crc32c,
+        cluster,
+        warn: () => {},
+        failed: () => {},
+      }),
+      transport: {
+        accepted: new Subject<Wire<SnapshotMessage>>(),
+        dial() {
+          throw new Error('there is nobody to dial');
+        },
+      },
+      crc32c,
     },
     clients: (address) => {
       throw unavailable(address);

@@ -7,6 +7,7 @@ import type { Inspector } from '../../streams/inspector.ts';
 import type { Random } from '../../streams/random.ts';
 import type { RaftGroup, StateMachine } from '../raft-group.ts';
 import { createRaftNode, type RaftNodeOptions } from '../raft-node.ts';
+import type { SnapshotPorts } from '../raft/group-snapshots.ts';
 import type { LogStore } from '../stores/log.ts';
 import { createPulses } from './pulses.ts';
 
@@ -31,6 +32,7 @@ export interface RaftHostPorts {
   readonly send: (to: BrokerId, envelope: RaftEnvelope) => void;
   readonly sendPulse: (to: BrokerId, pulse: Pulse) => void;
   readonly options: RaftNodeOptions;
+  readonly snapshots?: SnapshotPorts;
   readonly failed: (error: Error) => void;
 }
 
@@ -60,6 +62,7 @@ export function createRaftHost(ports: RaftHostPorts): RaftHost {
         outbox: (envelope) => ports.send(envelope.message.to, envelope),
         machine,
         options,
+        ...(ports.snapshots === undefined ? {} : { snapshots: ports.snapshots }),
         link: (leader, term, heardAt) => pulses.news(leader, group, term, heardAt),
         failed,
       });

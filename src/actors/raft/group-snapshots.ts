@@ -10,7 +10,7 @@
 //   2. While the state is being replaced nothing is applied to it, and no snapshot of it is taken.
 import { describeError, VedetteError } from '../../core/errors.ts';
 import type { BrokerId, ClusterId, GroupId, LogIndex, Term } from '../../core/ids.ts';
-import { limits } from '../../core/limits.ts';
+import { limits, type SnapshotLimits } from '../../core/limits.ts';
 import type { RaftContext } from '../../machines/raft/context.ts';
 import type { RaftEvent } from '../../machines/raft/events.ts';
 import { type LogView, termAt } from '../../machines/raft/log-view.ts';
@@ -27,7 +27,7 @@ export interface SnapshotPorts {
   readonly store: SnapshotStore;
   readonly transfers: SnapshotTransfers;
   readonly cluster: () => ClusterId | '';
-  readonly options?: Partial<typeof limits.snapshots>;
+  readonly options?: Partial<SnapshotLimits>;
 }
 
 export interface GroupSnapshots {

@@ -68,5 +68,9 @@ export const adminDefinition = {
 };
 
 export const raftDefinition = {
+  InstallSnapshot: method('/vedette.v1.RaftService/InstallSnapshot', v1.SnapshotFrame, v1.SnapshotFrame, {
+    request: true,
+    response: true,
+  }),
   Peer: method('/vedette.v1.RaftService/Peer', v1.PeerFrame, v1.PeerFrame, { request: true, response: true }),
 };

@@ -25,6 +25,7 @@ import type { CallContext, MonitorService } from '../monitor-service.ts';
 import { adminAnswers } from './admin-codec.ts';
 import { adminDefinition, monitorDefinition, raftDefinition } from './grpc-definitions.ts';
 import type { GrpcPeers, PeerServerStream } from './grpc-peers.ts';
+import type { GrpcSnapshots, SnapshotServerStream } from './grpc-snapshots.ts';
 import { toStatus } from './grpc-status.ts';
 
 export interface GrpcServer {
@@ -40,6 +41,8 @@ export interface GrpcServerOptions {
   readonly service: MonitorService;
   readonly admin: AdminService;
   readonly peers: GrpcPeers;
+  /** Without it snapshots are refused with UNIMPLEMENTED. */
+  readonly snapshots?: GrpcSnapshots;
 }
 
 // What grpc-js would print by itself comes as an error, too.
@@ -50,7 +53,13 @@ const SERVICE_NAMES = ['', 'vedette.v1.MonitorService', 'vedette.v1.AdminService
 const GRACE_MS = 500;
 
 /** @throws VedetteError FAILED_PRECONDITION naming the address, when it cannot be listened on. */
-export async function startGrpcServer({ address, service, admin, peers }: GrpcServerOptions): Promise<GrpcServer> {
+export async function startGrpcServer({
+  address,
+  service,
+  admin,
+  peers,
+  snapshots,
+}: GrpcServerOptions): Promise<GrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': MESSAGE_BYTES_MAX,
     'grpc.max_send_message_length': MESSAGE_BYTES_MAX,
@@ -60,7 +69,10 @@ export async function startGrpcServer({ address, service, admin, peers }: GrpcSe
   });
   server.addService(monitorDefinition, monitorHandlers(service));
   server.addService(adminDefinition, adminHandlers(admin));
-  server.addService(raftDefinition, { Peer: (stream: PeerServerStream) => peers.accept(stream) });
+  server.addService(raftDefinition, {
+    Peer: (stream: PeerServerStream) => peers.accept(stream),
+    ...(snapshots === undefined ? {} : { InstallSnapshot: (stream: SnapshotServerStream) => snapshots.accept(stream) }),
+  });
   const health = new HealthImplementation(
     Object.fromEntries(SERVICE_NAMES.map((name) => [name, 'NOT_SERVING'] as const)),
   );
