@@ -4,11 +4,13 @@ import type { AddressInfo } from 'node:net';
 import { firstValueFrom } from 'rxjs';
 import { createGrpcPeers } from '../../src/actors/transports/grpc-peers.ts';
 import { startGrpcServer } from '../../src/actors/transports/grpc-server.ts';
+import { createGrpcSnapshots } from '../../src/actors/transports/grpc-snapshots.ts';
 import type { AdminService } from '../../src/actors/admin-service.ts';
 import type { MonitorService } from '../../src/actors/monitor-service.ts';
 import { VedetteError } from '../../src/core/errors.ts';
 import type { BrokerId } from '../../src/core/ids.ts';
 import type { PeerMessage } from '../../src/streams/envelope.ts';
+import type { SnapshotMessage } from '../../src/streams/snapshot-message.ts';
 import { wireContract } from '../contract/wire-contract.ts';
 import { freePortBase } from '../support/ports.ts';
 import { until } from '../support/until.ts';
@@ -87,6 +89,52 @@ wireContract<PeerMessage>(
   {
     message: (value) => ({ kind: 'forward', requestId: value, shard: 0, ringVersion: 1, proposal: new Uint8Array(0) }),
     value: (message) => (message.kind === 'forward' ? message.requestId : -1),
+    until,
+  },
+).run();
+
+wireContract<SnapshotMessage>(
+  'gRPC, snapshots',
+  async () => {
+    const port = (await freePortBase(1)) + 1;
+    const there = createGrpcSnapshots();
+    const peers = createGrpcPeers('b' as BrokerId);
+    const server = await startGrpcServer({ address: `127.0.0.1:${port}`, service, admin, peers, snapshots: there });
+    const cable = await cableTo(port);
+    const accepted = firstValueFrom(there.accepted);
+    const a = createGrpcSnapshots().dial(`127.0.0.1:${cable.port}`);
+    const b = await accepted;
+    return {
+      a,
+      b,
+      breakLink: cable.cut,
+      close: () =>
+        new Promise<void>((done) => {
+          a.outbox.complete();
+          b.outbox.complete();
+          server.stop(() => {
+            cable.cut();
+            cable.close();
+            done();
+          });
+        }),
+    };
+  },
+  {
+    // Each kind in turn.
+    message(value) {
+      if (value % 4 === 0) return { kind: 'chunk', number: value, crc: 0xfedc_ba98, payload: Uint8Array.of(value) };
+      if (value % 4 === 1) return { kind: 'grant', next: value, chunks: 3 };
+      if (value % 4 === 2) return { kind: 'end', installed: true, reason: `${value}` };
+      const ends = { from: 'a' as BrokerId, to: 'b' as BrokerId, term: 7 };
+      return { kind: 'offer', ...ends, header: Uint8Array.of(1, 2), chunks: value, bytes: 2 ** 40 };
+    },
+    value(message) {
+      if (message.kind === 'chunk') return message.crc === 0xfedc_ba98 ? message.number : -1;
+      if (message.kind === 'grant') return message.next;
+      if (message.kind === 'end') return message.installed ? Number(message.reason) : -1;
+      return message.bytes === 2 ** 40 && message.header.length === 2 && message.to === 'b' ? message.chunks : -1;
+    },
     until,
   },
 ).run();
