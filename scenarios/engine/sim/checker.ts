@@ -9,7 +9,7 @@ import type { BrokerId, GroupId, LogIndex, Term } from '../../../src/core/ids.ts
 import type { RaftMessage } from '../../../src/machines/raft/messages.ts';
 import { createHistory, type History } from './history.ts';
 import { createLogMatching } from './log-matching.ts';
-import { createLogShadow, fingerprint, type LogShadow, type ShadowEntry } from './log-shadow.ts';
+import { createLogShadow, fingerprint, foldEntry, type LogShadow, type ShadowEntry } from './log-shadow.ts';
 import type { Trace } from './trace.ts';
 import { rule, Violation } from './violation.ts';
 
@@ -20,6 +20,8 @@ export interface GroupChecker {
   synced(member: number): void;
   sent(member: number, message: RaftMessage): void;
   applied(member: number, entries: readonly LogEntry[], status: RaftStatus): void;
+  /** The state became that of a snapshot which reaches `index`; the entry after `position` comes next. */
+  restored(member: number, index: LogIndex, fold: number, position: LogIndex): void;
   /** After each turn of a member. */
   turned(member: number, status: RaftStatus): void;
   readonly history: History;
@@ -56,8 +58,9 @@ interface Member {
 }
 
 export function createGroupChecker({ group, number, names, trace, promises }: CheckerOptions): GroupChecker {
+  const history = createHistory(group);
   const members: Member[] = names.map(() => ({
-    shadow: createLogShadow(),
+    shadow: createLogShadow(history.entry),
     life: 0,
     verified: 0,
     term: 0,
@@ -68,11 +71,12 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     applied: 0,
   }));
   const quorum = Math.floor(names.length / 2) + 1;
-  const history = createHistory(group);
   const matching = createLogMatching();
   const leaders = new Map<Term, number>();
   /** Who a member voted for, by term. */
   const votes = names.map(() => new Map<Term, BrokerId>());
+  /** The states that committed entries lead to, one after each. */
+  const folds = [0];
 
   const at = (member: number): Member => {
     const found = members[member];
@@ -167,6 +171,25 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     known.verified = Math.min(known.verified, after);
   }
 
+  /** What leaves a log is committed; and nothing that is known to be, or that a quorum needs, goes with it. */
+  function compacting(member: number, { index, term }: NonNullable<LogWrite['compactTo']>): void {
+    rule(
+      'what leaves a log is committed',
+      index <= history.length && history.entry(index)?.term === term,
+      () => `${who(member)} begins its log behind ${index} (term ${term}); committed are ${history.length}`,
+    );
+    const { entries } = at(member).shadow.written;
+    if (entries[index - 1]?.term !== term) cutting(member, index);
+  }
+
+  function foldAt(index: LogIndex): number | undefined {
+    for (let next = folds.length; next <= Math.min(index, history.length); next++) {
+      const entry = history.entry(next);
+      if (entry !== undefined) folds.push(foldEntry(folds[next - 1] ?? 0, entry.term, entry.print));
+    }
+    return folds[index];
+  }
+
   // ---------------------------------------------------------------- members
 
   function led(member: number, term: Term): void {
@@ -218,10 +241,9 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
       runs.forEach(({ first, term }, run) => {
         for (let index = first; index < (runs[run + 1]?.first ?? lastIndex + 1); index++) terms.push(term);
       });
-      rule('nothing compacts yet', firstIndex === 1, () => `${who(member)} starts with a log from ${firstIndex}`);
       const { pending } = known.shadow;
       const { durable } = known.shadow;
-      const survived = known.shadow.recovered(hard, terms);
+      const survived = known.shadow.recovered(hard, firstIndex, terms);
       rule(
         'what was synced survives',
         survived !== null,
@@ -236,6 +258,7 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
       const known = at(member);
       const { written } = known.shadow;
       const { truncateAfter } = write;
+      if (write.compactTo !== undefined) compacting(member, write.compactTo);
       if (truncateAfter !== undefined) cutting(member, truncateAfter);
       rule(
         'terms do not fall',
@@ -297,6 +320,22 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
         known.applied = entry.index;
       }
       trace.note('apply', member, number, entries[0]?.index, last.index);
+    },
+
+    restored(member, index, fold, position) {
+      const known = at(member);
+      rule(
+        'a snapshot holds what was committed',
+        foldAt(index) === fold && position <= index,
+        () => `${who(member)} takes over a state that reaches ${index}, and is not what entries up to there make`,
+      );
+      rule(
+        'applied never falls',
+        position >= known.applied,
+        () => `${who(member)} goes back to ${position} from ${known.applied}`,
+      );
+      known.applied = position;
+      trace.note('restore', member, number, index, position);
     },
 
     turned(member, status) {

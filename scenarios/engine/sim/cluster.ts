@@ -9,6 +9,9 @@ import { createGroupChecker, type GroupChecker } from './checker.ts';
 import { createLogOverDisk } from './log-over-disk.ts';
 import { createMemoryStore } from './memory-store.ts';
 import { createNetwork, type Network } from './network.ts';
+import { createSnapshotDisk } from './process-snapshots.ts';
+import { createSimulatedWirePair } from './simulated-wire.ts';
+import type { SnapshotMessage } from '../../../src/streams/snapshot-message.ts';
 import type { SimOptions } from './options.ts';
 import type { Planted } from './planted.ts';
 import { createProcess, type SimProcess } from './process.ts';
@@ -73,6 +76,17 @@ export function createCluster(
       driftPpm: driftPpmMax === 0 ? 0 : (2 * random.fork(`${name}'s clock`).next() - 1) * driftPpmMax,
       inspector,
       store: createStore(random.fork(`${name}'s disk`)),
+      snapshots:
+        options.snapshots === null
+          ? null
+          : createSnapshotDisk(random.fork(`${name}'s snapshots`), options.disk, options.snapshots),
+      dialSnapshots(from, toName) {
+        const to = numbers.get(toName);
+        if (to === undefined) throw new RangeError(`a snapshot for ${toName}, who is no member`);
+        const pair = createSimulatedWirePair<SnapshotMessage>(clock, network, from, to);
+        clock.defer(() => process(to).acceptSnapshot(pair.b));
+        return pair.a;
+      },
       checkers,
       raft: { heartbeatMs, electionMinMs, electionMaxMs, closedConnectionHint },
       trace,
@@ -235,6 +249,8 @@ function noteMessage(trace: Trace, to: number, group: number, from: number, { me
       return trace.note('appendReply', to, group, from, term, message.rejected ? 1 : 0, message.index);
     case 'heartbeat':
       return trace.note('heartbeat', to, group, from, term, message.commit, message.round);
+    case 'installSnapshot':
+      return trace.note('installSnapshot', to, group, from, term, message.index, message.indexTerm);
     case 'heartbeatReply':
       return trace.note('heartbeatReply', to, group, from, term, message.round);
   }

@@ -19,11 +19,15 @@ export interface ShadowHard {
 
 export interface LogImage {
   hard: ShadowHard;
+  /** From entry 1 on: what has left the log, and is in a snapshot instead, counts as held. */
   readonly entries: ShadowEntry[];
+  /** So many have left the log. */
+  base: LogIndex;
 }
 
 interface Change {
   readonly hard: ShadowHard | undefined;
+  readonly compactTo: LogWrite['compactTo'];
   readonly truncateAfter: LogIndex | undefined;
   readonly entries: readonly ShadowEntry[];
 }
@@ -40,10 +44,10 @@ export interface LogShadow {
   /** The oldest write that is pending became durable. */
   synced(): void;
   /**
-   * The process died, and the store gave back `hard`, and entries with these terms: it must be what was durable and a beginning of
+   * The process died, and the store gave back `hard`, and entries from `firstIndex` on with these terms: it must be what was durable and a beginning of
    * what was pending. Returns how many pending writes survived, or null when it is something else.
    */
-  recovered(hard: ShadowHard, terms: readonly Term[]): number | null;
+  recovered(hard: ShadowHard, firstIndex: LogIndex, terms: readonly Term[]): number | null;
 }
 
 const prints = new WeakMap<Uint8Array, number>();
@@ -71,22 +75,42 @@ function shadowOf(entry: LogEntry): ShadowEntry {
   };
 }
 
-function change(image: LogImage, { hard, truncateAfter, entries }: Change): void {
+/** A state as a number: everything that was applied, in its order. */
+export const foldEntry = (fold: number, term: Term, print: number): number =>
+  Math.imul(Math.imul(fold ^ print, 0x01000193) ^ term, 0x01000193);
+
+type Committed = (index: LogIndex) => ShadowEntry | undefined;
+
+function change(image: LogImage, { hard, compactTo, truncateAfter, entries }: Change, committed: Committed): void {
   if (hard !== undefined) image.hard = hard;
+  if (compactTo !== undefined && compactTo.index > image.base) {
+    const { index, term } = compactTo;
+    if (image.entries[index - 1]?.term !== term) {
+      image.entries.length = 0;
+      for (let at = 1; at <= index; at++) {
+        const entry = committed(at);
+        if (entry !== undefined) image.entries.push(entry);
+      }
+    }
+    image.base = index;
+  }
   if (truncateAfter !== undefined) image.entries.length = Math.min(image.entries.length, truncateAfter);
   image.entries.push(...entries);
 }
 
-const copyOf = ({ hard, entries }: LogImage): LogImage => ({ hard, entries: [...entries] });
+const copyOf = ({ hard, entries, base }: LogImage): LogImage => ({ hard, entries: [...entries], base });
 
-export function createLogShadow(): LogShadow {
-  let written: LogImage = { hard: { term: 0, votedFor: null }, entries: [] };
+/** @param committed what a snapshot that reaches beyond a log stands for. */
+export function createLogShadow(committed: Committed): LogShadow {
+  let written: LogImage = { hard: { term: 0, votedFor: null }, entries: [], base: 0 };
   let durable: LogImage = copyOf(written);
   let pending: Change[] = [];
 
-  function holds(image: LogImage, hard: ShadowHard, terms: readonly Term[]): boolean {
-    const same = image.hard.term === hard.term && image.hard.votedFor === hard.votedFor;
-    return same && image.entries.length === terms.length && image.entries.every(({ term }, at) => term === terms[at]);
+  function holds({ hard: mine, entries, base }: LogImage, hard: ShadowHard, first: LogIndex, terms: readonly Term[]) {
+    const same = mine.term === hard.term && mine.votedFor === hard.votedFor && base === first - 1;
+    return (
+      same && entries.length - base === terms.length && terms.every((term, at) => entries[base + at]?.term === term)
+    );
   }
 
   return {
@@ -99,29 +123,29 @@ export function createLogShadow(): LogShadow {
     get pending() {
       return pending.length;
     },
-    write({ hard, truncateAfter, entries = [] }) {
+    write({ hard, compactTo, truncateAfter, entries = [] }) {
       const added = entries.map(shadowOf);
-      const next = { hard, truncateAfter, entries: added };
-      change(written, next);
+      const next = { hard, compactTo, truncateAfter, entries: added };
+      change(written, next, committed);
       pending.push(next);
       return added;
     },
     synced() {
       const next = pending.shift();
       if (next === undefined) throw new RangeError('more syncs than writes');
-      change(durable, next);
+      change(durable, next, committed);
     },
-    recovered(hard, terms) {
+    recovered(hard, firstIndex, terms) {
       const image = copyOf(durable);
       for (let survived = 0; survived <= pending.length; survived++) {
-        if (holds(image, hard, terms)) {
+        if (holds(image, hard, firstIndex, terms)) {
           durable = image;
           written = copyOf(image);
           pending = [];
           return survived;
         }
         const next = pending[survived];
-        if (next !== undefined) change(image, next);
+        if (next !== undefined) change(image, next, committed);
       }
       return null;
     },

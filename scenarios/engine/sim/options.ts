@@ -2,6 +2,7 @@
 // its own cluster, its own faults and its own probabilities, and leaves many faults out altogether: runs that are alike find alike
 // bugs, and a fault that is always there hides what happens without it.
 import type { Millis } from '../../../src/core/ids.ts';
+import type { SnapshotLimits } from '../../../src/core/limits.ts';
 import { createRandom, type Random } from '../../../src/streams/random.ts';
 
 export interface NetworkOptions {
@@ -81,6 +82,8 @@ export interface SimOptions {
   readonly disk: DiskOptions;
   readonly faults: FaultOptions;
   readonly workload: WorkloadOptions;
+  /** When logs are compacted, and by how much; null: never. */
+  readonly snapshots: Partial<SnapshotLimits> | null;
   /** The safety phase lasts until then, or until so many proposals of each group were acknowledged. */
   readonly safetyMs: Millis;
   readonly acknowledgedMax: number;
@@ -93,6 +96,20 @@ function sometimes(random: Random, max: number): number {
 
 function pick<T>(random: Random, values: readonly [T, ...T[]]): T {
   return values[random.integer(0, values.length - 1)] ?? values[0];
+}
+
+/** In half of the runs, and then so tight that snapshots are taken and sent all the time. */
+function drawSnapshots(random: Random, electionMaxMs: Millis): SimOptions['snapshots'] {
+  if (random.next() < 0.5) return null;
+  return {
+    everyBytes: pick(random, [100, 1_000, 10_000]),
+    horizonMs: electionMaxMs * pick(random, [0.1, 2, 10]),
+    tailBytesMin: 0,
+    tailBytesMax: pick(random, [64, 1_000, 20_000]),
+    windowChunks: pick(random, [1, 2, 4]),
+    patienceMs: electionMaxMs * pick(random, [0.5, 2]),
+    partialMs: electionMaxMs * pick(random, [1, 10]),
+  };
 }
 
 /** The options of a seed: the same for ever, as long as this function stays the same. */
@@ -142,6 +159,7 @@ export function drawOptions(seed: number | string): SimOptions {
       payloadBytesMax: pick(random, [16, 16, 16, 200, 200, 4000, 4000, 40_000]),
       burstMax: pick(random, [1, 1, 4, 40]),
     },
+    snapshots: drawSnapshots(createRandom(seed).fork('snapshots'), electionMaxMs),
     safetyMs: 20 * electionMaxMs,
     acknowledgedMax: 250,
   };

@@ -11,9 +11,12 @@ import { type ClockView, createClockView } from '../../../src/streams/clock-view
 import type { Pulse, RaftEnvelope } from '../../../src/streams/envelope.ts';
 import type { Inspector } from '../../../src/streams/inspector.ts';
 import type { Random } from '../../../src/streams/random.ts';
+import type { SnapshotMessage } from '../../../src/streams/snapshot-message.ts';
+import type { Wire } from '../../../src/streams/wire.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import type { GroupChecker } from './checker.ts';
 import type { Planted } from './planted.ts';
+import { createFold, type ProcessSnapshots, type SnapshotDisk } from './process-snapshots.ts';
 import type { SimStore } from './store.ts';
 import type { Trace } from './trace.ts';
 import { Violation } from './violation.ts';
@@ -35,6 +38,8 @@ export interface SimProcess {
   resume(): void;
   /** From outside: now, when it is resumed, or never. @param group the only one that this can touch. */
   enter(run: () => void, group?: number): void;
+  /** Another process opened a stream for a snapshot. */
+  acceptSnapshot(wire: Wire<SnapshotMessage>): void;
   slowDisk(factor: number): void;
   /** The disk is well from now on. */
   calmDisk(syncMaxMs: Millis): void;
@@ -49,6 +54,9 @@ export interface ProcessPorts {
   readonly driftPpm: number;
   readonly inspector: Inspector;
   readonly store: SimStore;
+  /** Null: nothing is compacted. */
+  readonly snapshots: SnapshotDisk | null;
+  readonly dialSnapshots: (from: number, to: BrokerId) => Wire<SnapshotMessage>;
   readonly checkers: readonly GroupChecker[];
   readonly raft: RaftNodeOptions;
   readonly trace: Trace;
@@ -72,6 +80,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   /** What the turn under way has sent. */
   let leaving: { readonly group: number; readonly envelope: RaftEnvelope }[] = [];
   let pulses: Pulses | null = null;
+  let snapshots: ProcessSnapshots | null = null;
   let pulsing: { readonly to: BrokerId; readonly pulse: Pulse }[] = [];
 
   function turn(run: () => void): void {
@@ -132,6 +141,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
 
   function createMember(group: GroupId, position: number, log: LogStore, now: ClockView): RaftGroup {
     const checker = checkers[position];
+    if (checker === undefined) throw new RangeError(`no checker for ${group}`);
     const member: RaftGroup = createRaftNode({
       self,
       group,
@@ -142,10 +152,11 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       inspector,
       outbox(envelope) {
         const said = planted.outgoing?.(envelope) ?? envelope;
-        checker?.sent(number, said.message);
+        checker.sent(number, said.message);
         leaving.push({ group: position, envelope: said });
       },
-      machine: { apply: (entries) => checker?.applied(number, entries, member.status) },
+      machine: createFold(number, checker, () => member.status),
+      ...(snapshots === null ? {} : { snapshots }),
       options: ports.raft,
       link: (leader, term, heardAt) => pulses?.news(leader, group, term, heardAt) ?? { heardAt, patience: 0 },
       failed: (error) => {
@@ -185,7 +196,9 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     armed = null;
     dying = false;
     leaving = [];
+    snapshots = null;
     store.crash();
+    ports.snapshots?.crash();
   }
 
   return {
@@ -210,6 +223,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
         });
         groups.forEach((group, position) => checkers[position]?.started(number, log.recovered(group)));
         const seen = watched(log);
+        snapshots = ports.snapshots?.open(now, self, groups, (to) => ports.dialSnapshots(number, to)) ?? null;
         running = groups.map((group, position) => createMember(group, position, seen, now));
         now.after(random.next() * ports.raft.heartbeatMs, () => startPulses(now));
       });
@@ -236,7 +250,14 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     slowDisk(factor) {
       trace.note('slow', number, -1, factor);
       store.slow(factor);
+      ports.snapshots?.slow(factor);
     },
-    calmDisk: store.calm,
+    calmDisk(syncMaxMs) {
+      store.calm(syncMaxMs);
+      ports.snapshots?.calm(syncMaxMs);
+    },
+    acceptSnapshot(wire) {
+      view?.enter(() => snapshots?.accept(wire));
+    },
   };
 }

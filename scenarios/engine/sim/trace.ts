@@ -21,6 +21,8 @@ const EVENTS = {
   role: ['role', 'term', 'serving'],
   commit: ['index', 'term'],
   apply: ['first', 'last'],
+  restore: ['index', 'position'],
+  installSnapshot: ['about', 'term', 'index', 'indexTerm'],
   propose: ['proposal'],
   outcome: ['proposal', 'result', 'index'],
   read: ['read', 'floor'],
