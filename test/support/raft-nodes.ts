@@ -1,13 +1,18 @@
 // A few Raft actors of one group on a virtual clock: memory logs, a network with a fixed delay, beats at a common tick.
 import { strict as assert } from 'node:assert';
 import { createRaftNode, type RaftNodeOptions } from '../../src/actors/raft-node.ts';
-import type { ProposalOutcome, RaftGroup } from '../../src/actors/raft-group.ts';
+import type { ProposalOutcome, RaftGroup, SavedState } from '../../src/actors/raft-group.ts';
 import type { LogEntry } from '../../src/actors/stores/log.ts';
 import type { BrokerId } from '../../src/core/ids.ts';
 import type { RaftEnvelope } from '../../src/streams/envelope.ts';
 import { createInspector } from '../../src/streams/inspector.ts';
 import { createRandom } from '../../src/streams/random.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
+import { openSnapshots, type SnapshotStore } from '../../src/actors/stores/snapshots.ts';
+import type { SnapshotDelivery } from '../../src/actors/snapshot-transfer.ts';
+import { crc32c } from '../../src/core/crc32c.ts';
+import type { SnapshotLimits } from '../../src/core/limits.ts';
+import { createMemoryDisk as createFileDisk, type MemoryDisk as FileDisk } from './memory-disk.ts';
 import { createMemoryLog, type MemoryDisk, type MemoryLog } from './memory-log.ts';
 
 export const OPTIONS: RaftNodeOptions = {
@@ -21,6 +26,11 @@ const NETWORK_MS = 1;
 export interface Node {
   readonly id: BrokerId;
   readonly disk: MemoryDisk;
+  /** With snapshots: where they are. */
+  readonly files: FileDisk;
+  store: SnapshotStore | null;
+  /** Snapshots that it was asked to send, and that are to be told an end. */
+  deliveries: SnapshotDelivery[];
   log: MemoryLog;
   group: RaftGroup;
   /** The chunks in which entries were applied. */
@@ -32,9 +42,42 @@ export interface Node {
 const text = new TextDecoder();
 export const bytes = (content: string): Uint8Array => new TextEncoder().encode(content);
 
+/** A state that is all that was ever applied, one entry in a chunk. */
+function savedChunks(chunks: Node['chunks']): SavedState {
+  return {
+    pass: () => {},
+    snapshot: () =>
+      chunks
+        .flat()
+        .map((entry) => bytes(JSON.stringify([entry.index, entry.term, entry.kind, text.decode(entry.payload)]))),
+    restore() {
+      const restored: LogEntry[] = [];
+      return {
+        take(chunk) {
+          const [index, term, kind, payload] = JSON.parse(text.decode(chunk)) as [
+            number,
+            number,
+            LogEntry['kind'],
+            string,
+          ];
+          restored.push({ index, term, kind, payload: bytes(payload) });
+        },
+        finish() {
+          chunks.splice(0, chunks.length, restored);
+        },
+        abandon() {},
+      };
+    },
+  };
+}
+
 export function createNodes(
   names: readonly string[],
-  { options = OPTIONS, seed = 1 }: { options?: RaftNodeOptions; seed?: number } = {},
+  {
+    options = OPTIONS,
+    seed = 1,
+    snapshots: limits,
+  }: { options?: RaftNodeOptions; seed?: number; snapshots?: Partial<SnapshotLimits> } = {},
 ) {
   const clock = createVirtualClock();
   const random = createRandom(seed);
@@ -60,7 +103,9 @@ export function createNodes(
     });
   }
 
-  function boot(id: BrokerId, disk: MemoryDisk): void {
+  function boot(id: BrokerId, disk: MemoryDisk, files: FileDisk): void {
+    const deliveries: SnapshotDelivery[] = [];
+    const store = limits === undefined ? null : storeOn(files);
     const log = createMemoryLog({ clock, disk });
     const chunks: Node['chunks'] = [];
     const errors: Error[] = [];
@@ -77,7 +122,20 @@ export function createNodes(
         assert.ok(!isGone, `${id} is stopped, and sends ${envelope.message.type}`);
         carry(envelope);
       },
-      machine: { apply: (entries) => void chunks.push(entries) },
+      machine: {
+        apply: (entries) => void chunks.push(entries),
+        ...(store === null ? {} : { saved: savedChunks(chunks) }),
+      },
+      ...(store === null || limits === undefined
+        ? {}
+        : {
+            snapshots: {
+              store,
+              cluster: () => '' as const,
+              options: limits,
+              transfers: { send: (delivery) => void deliveries.push(delivery) },
+            },
+          }),
       options,
       failed: (error) => void errors.push(error),
     });
@@ -86,7 +144,41 @@ export function createNodes(
       stop();
       isGone = true;
     };
-    nodes.set(id, { id, disk, log, group, chunks, errors, alive: true });
+    nodes.set(id, { id, disk, files, store, deliveries, log, group, chunks, errors, alive: true });
+  }
+
+  function storeOn(files: FileDisk): SnapshotStore {
+    return openSnapshots({
+      disk: files,
+      directory: '/snapshots',
+      clock,
+      crc32c,
+      cluster: '',
+      warn: () => {},
+      failed: (error) => {
+        throw error;
+      },
+    });
+  }
+
+  /** The node's oldest delivery arrives, chunk by chunk, unless it is held up; `done` when it is durable there. */
+  function deliver(name: string, isHeld = (): boolean => false): void {
+    const from = node(name);
+    const delivery = from.deliveries.shift();
+    assert.ok(delivery && from.store, `${name} sends a snapshot`);
+    const { snapshot, to, done } = delivery;
+    const source = from.store;
+    const target = node(to).store;
+    assert.ok(target);
+    const reader = source.read(snapshot);
+    const writer = target.receive(snapshot.meta);
+    const next = (number: number): void => {
+      if (isHeld()) return void clock.after(10, () => next(number));
+      if (number === snapshot.offsets.length) return writer.finish((stored) => done(stored !== null));
+      const { payload, crc } = reader.readSync(number);
+      writer.add(payload, crc, (written) => (written ? next(number + 1) : done(false)));
+    };
+    next(0);
   }
 
   function beat(): void {
@@ -94,7 +186,7 @@ export function createNodes(
     clock.after(options.heartbeatMs, beat);
   }
 
-  for (const id of ids) boot(id, new Map());
+  for (const id of ids) boot(id, new Map(), createFileDisk(clock));
   clock.after(options.heartbeatMs, beat);
 
   return {
@@ -107,14 +199,16 @@ export function createNodes(
       dying.alive = false;
       dying.log.crash();
       dying.group.stop();
+      dying.files.crash();
     },
     restart(name: string): void {
-      boot(node(name).id, node(name).disk);
+      boot(node(name).id, node(name).disk, node(name).files);
     },
     isolate(name: string): void {
       for (const other of ids) cuts.add(`${name}>${other}`).add(`${other}>${name}`);
     },
     heal: () => cuts.clear(),
+    deliver,
     /** Runs until it holds. */
     until(holds: () => boolean, what: string, withinMs = 10_000): void {
       const end = clock.monotonic() + withinMs;
