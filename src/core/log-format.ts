@@ -6,6 +6,7 @@
 //   groups    | count u32 |, each | group u32 | chain before u32 | chain after u32 |
 //   record    | bytes u32 | group u32 | type u8 | … |
 //     hard      … term f64 | name bytes u16 | the candidate voted for, UTF-8 |
+//     sound     … 1 or 0 u8 |
 //     compact   … through f64 | its term f64 |
 //     truncate  … after f64 |
 //     entries   … first f64 | count u32 |, each | term f64 | kind u8 | payload bytes u32 | crc of payload u32 |
@@ -47,6 +48,7 @@ export interface EntryHeader {
 
 export type LogRecord =
   | { readonly type: 'hard'; readonly group: number; readonly term: Term; readonly votedFor: string | null }
+  | { readonly type: 'sound'; readonly group: number; readonly sound: boolean }
   | { readonly type: 'compact'; readonly group: number; readonly through: LogIndex; readonly term: Term }
   | { readonly type: 'truncate'; readonly group: number; readonly after: LogIndex }
   | {
@@ -56,7 +58,7 @@ export type LogRecord =
       readonly entries: readonly EntryHeader[];
     };
 
-const RECORD_TYPES = { hard: 1, truncate: 2, entries: 3, compact: 4 } as const;
+const RECORD_TYPES = { hard: 1, truncate: 2, entries: 3, compact: 4, sound: 5 } as const;
 
 export interface SegmentHeader {
   readonly storeId: Uint8Array;
@@ -180,6 +182,8 @@ function encodedBytes(record: LogRecord): number {
   switch (record.type) {
     case 'hard':
       return RECORD_HEADER_BYTES + 10 + (record.votedFor?.length ?? 0);
+    case 'sound':
+      return RECORD_HEADER_BYTES + 1;
     case 'compact':
       return RECORD_HEADER_BYTES + 16;
     case 'truncate':
@@ -207,6 +211,9 @@ function writeRecord(record: LogRecord, view: DataView, bytes: Uint8Array, at: n
       assert(written === name.length, `a broker's name is ASCII, not ${name}`);
       break;
     }
+    case 'sound':
+      view.setUint8(body, record.sound ? 1 : 0);
+      break;
     case 'compact':
       view.setFloat64(body, record.through, true);
       view.setFloat64(body + 8, record.term, true);
@@ -269,6 +276,7 @@ function decodeRecord(bytes: Uint8Array): LogRecord {
     const name = new TextDecoder().decode(bytes.subarray(19, 19 + view.getUint16(17, true)));
     return { type: 'hard', group, term: view.getFloat64(9, true), votedFor: name === '' ? null : name };
   }
+  if (type === RECORD_TYPES.sound) return { type: 'sound', group, sound: view.getUint8(9) !== 0 };
   if (type === RECORD_TYPES.compact)
     return { type: 'compact', group, through: view.getFloat64(9, true), term: view.getFloat64(17, true) };
   if (type === RECORD_TYPES.truncate) return { type: 'truncate', group, after: view.getFloat64(9, true) };

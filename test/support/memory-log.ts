@@ -8,6 +8,7 @@ import type { Clock } from '../../src/streams/clock.ts';
 
 interface GroupState {
   hard: RecoveredGroup['hard'];
+  sound: boolean;
   /** The last entry that was compacted; zeros when none was. */
   base: { readonly index: LogIndex; readonly term: Term };
   entries: LogEntry[];
@@ -40,12 +41,18 @@ export interface MemoryLog extends LogStore {
   crash(): void;
 }
 
-const newGroup = (): GroupState => ({ hard: { term: 0, votedFor: null }, base: { index: 0, term: 0 }, entries: [] });
+const newGroup = (): GroupState => ({
+  hard: { term: 0, votedFor: null },
+  sound: true,
+  base: { index: 0, term: 0 },
+  entries: [],
+});
 
-function change(groups: MemoryDisk, { group, hard, compactTo, truncateAfter, entries = [] }: LogWrite): void {
+function change(groups: MemoryDisk, { group, hard, sound, compactTo, truncateAfter, entries = [] }: LogWrite): void {
   const state = groups.get(group) ?? newGroup();
   groups.set(group, state);
   if (hard !== undefined) state.hard = hard;
+  if (sound !== undefined) state.sound = sound;
   if (compactTo !== undefined && compactTo.index > state.base.index) {
     const held = state.entries[compactTo.index - state.base.index - 1];
     state.entries = held?.term === compactTo.term ? state.entries.slice(compactTo.index - state.base.index) : [];
@@ -72,7 +79,7 @@ function runsOf(entries: readonly LogEntry[]): TermRun[] {
 
 export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryLogOptions): MemoryLog {
   const groups: MemoryDisk = new Map(
-    [...disk].map(([group, { hard, base, entries }]) => [group, { hard, base, entries: [...entries] }]),
+    [...disk].map(([group, { entries, ...rest }]) => [group, { ...rest, entries: [...entries] }]),
   );
   const writes: LogWrite[] = [];
   let waiting: { readonly write: LogWrite; readonly synced: () => void }[] = [];
@@ -107,9 +114,18 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
     writes,
     syncs: 0,
     recovered(group) {
-      const { hard, base, entries } = groups.get(group) ?? newGroup();
+      const { hard, sound, base, entries } = groups.get(group) ?? newGroup();
       const lastIndex = base.index + entries.length;
-      return { hard, firstIndex: base.index + 1, previousTerm: base.term, lastIndex, runs: runsOf(entries) };
+      const configurations = entries.filter(({ kind }) => kind === 'configuration');
+      return {
+        hard,
+        sound,
+        firstIndex: base.index + 1,
+        previousTerm: base.term,
+        lastIndex,
+        runs: runsOf(entries),
+        configurations,
+      };
     },
     write(write, synced) {
       assert(!crashed, 'a dead process writes nothing');

@@ -251,6 +251,8 @@ test('compaction: what a snapshot holds is forgotten, also after a restart; an i
   const held = reopen(disk.copy(), clock);
   assert.equal(held.log.recovered('shard-0'), {
     hard: { term: 0, votedFor: null },
+    sound: true,
+    configurations: [],
     firstIndex: 3,
     previousTerm: 1,
     runs: [{ first: 3, term: 2 }],
@@ -298,6 +300,28 @@ test('hundreds of entries: compaction within and across the pieces in which thei
   log.write({ group: 'shard-0', entries: [entry(901, 1, 'on')] }, () => {});
   settle(clock);
   assert.equal(read(reopen(disk.copy(), clock).log, clock, 'shard-0'), ['901/1:on']);
+});
+
+test('configurations in the log, and whether a group is sound, come back as they were written', () => {
+  const { clock, disk, open } = setUp();
+  const { log } = open();
+  const configuration = (index: number, payload: string): LogEntry => ({
+    ...entry(index, 1, payload),
+    kind: 'configuration',
+  });
+  const found = () => {
+    settle(clock);
+    const { sound, configurations } = reopen(disk.copy(), clock).log.recovered('control');
+    return [sound, ...configurations.map(({ index, payload }) => `${index}:${text(payload)}`)];
+  };
+  log.write({ group: 'control', sound: false, entries: [configuration(1, 'a'), entry(2, 1, 'x')] }, () => {});
+  assert.equal(found(), [false, '1:a']);
+  log.write({ group: 'control', entries: [configuration(3, 'b'), configuration(4, 'c')] }, () => {});
+  log.write({ group: 'control', truncateAfter: 3 }, () => {});
+  assert.equal(found(), [false, '1:a', '3:b']);
+  log.write({ group: 'control', sound: true, compactTo: { index: 2, term: 1 } }, () => {});
+  assert.equal(found(), [true, '3:b']);
+  assert.equal(reopen(disk, clock).log.recovered('shard-0').sound, true);
 });
 
 /** First index, and what the log holds from there on. */

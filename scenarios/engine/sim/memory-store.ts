@@ -13,6 +13,7 @@ import type { SimStore } from './store.ts';
 
 interface Group {
   hard: HardState;
+  sound: boolean;
   /** The last entry that was compacted; zeros when none was. */
   base: { readonly index: LogIndex; readonly term: Term };
   readonly entries: LogEntry[];
@@ -25,7 +26,12 @@ interface Waiting {
   readonly synced: () => void;
 }
 
-const newGroup = (): Group => ({ hard: { term: 0, votedFor: null }, base: { index: 0, term: 0 }, entries: [] });
+const newGroup = (): Group => ({
+  hard: { term: 0, votedFor: null },
+  sound: true,
+  base: { index: 0, term: 0 },
+  entries: [],
+});
 
 function groupOf(groups: Groups, id: GroupId): Group {
   let group = groups.get(id);
@@ -36,9 +42,10 @@ function groupOf(groups: Groups, id: GroupId): Group {
   return group;
 }
 
-function carryOut(groups: Groups, { group: id, hard, compactTo, truncateAfter, entries = [] }: LogWrite): void {
+function carryOut(groups: Groups, { group: id, hard, sound, compactTo, truncateAfter, entries = [] }: LogWrite): void {
   const group = groupOf(groups, id);
   if (hard !== undefined) group.hard = hard;
+  if (sound !== undefined) group.sound = sound;
   if (compactTo !== undefined && compactTo.index > group.base.index) {
     const through = compactTo.index - group.base.index;
     const holdsIt = group.entries[through - 1]?.term === compactTo.term;
@@ -54,11 +61,12 @@ function carryOut(groups: Groups, { group: id, hard, compactTo, truncateAfter, e
   }
 }
 
-function recoveredFrom({ hard, base, entries }: Group): RecoveredGroup {
+function recoveredFrom({ hard, sound, base, entries }: Group): RecoveredGroup {
   const runs: TermRun[] = [];
   for (const { index, term } of entries) if (runs.at(-1)?.term !== term) runs.push({ first: index, term });
   const lastIndex = base.index + entries.length;
-  return { hard, firstIndex: base.index + 1, previousTerm: base.term, lastIndex, runs };
+  const configurations = entries.filter(({ kind }) => kind === 'configuration');
+  return { hard, sound, firstIndex: base.index + 1, previousTerm: base.term, lastIndex, runs, configurations };
 }
 
 export function createMemoryStore(random: Random, options: DiskOptions): SimStore {
@@ -69,7 +77,7 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
   return {
     open(clock: Clock): LogStore {
       const live: Groups = new Map(
-        [...durable].map(([id, { hard, base, entries }]) => [id, { hard, base, entries: [...entries] }]),
+        [...durable].map(([id, { entries, ...rest }]) => [id, { ...rest, entries: [...entries] }]),
       );
       const recovered = new Map([...durable].map(([id, group]) => [id, recoveredFrom(group)]));
       let waiting: Waiting[] = [];

@@ -148,10 +148,11 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
       return recoveredGroups.get(groupNumber(group)) ?? recoveredOf(createGroupIndex());
     },
     write(write, synced) {
-      const { group, hard, compactTo, truncateAfter, entries = [] } = write;
+      const { group, hard, sound, compactTo, truncateAfter, entries = [] } = write;
       const number = groupNumber(group);
       const index = indexOf(number);
       if (hard !== undefined) index.hard = hard;
+      if (sound !== undefined) index.sound = sound;
       if (compactTo !== undefined) index.compactThrough(compactTo.index, compactTo.term);
       if (truncateAfter !== undefined) index.truncateAfter(truncateAfter);
       const { headers, serials } = append(index, entries);
@@ -205,11 +206,12 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
 
 function recordsOf(
   group: number,
-  { hard, compactTo, truncateAfter, entries }: LogWrite,
+  { hard, sound, compactTo, truncateAfter, entries }: LogWrite,
   headers: readonly EntryHeader[],
 ): LogRecord[] {
   const records: LogRecord[] = [];
   if (hard !== undefined) records.push({ type: 'hard', group, term: hard.term, votedFor: hard.votedFor });
+  if (sound !== undefined) records.push({ type: 'sound', group, sound });
   if (compactTo !== undefined) records.push({ type: 'compact', group, through: compactTo.index, term: compactTo.term });
   if (truncateAfter !== undefined) records.push({ type: 'truncate', group, after: truncateAfter });
   const first = entries?.[0];

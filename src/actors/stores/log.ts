@@ -17,6 +17,11 @@ export interface LogWrite {
   readonly group: GroupId;
   readonly hard?: HardState;
   /**
+   * false: what this group acknowledged may be lost; it stays unsound, over restarts, until a write says true. The first write of a
+   * member that lost its directory says false.
+   */
+  readonly sound?: boolean;
+  /**
    * Forget every entry up to this one: a durable snapshot holds them. When the log does not hold this very entry, it is empty
    * afterwards and goes on behind it: a snapshot was installed. What was compacted already stays so.
    */
@@ -27,8 +32,13 @@ export interface LogWrite {
   readonly entries?: readonly LogEntry[];
 }
 
-/** What opening found of a group. A group never written is all zeros. */
+/** What opening found of a group. A group never written is all zeros, and sound. */
 export interface RecoveredGroup {
+  /**
+   * false: what it acknowledged may be lost, by damage or because a write said so. What is here is a beginning of its log, and the
+   * newest hard state known, which may be an old one.
+   */
+  readonly sound: boolean;
   readonly hard: HardState;
   /** The first entry still there; entries before it were compacted. 1 when nothing was. */
   readonly firstIndex: LogIndex;
@@ -37,7 +47,11 @@ export interface RecoveredGroup {
   readonly lastIndex: LogIndex;
   /** Terms of firstIndex … lastIndex; empty when there are no entries. */
   readonly runs: readonly TermRun[];
+  /** The entries of kind `configuration` among them, in order. */
+  readonly configurations: readonly ConfigurationEntry[];
 }
+
+export type ConfigurationEntry = Pick<LogEntry, 'index' | 'payload'>;
 
 export interface LogStore {
   recovered(group: GroupId): RecoveredGroup;

@@ -4,11 +4,12 @@ import type { LogIndex, Term } from '../../../core/ids.ts';
 import type { EntryKindNumber } from '../../../core/log-format.ts';
 import type { HardState } from '../../../machines/raft/effects.ts';
 import { compactThrough, cutAfter, emptyLog, extend, type LogView, termAt } from '../../../machines/raft/log-view.ts';
-import type { EntryKind, LogEntry, RecoveredGroup } from '../log.ts';
+import type { ConfigurationEntry, EntryKind, LogEntry, RecoveredGroup } from '../log.ts';
 import { createEntryPlaces, type EntryPlace } from './entry-places.ts';
 
 export interface GroupIndex {
   hard: HardState;
+  sound: boolean;
   readonly view: LogView;
   /** The group's chain of records. */
   chain: number;
@@ -24,6 +25,8 @@ export interface GroupIndex {
   isSettled(index: LogIndex): boolean;
   place(index: LogIndex): EntryPlace;
   term(index: LogIndex): Term;
+  /** Those in the log, in order. */
+  readonly configurations: readonly ConfigurationEntry[];
   /** Those in memory, by index. */
   readonly cached: Map<LogIndex, LogEntry>;
 }
@@ -35,18 +38,28 @@ export function createGroupIndex(): GroupIndex {
   let view: LogView = emptyLog;
   const places = createEntryPlaces();
   const cached = new Map<LogIndex, LogEntry>();
+  let configurations: ConfigurationEntry[] = [];
 
   function add(entry: LogEntry): void {
     view = extend(view, entry.term, 1);
+    if (entry.kind === 'configuration') configurations.push({ index: entry.index, payload: entry.payload });
     cached.set(entry.index, entry);
+  }
+
+  function keepConfigurations(): void {
+    configurations = configurations.filter(({ index }) => index >= view.firstIndex && index <= view.lastIndex);
   }
 
   return {
     hard: { term: 0, votedFor: null },
+    sound: true,
     chain: 0,
     cached,
     get view() {
       return view;
+    },
+    get configurations() {
+      return configurations;
     },
     append(entry, crc) {
       add(entry);
@@ -61,6 +74,7 @@ export function createGroupIndex(): GroupIndex {
       for (let index = after + 1; index <= view.lastIndex; index++) cached.delete(index);
       view = cutAfter(view, after);
       places.cut(view.lastIndex - view.firstIndex + 1);
+      keepConfigurations();
     },
     compactThrough(through, term) {
       const { firstIndex, lastIndex } = view;
@@ -68,6 +82,7 @@ export function createGroupIndex(): GroupIndex {
       const last = view.lastIndex === lastIndex ? Math.min(view.firstIndex - 1, lastIndex) : lastIndex;
       for (let index = firstIndex; index <= last; index++) cached.delete(index);
       places.drop(last - firstIndex + 1);
+      keepConfigurations();
     },
     settle: (index, serial, segment, offset) => places.settle(index - view.firstIndex, serial, segment, offset),
     isSettled: (index) => places.isSettled(index - view.firstIndex),
@@ -76,6 +91,6 @@ export function createGroupIndex(): GroupIndex {
   };
 }
 
-export function recoveredOf({ hard, view }: GroupIndex): RecoveredGroup {
-  return { hard, ...view };
+export function recoveredOf({ hard, sound, view, configurations }: GroupIndex): RecoveredGroup {
+  return { hard, sound, ...view, configurations: [...configurations] };
 }

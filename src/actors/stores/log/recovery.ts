@@ -124,6 +124,7 @@ function take(batch: WholeBatch, segment: SegmentFile, at: number, last: LastBat
   for (const record of records) {
     const index = ports.groupOf(record.group);
     if (record.type === 'hard') index.hard = { term: record.term, votedFor: record.votedFor as HardState['votedFor'] };
+    else if (record.type === 'sound') index.sound = record.sound;
     else if (record.type === 'compact') index.compactThrough(record.through, record.term);
     else if (record.type === 'truncate') index.truncateAfter(record.after);
     else offset = restore(record, index, payloads, payloadsAt, offset, segment.number, ports.cache);
