@@ -3,12 +3,11 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type ClusterProcess, startCluster } from '../support/cluster-process.ts';
-import { freePortBase } from '../support/ports.ts';
+import { freePortBase, holdPort } from '../support/ports.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { until } from '../support/until.ts';
 
@@ -129,30 +128,34 @@ test('SIGTERM to it and to all its children at once: everything ends in order', 
 });
 
 test('a broker refuses what is not its own, says so in one line, and touches nothing', async () => {
-  const base = await freePortBase(4);
-  const blocker = createServer();
-  await new Promise<void>((done) => blocker.listen(base + 4, '127.0.0.1', done));
+  // They run at once, each with ports of its own: a broker that looks whether a port is free takes it for that moment.
+  const base = await freePortBase(20);
+  const blocked = base + 20;
+  await holdPort(blocked);
+  let next = base;
   const its = join(cluster.data, 'broker-1');
   const fresh = join(tempDirectory('broker'), 'data');
   const file = join(tempDirectory('broker'), 'a-file');
   writeFileSync(file, '');
   const damaged = tempDirectory('broker');
   writeFileSync(join(damaged, 'identity.json'), '{"format":');
-  const start = (id: string, data: string, grpc: number, http: number, ...more: string[]) =>
-    vedette(
-      ...['broker', '--id', id, '--grpc', `127.0.0.1:${grpc}`, '--http', `127.0.0.1:${http}`, '--data', data],
-      ...['--peers', `${id}=127.0.0.1:${grpc}`, '--shards', '4', '--replicas', '1', ...more],
+  const start = (id: string, data: string, ...more: string[]) => {
+    const grpc = `127.0.0.1:${++next}`;
+    return vedette(
+      ...['broker', '--id', id, '--grpc', grpc, '--http', `127.0.0.1:${++next}`, '--data', data],
+      ...['--peers', `${id}=${grpc}`, '--shards', '4', '--replicas', '1', ...more],
     );
-  const [one, two, blocked] = [base + 1, base + 2, base + 4];
+  };
+  const taken = `127.0.0.1:${blocked}`;
   const table: [ReturnType<typeof start>, code: number, words: RegExp][] = [
-    [start('broker-9', its, one, two), 2, /is the data directory of broker broker-1, not broker-9/],
-    [start('broker-1', its, one, two, '--shards', '8'), 2, /a cluster with --shards 4, not 8/],
-    [start('b', fresh, blocked, two), 2, new RegExp(`port ${blocked} .* in use; choose another with --grpc`)],
-    [start('b', fresh, one, blocked), 2, new RegExp(`port ${blocked} .* in use; choose another with --http`)],
-    [start('b', fresh, one, two, '--election-min', '10ms'), 2, /election timeout \(10 ms\) must be at least/],
-    [start('b', fresh, one, two, '--shards', '5'), 2, /--shards 5 is no power of two/],
-    [start('b', file, one, two), 2, /a-file/],
-    [start('b', damaged, one, two), 1, /identity\.json is damaged/],
+    [start('broker-9', its), 2, /is the data directory of broker broker-1, not broker-9/],
+    [start('broker-1', its, '--shards', '8'), 2, /a cluster with --shards 4, not 8/],
+    [start('b', fresh, '--grpc', taken, '--peers', `b=${taken}`), 2, /in use; choose another with --grpc/],
+    [start('b', fresh, '--http', taken), 2, new RegExp(`port ${blocked} .* in use; choose another with --http`)],
+    [start('b', fresh, '--election-min', '10ms'), 2, /election timeout \(10 ms\) must be at least/],
+    [start('b', fresh, '--shards', '5'), 2, /--shards 5 is no power of two/],
+    [start('b', file), 2, /a-file/],
+    [start('b', damaged), 1, /identity\.json is damaged/],
   ];
   for (const [result, code, words] of table) {
     const { code: found, err } = await result;
@@ -161,7 +164,6 @@ test('a broker refuses what is not its own, says so in one line, and touches not
     assert.is(err.trimEnd().split('\n').length, 1, err);
   }
   assert.not(existsSync(fresh));
-  blocker.close();
 });
 
 test.run();
