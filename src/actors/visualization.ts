@@ -51,7 +51,7 @@ export function createDashboard(ports: DashboardPorts): Dashboard {
   return {
     routes: [
       ...hostRoutes(pool, clock),
-      ...clusterRoutes(pool, ports.fetchJson),
+      ...clusterRoutes(pool, clock, ports.fetchJson),
       ...machineRoutes(pool, inspector, ports.fetchJson),
       ...healthRoutes(pool),
       ...laterDashboardRoutes,

@@ -305,8 +305,12 @@ export const limits = {
   dashboard: {
     /** How often the list of brokers is asked for. */
     membersIntervalMs: 5_000,
-    /** Per broker asked; then the next one is. */
+    /** Per broker asked. */
     callDeadlineMs: 2_000,
+    /** Without an answer for so long the next broker is asked as well. */
+    callPatienceMs: 400,
+    /** Values in one answer about a host; more are refused with RESOURCE_EXHAUSTED: a shorter range or fewer metrics are to be asked for. */
+    answerValuesMax: 2_000_000,
     /** Subscriptions of one browser connection; one more is refused with RESOURCE_EXHAUSTED. */
     subscriptionsPerConnectionMax: 64,
     /** Malformed messages of one connection before it is closed. */

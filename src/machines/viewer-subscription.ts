@@ -2,9 +2,9 @@
 //
 //   opening ──first answer──▶ live ⇄ lagging (the browser's socket or window is full; the broker's stream is held)
 //      │                        │        │
-//      └───────── lost ─────────┴────────┴──▶ resuming ──answer──▶ live
-//                                               │  ▲
-//                                               └──┘ lost again: the next broker, after a longer wait
+//      └───────── lost ─────────┴────────┴──▶ resuming: waiting ──retry.due──▶ asking ──answer──▶ live
+//                                                          ▲                      │
+//                                                          └──────── lost ────────┘ the next broker, after a longer wait
 //   refused · unsubscribed, in any state ──▶ closed
 //
 // Invariants
@@ -12,6 +12,7 @@
 //      `every` each row comes once, whichever brokers die.
 //   2. While the browser cannot take more, nothing is read from the broker: it waits in the log (`every`) or is conflated by the
 //      broker (`latest`), never here.
+//   3. A change of the request counts from then on, whenever it comes: the stream under the old terms ends.
 import { assign, setup } from 'xstate';
 import type { Millis } from '../core/ids.ts';
 
@@ -69,7 +70,10 @@ export const viewerSubscriptionMachine = setup({
     opening: {
       description: 'A broker was asked and has not answered yet.',
       entry: 'openUpstream',
-      on: { 'upstream.answered': 'live' },
+      on: {
+        'upstream.answered': 'live',
+        changed: { target: 'opening', reenter: true, actions: 'closeUpstream' },
+      },
     },
     live: {
       description: 'Rows go to the browser as they come.',
@@ -84,15 +88,26 @@ export const viewerSubscriptionMachine = setup({
       entry: 'holdUpstream',
       on: {
         'viewer.drained': { target: 'live', actions: 'releaseUpstream' },
-        changed: { target: 'live', actions: ['closeUpstream', 'openUpstream'] },
+        changed: { target: 'lagging', reenter: true, actions: ['closeUpstream', 'openUpstream'] },
       },
     },
     resuming: {
       description: 'The stream broke; another broker is asked to go on from the last cursor.',
       entry: ['countFailure', backOff],
-      on: {
-        'retry.due': { actions: 'openUpstream' },
-        'upstream.answered': 'live',
+      initial: 'waiting',
+      states: {
+        waiting: {
+          description: 'For the next attempt: at once at the next broker, longer when all have failed.',
+          on: { 'retry.due': 'asking' },
+        },
+        asking: {
+          description: 'A broker was asked to go on and has not answered yet.',
+          entry: 'openUpstream',
+          on: {
+            'upstream.answered': '#subscription.live',
+            changed: { target: 'asking', reenter: true, actions: 'closeUpstream' },
+          },
+        },
       },
     },
     closed: {

@@ -6,7 +6,8 @@
 //
 // Invariants
 //   1. Run to completion: an event that is sent while another is handled, by its effects too, waits until that one is done.
-//   2. After stop() nothing is stepped, no timer fires and no effect is asked for: a crashed actor's past cannot speak.
+//   2. After stop() nothing is stepped, no timer fires and no effect is asked for: a crashed actor's past cannot speak. Nor is
+//      anything stepped once the chart has come to its end (to xstate itself, a transition at the root leads out of there again).
 //   3. Timers are the clock's. Their events carry `at`, as all events do.
 import type { AnyEventObject, AnyMachineSnapshot, AnyStateMachine, EventFrom, InputFrom, SnapshotFrom } from 'xstate';
 import { AssertionError, assert } from '../core/assert.ts';
@@ -111,6 +112,7 @@ export function runMachine<TMachine extends AnyStateMachine, TEffect extends Eff
   }
 
   function handle(event: EventFrom<TMachine>): void {
+    if (seen().status !== 'active') return;
     const before = snapshot;
     const { type }: AnyEventObject = event;
     let stepped: ReturnType<typeof stepper.step>;

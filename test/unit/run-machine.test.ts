@@ -166,6 +166,30 @@ test('stop(): timers are cancelled, later events ignored, and no further effect 
   );
 });
 
+test('a chart at its end hears nothing more, whatever stands at its root', () => {
+  const flow = setup({ types: { events: {} as { type: 'go' | 'stop'; at: number } }, actions: { note: () => {} } });
+  const chart = flow.createMachine({
+    id: 'flow',
+    initial: 'running',
+    on: { go: { target: '.running', actions: 'note' }, stop: '.over' },
+    states: { running: {}, over: { type: 'final' } },
+  });
+  const clock = createVirtualClock();
+  const inspector = createInspector({ clock });
+  const effects: string[] = [];
+  const machine = runMachine(chart, {
+    id: 'flow',
+    kind: 'flow',
+    input: undefined,
+    clock,
+    inspector,
+    onEffect: ({ type }) => effects.push(type),
+  });
+  for (const type of ['go', 'stop', 'go', 'stop'] as const) machine.send({ type, at: 0 });
+  assert.is(machine.snapshot.value, 'over');
+  assert.equal(effects, ['note']);
+});
+
 test('a throw of a guard names the machine, its state and the event, and the machine can go on', () => {
   const { running, send } = run();
   send('start');

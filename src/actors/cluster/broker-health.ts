@@ -27,7 +27,9 @@ const NAMED_MAX = 3;
 export function createHealth({ state, cluster, control, shards, groups, log }: HealthPorts): () => Health {
   const caughtUp = new Set<GroupId>();
 
+  /** Looked at ten times a second, so a group that has caught up is not looked at again. */
   function behind(): number {
+    if (caughtUp.size === groups.size) return 0;
     for (const { id, status } of groups.values())
       if (status.leader !== null && status.commit > 0 && status.applied >= status.commit) caughtUp.add(id);
     return groups.size - caughtUp.size;

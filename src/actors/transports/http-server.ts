@@ -1,7 +1,7 @@
 // Routes over node:http: JSON answers, errors in one shape, the pages' files.
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { gzipSync } from 'node:zlib';
+import { gzip } from 'node:zlib';
 import { describeError, type ErrorCode, invalidArgument, VedetteError } from '../../core/errors.ts';
 import { isReply, type Route } from '../http-route.ts';
 import type { StaticFiles } from './static-files.ts';
@@ -166,16 +166,19 @@ function send(
 ): void {
   const text =
     typeof body === 'string' && !contentType.startsWith('application/json') ? body : JSON.stringify(body ?? null);
-  let bytes: Buffer = Buffer.from(text, 'utf8');
+  const plain = Buffer.from(text, 'utf8');
   response.statusCode = status;
   response.setHeader('Content-Type', contentType);
   response.setHeader('Cache-Control', 'no-store');
-  if (bytes.length >= COMPRESS_FROM && /\bgzip\b/.test(String(request.headers['accept-encoding'] ?? ''))) {
-    bytes = gzipSync(bytes, { level: 1 });
-    response.setHeader('Content-Encoding', 'gzip');
-  }
-  response.setHeader('Content-Length', bytes.length);
-  response.end(request.method === 'HEAD' ? undefined : bytes);
+  const finish = (bytes: Buffer) => {
+    response.setHeader('Content-Length', bytes.length);
+    response.end(request.method === 'HEAD' ? undefined : bytes);
+  };
+  if (plain.length < COMPRESS_FROM || !/\bgzip\b/.test(String(request.headers['accept-encoding'] ?? '')))
+    return finish(plain);
+  response.setHeader('Content-Encoding', 'gzip');
+  // Beside the loop: live streams do not wait for a large answer to be compressed.
+  gzip(plain, { level: 1 }, (error, zipped) => (error === null ? finish(zipped) : response.destroy()));
 }
 
 function errorBody(error: VedetteError): object {

@@ -1,11 +1,12 @@
 // The brokers, as the dashboard knows them: found from any seed address and followed as the cluster changes. Calls go round; a
-// failed one is tried on the next broker only when that may help.
-import { describeError, type ErrorCode, VedetteError } from '../../core/errors.ts';
+// failed one is tried on the next broker only when that may help, and a slow one there as well.
+import { type ErrorCode, VedetteError } from '../../core/errors.ts';
 import type { Millis } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { Random } from '../../streams/random.ts';
 import type { MonitorClient } from '../monitor-client.ts';
+import { firstAnswer } from './first-answer.ts';
 
 export interface KnownBroker {
   readonly id: string;
@@ -19,7 +20,7 @@ export interface BrokerPool {
   /** The last round of asking reached a broker. */
   readonly reachable: boolean;
   /**
-   * Asks one broker after another until one answers.
+   * Asks one broker after another until one answers; the next one as well when one is slow.
    * @throws VedetteError of the first broker when asking others cannot help; UNAVAILABLE naming each broker and its cause when
    * all failed.
    */
@@ -46,7 +47,7 @@ const WORTH_ANOTHER_BROKER: ReadonlySet<ErrorCode> = new Set([
 ]);
 
 export function createBrokerPool({ seeds, clients, clock, random }: BrokerPoolPorts): BrokerPool {
-  const { membersIntervalMs, callDeadlineMs } = limits.dashboard;
+  const { membersIntervalMs, callDeadlineMs, callPatienceMs } = limits.dashboard;
   let known: readonly KnownBroker[] = [];
   let clusterId = '';
   let reachable = false;
@@ -62,18 +63,17 @@ export function createBrokerPool({ seeds, clients, clock, random }: BrokerPoolPo
     return clients(all[at] ?? '');
   }
 
-  async function call<T>(ask: (client: MonitorClient, deadlineMs: Millis) => Promise<T>): Promise<T> {
-    const failures: string[] = [];
-    for (let attempts = addresses().length; attempts > 0; attempts--) {
-      const client = next();
-      try {
-        return await ask(client, callDeadlineMs);
-      } catch (error) {
-        if (!(error instanceof VedetteError) || !WORTH_ANOTHER_BROKER.has(error.code)) throw error;
-        failures.push(`${client.address}: ${describeError(error)}`);
-      }
-    }
-    throw new VedetteError('UNAVAILABLE', `no broker could answer (${failures.join('; ')})`, { retryAfterMs: 500 });
+  function call<T>(ask: (client: MonitorClient, deadlineMs: Millis) => Promise<T>): Promise<T> {
+    const all = addresses();
+    at = (at + 1) % all.length;
+    const inTurn = [...all.slice(at), ...all.slice(0, at)].map(clients);
+    return firstAnswer(inTurn, (client) => ask(client, callDeadlineMs), {
+      clock,
+      patienceMs: callPatienceMs,
+      worthAnother: (error) => error instanceof VedetteError && WORTH_ANOTHER_BROKER.has(error.code),
+      nameOf: ({ address }) => address,
+      nobody: 'no broker could answer',
+    });
   }
 
   /** The seeds are asked as well when no member answers: the whole cluster may have moved. */
@@ -83,11 +83,9 @@ export function createBrokerPool({ seeds, clients, clock, random }: BrokerPoolPo
       at = (at + 1) % candidates.length;
       try {
         const answer = await clients(candidates[at] ?? '').listBrokers({ deadlineMs: callDeadlineMs });
-        known = answer.brokers.map((broker) => ({
-          id: broker.brokerId ?? '',
-          grpcAddress: broker.grpcAddress ?? '',
-          httpAddress: broker.httpAddress ?? '',
-        }));
+        known = answer.brokers.flatMap(({ brokerId, grpcAddress, httpAddress }) =>
+          grpcAddress ? [{ id: brokerId ?? '', grpcAddress, httpAddress: httpAddress ?? '' }] : [],
+        );
         clusterId = answer.clusterId;
         reachable = true;
         return;

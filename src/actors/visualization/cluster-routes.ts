@@ -1,10 +1,12 @@
 // What the brokers tell of themselves, through the dashboard's address: the cluster's answers from any broker that answers, the
 // statecharts from all of them.
-import { VedetteError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
+import type { Clock } from '../../streams/clock.ts';
 import type { Inspector } from '../../streams/inspector.ts';
 import { type HttpRequest, reply, type Route } from '../http-route.ts';
 import { machineFilter, unknownMachine } from '../machine-routes.ts';
 import type { BrokerPool } from './broker-pool.ts';
+import { firstAnswer } from './first-answer.ts';
 
 /** One request to a broker's HTTP address, a GET unless it says otherwise. Rejects when nobody answers there. */
 export type FetchJson = (
@@ -25,20 +27,18 @@ const CLUSTER_PATHS = [
   ['POST', 'snapshot'],
 ] as const satisfies readonly (readonly [method: Route['method'], path: string])[];
 
-export function clusterRoutes(pool: BrokerPool, fetchJson: FetchJson): Route[] {
-  /** The first broker that answers at all decides. Whatever is asked here may be asked twice: a change that was made already says so. */
+export function clusterRoutes(pool: BrokerPool, clock: Clock, fetchJson: FetchJson): Route[] {
+  /** The first broker that answers at all decides. A change that was made already says so; two brokers at once are asked only questions. */
   async function ask(path: string, change?: { method: Route['method']; body: unknown }): Promise<unknown> {
-    const failures: string[] = [];
-    for (const { id, httpAddress } of pool.brokers) {
-      if (httpAddress === '') continue;
-      try {
-        return reply(await fetchJson(httpAddress, path, change));
-      } catch (error) {
-        failures.push(`${id}: ${error instanceof Error ? error.message : String(error)}`);
-      }
-    }
-    const causes = failures.length === 0 ? 'none is known yet' : failures.join('; ');
-    throw new VedetteError('UNAVAILABLE', `no broker answers over HTTP (${causes})`, { retryAfterMs: 500 });
+    const known = pool.brokers.filter(({ httpAddress }) => httpAddress !== '');
+    const answer = await firstAnswer(known, ({ httpAddress }) => fetchJson(httpAddress, path, change), {
+      clock,
+      patienceMs: change === undefined ? limits.dashboard.callPatienceMs : null,
+      worthAnother: () => true,
+      nameOf: ({ id }) => id,
+      nobody: 'no broker answers over HTTP',
+    });
+    return reply(answer);
   }
 
   return CLUSTER_PATHS.map(([method, name]) => ({

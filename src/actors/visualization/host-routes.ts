@@ -1,5 +1,6 @@
 // Hosts and their rows over REST. The answers' shapes: the HTTP part of docs/protocol.md.
 import { invalidArgument, VedetteError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 import type { vedette } from '../../core/proto.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Route } from '../http-route.ts';
@@ -81,10 +82,17 @@ async function hostMetrics(pool: BrokerPool, clock: Clock, hostId: string, query
     };
     const page = await pool.call((client, deadlineMs) => client.getMetrics(request, { deadlineMs }));
     if (page.frame !== null && page.frame !== undefined) merged.add(page.frame);
+    if (merged.values > limits.dashboard.answerValuesMax) throw tooMuch();
     complete &&= page.complete;
     pageToken = page.nextPageToken;
   } while (pageToken !== '');
   return { hostId, complete, ...merged.result() };
+}
+
+function tooMuch(): VedetteError {
+  const most = limits.dashboard.answerValuesMax;
+  const message = `the range holds more than ${most} values; ask for fewer metrics, or for a part of it by start and end`;
+  return new VedetteError('RESOURCE_EXHAUSTED', message, { field: 'start' });
 }
 
 /** Pages side by side: a series that a page lacks has no samples in its rows. */
@@ -92,6 +100,10 @@ function createMerge() {
   const timestamps: number[] = [];
   const columns = new Map<string, { metric: string; labels: Record<string, string>; unit: string; values: number[] }>();
   return {
+    /** Of all columns so far. */
+    get values() {
+      return timestamps.length * columns.size;
+    },
     add(frame: vedette.v1.IHostFrame) {
       const before = timestamps.length;
       timestamps.push(...(frame.timestampsMs ?? []));
