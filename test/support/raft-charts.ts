@@ -27,7 +27,7 @@ interface Letter {
 }
 type Untimed<Event> = Event extends unknown ? Omit<Event, 'at'> : never;
 export type UntimedEvent = Untimed<RaftEvent>;
-type Snapshot = ReturnType<ReturnType<typeof createStepper<typeof raftMachine>>['initial']>['snapshot'];
+export type Snapshot = ReturnType<ReturnType<typeof createStepper<typeof raftMachine>>['initial']>['snapshot'];
 
 export interface Disk {
   hard: HardState;
@@ -52,7 +52,7 @@ interface Member {
   writes: {
     readonly write: Write;
     readonly letters: Letter[];
-    readonly last: { readonly index: LogIndex; readonly term: Term } | null;
+    readonly last: { readonly index: LogIndex; readonly term: Term };
   }[];
   timer: { readonly id: string; readonly due: Millis; readonly type: string } | null;
   applied: Entry[];
@@ -76,7 +76,33 @@ export interface ChartsOptions {
   /** Terms of the entries that a member begins with, and its durable term. */
   readonly logs?: Readonly<Record<string, readonly Term[]>>;
   readonly hard?: Readonly<Record<string, HardState>>;
+  readonly watch?: (happening: Happening) => void;
 }
+
+/** For who writes down what happens. */
+export type Happening =
+  | {
+      readonly kind: 'step';
+      readonly name: BrokerId;
+      /** Null: it starts. */
+      readonly event: RaftEvent | null;
+      readonly before: Snapshot | null;
+      readonly after: Snapshot;
+      /** Asked for; those that send are followed by their messages, once these leave. */
+      readonly effects: readonly RaftEffect[];
+    }
+  /** A write is durable, the log up to `last`. */
+  | {
+      readonly kind: 'synced';
+      readonly name: BrokerId;
+      readonly hard: HardState | undefined;
+      readonly last: { readonly index: LogIndex; readonly term: Term };
+    }
+  /** A message leaves, and will come to its receiver or not. */
+  | { readonly kind: 'sent' | 'lost'; readonly message: RaftMessage };
+
+const effectsOf = (actions: readonly SteppedAction[]): readonly RaftEffect[] =>
+  actions.filter(({ type }) => !type.startsWith('xstate.')) as unknown as RaftEffect[];
 
 export const id = (name: string) => name as BrokerId;
 
@@ -92,6 +118,7 @@ export type Charts = ReturnType<typeof createCharts>;
 
 export function createCharts(names: readonly string[], setup: ChartsOptions = {}) {
   const options = { ...DEFAULTS, ...setup.options };
+  const { watch = () => {} } = setup;
   const ids = names.map(id);
   const members = new Map<string, Member>();
   const leaders = new Map<Term, BrokerId>();
@@ -152,6 +179,7 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       readAnswers: new Map(),
     };
     members.set(name, fresh);
+    watch({ kind: 'step', name, event: null, before: null, after: first.snapshot, effects: effectsOf(first.actions) });
     carryOut(fresh, first.actions, null);
   }
 
@@ -160,11 +188,13 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     if (!self.alive) return;
     const held = untimed.type === 'installSnapshot' ? { held: self.disk.snapshot ?? 0 } : {};
     const event = { ...untimed, ...held, at } as RaftEvent;
-    const before = self.snapshot.context;
-    const stepped = self.stepper.step(self.snapshot, event);
+    const before = self.snapshot;
+    const stepped = self.stepper.step(before, event);
     self.snapshot = stepped.snapshot;
+    const effects = effectsOf(stepped.actions);
+    watch({ kind: 'step', name: self.id, event, before, after: stepped.snapshot, effects });
     carryOut(self, stepped.actions, event, carried);
-    checkStep(before, self);
+    checkStep(before.context, self);
   }
 
   function carryOut(
@@ -265,7 +295,9 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   function send(letter: Letter): void {
     sent.push(letter.message);
     const { from, to } = letter.message;
-    if (!cuts.has(`${from}>${to}`) && !isLost(letter.message)) letters.push(letter);
+    const arrives = !cuts.has(`${from}>${to}`) && !isLost(letter.message);
+    watch({ kind: arrives ? 'sent' : 'lost', message: letter.message });
+    if (arrives) letters.push(letter);
   }
 
   function applyThrough(self: Member, through: LogIndex): void {
@@ -314,11 +346,12 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     self.writes = [];
     writes.forEach(({ write, letters: waiting, last }, position) => {
       change(self.disk, write);
+      watch({ kind: 'synced', name: self.id, hard: write.hard, last });
       waiting.forEach(send);
       const isCutSince = writes
         .slice(position + 1)
-        .some((later) => (later.write.truncateAfter ?? Number.POSITIVE_INFINITY) < (last?.index ?? 0));
-      if (last !== null && !isCutSince) step(name, { type: 'log.synced', ...last });
+        .some((later) => (later.write.truncateAfter ?? Number.POSITIVE_INFINITY) < last.index);
+      if (!isCutSince) step(name, { type: 'log.synced', ...last });
     });
   }
 
