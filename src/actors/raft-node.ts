@@ -306,10 +306,11 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       if (stopped || message.to !== self || !members.includes(message.from)) return;
       const at = clock.monotonic();
       if (message.type === 'vote' || message.type === 'preVote') {
-        send({ ...message, at, link: link() });
+        send({ at, link: link(), ...message });
         return;
       }
-      const event = { ...message, at };
+      // What is new comes first: behind a spread V8 adds it the slow way, which takes longer than the step.
+      const event = { at, ...message };
       if (event.type === 'append') carried.carry(event, entries);
       send(event.type === 'installSnapshot' ? { ...event, held: snapshots?.held ?? 0 } : event);
     },
