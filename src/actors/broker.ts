@@ -282,7 +282,7 @@ export function createBroker(ports: BrokerPorts): Broker {
       case 'forwardReply':
         return directory.settle(from, message);
       case 'beats':
-        return beats.deliver(message.hosts);
+        return beats.receive(message);
       case 'leads':
         return leads.heard(from, message);
       case 'question':

@@ -33,9 +33,12 @@ export interface Directory {
   readonly changes: Observable<void>;
   /** Null for this broker itself. */
   client(broker: BrokerId): MonitorClient | null;
-  /** Sends an encoded ShardProposal over the peer wire; `done` exactly once, `unknown` when no answer came in time. */
+  /**
+   * Sends an encoded ShardProposal over the peer wire; `done` exactly once, `unknown` when no answer came in time.
+   * @param to without a link to it, or null: through another broker, to whoever leads the shard as far as that one knows.
+   */
   forward(
-    to: BrokerId,
+    to: BrokerId | null,
     shard: ShardId,
     proposal: Uint8Array,
     timeoutMs: number,

@@ -55,6 +55,8 @@ export interface ForwardRequest {
   readonly shard: ShardId;
   readonly ringVersion: number;
   readonly proposal: Uint8Array;
+  /** Who asks has no link to the leader: a broker that is not it passes this on, once. */
+  readonly relay: boolean;
 }
 
 export type ForwardOutcome =
@@ -87,6 +89,8 @@ export interface HostBeat {
 export interface HostBeats {
   readonly kind: 'beats';
   readonly hosts: readonly HostBeat[];
+  /** The sender has no link to the leaders: they are passed on, once. */
+  readonly relay: boolean;
 }
 
 /** A shard that the sender leads, and in which term: of two that claim one, the later leads. */

@@ -87,7 +87,14 @@ wireContract<PeerMessage>(
     };
   },
   {
-    message: (value) => ({ kind: 'forward', requestId: value, shard: 0, ringVersion: 1, proposal: new Uint8Array(0) }),
+    message: (value) => ({
+      kind: 'forward',
+      requestId: value,
+      shard: 0,
+      ringVersion: 1,
+      proposal: new Uint8Array(0),
+      relay: false,
+    }),
     value: (message) => (message.kind === 'forward' ? message.requestId : -1),
     until,
   },

@@ -116,6 +116,37 @@ function shardOfHost(cluster: MemoryCluster, host: string): number {
   return cluster.broker(id(1)) && shardOf(host as HostId, count);
 }
 
+/** An agent's session at a broker, with one host. */
+function session(cluster: MemoryCluster, broker: BrokerId, host: string) {
+  const requests = new Subject<vedette.v1.ReportRequest>();
+  let acked = 0;
+  let sequence = 0;
+  const responses = {
+    send(response: vedette.v1.IReportResponse) {
+      acked = Math.max(acked, response.ackedSequence ?? 0);
+      return true;
+    },
+    drained: new Subject<void>(),
+    closed: new ReplaySubject<void>(1),
+    close() {},
+  };
+  const context = { forwarded: false, remoteAddress: 't' };
+  cluster.broker(broker).service.reportMetrics({ requests, responses, pause() {}, resume() {} }, context);
+  const say = (request: vedette.v1.IReportRequest) =>
+    requests.next(vedette.v1.ReportRequest.decode(vedette.v1.ReportRequest.encode(request).finish()));
+  say({ hello: { agentId: 'agent', hostId: host } });
+  return {
+    /** All that was reported is acknowledged. */
+    isAcked: () => acked === sequence,
+    beat: () => say({ heartbeat: { sentAtMs: cluster.clock.now(), hostIds: [] } }),
+    report() {
+      const column = { metric: 'm', unit: '1', kind: vedette.v1.MetricKind.GAUGE, values: [1] };
+      const row = { hostId: host, timestampsMs: [cluster.clock.now()], columns: [column] };
+      say({ batch: { sequence: ++sequence, frames: [row] } });
+    },
+  };
+}
+
 test('rows under way to a leader that dies are brought to the next one at once, not when its answer is overdue', async () => {
   const cluster = await started(5, 4, 11, 3);
   await cluster.advance(100);
@@ -124,35 +155,40 @@ test('rows under way to a leader that dies are brought to the next one at once, 
   const outside = cluster.ids.find((broker) => !shard.replicas.includes(broker));
   const host = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].find((name) => shardOfHost(cluster, name) === 0);
   assert.ok(outside !== undefined && host !== undefined);
-  const requests = new Subject<vedette.v1.ReportRequest>();
-  let acked = 0;
-  cluster.broker(outside).service.reportMetrics(
-    {
-      requests,
-      responses: {
-        send(response) {
-          acked = response.ackedSequence ?? 0;
-          return true;
-        },
-        drained: new Subject<void>(),
-        closed: new ReplaySubject<void>(1),
-        close() {},
-      },
-      pause() {},
-      resume() {},
-    },
-    { forwarded: false, remoteAddress: 't' },
-  );
-  const say = (request: vedette.v1.IReportRequest) =>
-    requests.next(vedette.v1.ReportRequest.decode(vedette.v1.ReportRequest.encode(request).finish()));
-  say({ hello: { agentId: 'agent', hostId: host } });
-  const column = { metric: 'm', unit: '1', kind: vedette.v1.MetricKind.GAUGE, values: [1] };
-  const row = { hostId: host, timestampsMs: [cluster.clock.now()], columns: [column] };
-  say({ batch: { sequence: 1, frames: [row] } });
+  const agent = session(cluster, outside, host);
+  agent.report();
   await cluster.advance(0);
-  assert.equal(acked, 0);
+  assert.ok(!agent.isAcked());
   cluster.crash(shard.leader as BrokerId);
-  await cluster.until('it is acknowledged', () => acked === 1, 500);
+  await cluster.until('it is acknowledged', agent.isAcked, 500);
+});
+
+test("a broker without a link to a shard's leader: rows are acknowledged through another one, and the host stays online", async () => {
+  const cluster = await started(3, 4, 12);
+  const [shard] = statusAt(cluster, id(1)).shards;
+  const leader = shard?.leader as BrokerId;
+  const [cut, third] = cluster.ids.filter((broker) => broker !== leader) as [BrokerId, BrokerId];
+  const host = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h', 'i'].find((name) => shardOfHost(cluster, name) === 0) ?? '';
+  const agent = session(cluster, cut, host);
+  agent.report();
+  await cluster.until('its first row is acknowledged', agent.isAcked, 500);
+  cluster.cut(cut, leader);
+  for (let second = 0; second < 30; second++) {
+    agent.report();
+    if (second % 5 === 0) agent.beat();
+    await cluster.until(`row ${second} is acknowledged`, agent.isAcked, second === 0 ? 1_500 : 900);
+    await cluster.advance(1_000);
+  }
+  const list = cluster.client(`mem-${third}:1`).listHosts({});
+  let states: unknown[] = [];
+  list.then(({ hosts }) => {
+    states = hosts.map(({ state, shard: of }) => [state, of]);
+  }, assert.ifError);
+  await cluster.until('the hosts are listed', () => states.length > 0);
+  assert.deepEqual(states, [['online', 0]]);
+  assert.equal(statusAt(cluster, third).shards[0]?.leader, leader, 'the one that is cut off deposes nobody');
+  cluster.heal(cut, leader);
+  await cluster.until('it is whole again', () => ready(cluster));
 });
 
 test('where a broker serves HTTP is agreed on, and known while it is down, also to those that have restarted', async () => {

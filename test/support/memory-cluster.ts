@@ -56,6 +56,9 @@ export interface MemoryCluster {
   isRunning(id: BrokerId): boolean;
   start(id: BrokerId, change?: StartChange): void;
   crash(id: BrokerId): void;
+  /** The link between two brokers breaks, and no other comes about before it is healed. */
+  cut(one: BrokerId, other: BrokerId): void;
+  heal(one: BrokerId, other: BrokerId): void;
   client(address: string): MonitorClient;
   readonly addresses: readonly string[];
   /** Lets virtual time and promises run until the condition holds. */
@@ -101,13 +104,18 @@ export function createMemoryCluster(options: {
     return found;
   };
 
+  const pairOf = (one: string, other: string) => [one, other].sort().join();
+  const severed = new Set<string>();
+  const links: { readonly pair: string; readonly breakIt: () => void }[] = [];
+
   function link(from: Node, to: Node | undefined) {
     const pair = createMemoryWirePair<PeerMessage>(clock);
     const breakIt = () => pair.breakLink();
-    if (to?.running === undefined || to.running === null) {
+    if (to === undefined || to.running === null || severed.has(pairOf(from.address, to.address))) {
       clock.defer(breakIt);
       return pair.a;
     }
+    links.push({ pair: pairOf(from.address, to.address), breakIt });
     from.breaks.add(breakIt);
     to.breaks.add(breakIt);
     const { accepted } = to;
@@ -380,6 +388,12 @@ export function createMemoryCluster(options: {
     isRunning: (id) => node(id).running !== null,
     start,
     crash,
+    cut(one, other) {
+      const pair = pairOf(node(one).address, node(other).address);
+      severed.add(pair);
+      for (const wire of links) if (wire.pair === pair) wire.breakIt();
+    },
+    heal: (one, other) => severed.delete(pairOf(node(one).address, node(other).address)),
     client,
     addresses: ids.map((id) => `mem-${id}:1`),
     until,

@@ -195,7 +195,7 @@ test('a forwarded proposal ends as its answer says', () => {
 });
 
 test('who is named as leader is asked next, until it turns out wrong', () => {
-  const { clock, directory, forward, lastRequest, outcomes, views } = create();
+  const { directory, forward, lastRequest, views } = create();
   const settle = (result: ForwardOutcome) => directory.settle(B, { ...lastRequest(), kind: 'forwardReply', result });
   const leader = () => directory.leaderOf(1 as ShardId);
   forward(B);
@@ -212,13 +212,6 @@ test('who is named as leader is asked next, until it turns out wrong', () => {
   c.state = 'connecting';
   forward(C);
   assert.equal(leader(), null, 'there is no way to it');
-  clock.advance(1);
-  assert.deepEqual(outcomes.at(-1), {
-    outcome: 'notApplied',
-    code: 'UNAVAILABLE',
-    message: 'no link to c',
-    leader: null,
-  });
   forward(B);
   settle({ outcome: 'applied' });
   directory.peerLost(C);
@@ -248,14 +241,17 @@ test('without an answer the outcome is unknown: after its time, when the stream 
 
 test('what cannot be sent is certainly not applied; too much is refused', () => {
   const { clock, forward, outcomes, views } = create();
-  const [b] = views;
-  assert.ok(b !== undefined);
+  const [b, c] = views;
+  assert.ok(b !== undefined && c !== undefined);
+  c.state = 'down';
   for (const state of ['connecting', 'down']) {
     b.state = state;
     forward(B);
     assert.equal(outcomes.length, 0, 'never within the call');
     clock.advance(1);
-    assert.equal(outcomes.splice(0)[0]?.outcome, 'notApplied');
+    assert.deepEqual(outcomes.splice(0), [
+      { outcome: 'notApplied', code: 'UNAVAILABLE', message: 'no link to b', leader: null },
+    ]);
   }
   forward('z' as BrokerId);
   clock.advance(1);
@@ -277,6 +273,7 @@ test('a forwarded proposal is proposed here, and answered over the stream that a
       requestId,
       ringVersion: 1,
       proposal: BYTES,
+      relay: false,
       ...change,
       shard: (change.shard ?? 0) as ShardId,
     });
@@ -307,6 +304,61 @@ test('a forwarded proposal is proposed here, and answered over the stream that a
     assert.equal(reply.message.result.code, code);
   }
   assert.equal(proposed.length, 3);
+});
+
+test('without a link to the leader, or without knowing it, another broker is asked to pass rows on', () => {
+  const { clock, directory, lastRequest, outcomes, sent, views } = create();
+  const [b, c] = views;
+  assert.ok(b !== undefined && c !== undefined);
+  const forward = (to: BrokerId | null) => {
+    sent.length = 0;
+    directory.forward(to, 1 as ShardId, BYTES, 1_000, (outcome) => outcomes.push(outcome));
+    clock.advance(1);
+    return sent.flatMap(({ to: via, message }) => (message.kind === 'forward' ? [[via, message.relay]] : []));
+  };
+  b.state = 'down';
+  assert.deepEqual(forward(B), [[C, true]]);
+  directory.settle(C, { ...lastRequest(), kind: 'forwardReply', result: { outcome: 'applied' } });
+  assert.deepEqual(outcomes.splice(0), [{ outcome: 'applied' }]);
+  assert.equal(directory.leaderOf(1 as ShardId), null, 'who passes it on is not taken for the leader');
+  b.state = 'up';
+  const asked = [forward(null), forward(null)].flat();
+  assert.deepEqual(asked.map(([to]) => to).sort(), [B, C], 'another one each time');
+  c.state = 'down';
+  b.state = 'suspect';
+  assert.deepEqual(forward(C), []);
+  assert.equal(outcomes.at(-1)?.outcome, 'notApplied');
+});
+
+test('rows are passed on to the leader, once, and its answer is brought back', () => {
+  const { directory, lastRequest, proposed, raft, sent, views } = create();
+  const ask = (relay: boolean) => {
+    sent.length = 0;
+    const shard = 0 as ShardId;
+    directory.answer(B, { kind: 'forward', requestId: 7, ringVersion: 1, proposal: BYTES, shard, relay });
+    return sent.map(({ to }) => to);
+  };
+  raft.become({ leader: C });
+  assert.deepEqual(ask(true), [C]);
+  const { requestId, proposal, relay } = lastRequest();
+  assert.deepEqual([proposal, relay], [BYTES, false]);
+  const result: ForwardOutcome = { outcome: 'unknown', message: 'late' };
+  directory.settle(C, { kind: 'forwardReply', requestId, result });
+  assert.deepEqual(sent.at(-1), { to: B, message: { kind: 'forwardReply', requestId: 7, result } });
+  for (const [relayed, leader] of [
+    [false, C],
+    [true, A],
+    [true, null],
+  ] as const) {
+    raft.become({ leader });
+    assert.deepEqual(ask(relayed), [], 'it is this broker that answers');
+  }
+  const [, c] = views;
+  assert.ok(c !== undefined);
+  c.state = 'down';
+  raft.become({ leader: C });
+  assert.deepEqual(ask(true), [], 'two hops at most');
+  assert.equal(proposed.length, 4);
 });
 
 test('whoever waits is told of links, leaders and ends', () => {

@@ -172,7 +172,11 @@ test('hellos, refusals, forwards, their outcomes, heartbeats of hosts', () => {
       requestId: 9,
       result: { outcome: 'notApplied', code: 'RESOURCE_EXHAUSTED', message: 'no', leader: null },
     },
-    { kind: 'beats', hosts: [{ host: 'h' as HostId, agent: 'a', ageMs: 12, intervalMs: 5000, clockSkewMs: -30 }] },
+    {
+      kind: 'beats',
+      hosts: [{ host: 'h' as HostId, agent: 'a', ageMs: 12, intervalMs: 5000, clockSkewMs: -30 }],
+      relay: true,
+    },
     ...questions,
     ...answers,
   ];
@@ -183,9 +187,10 @@ test('hellos, refusals, forwards, their outcomes, heartbeats of hosts', () => {
     shard: 0,
     ringVersion: 1,
     proposal: Uint8Array.of(1, 2, 3),
+    relay: true,
   };
   const back = overTheWire(forward);
-  assert.ok(back?.kind === 'forward' && back.requestId === 3 && [...back.proposal].join() === '1,2,3');
+  assert.ok(back?.kind === 'forward' && back.requestId === 3 && back.relay && [...back.proposal].join() === '1,2,3');
 });
 
 test('a frame of a later version is passed over', () => {

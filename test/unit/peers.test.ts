@@ -33,7 +33,7 @@ test('two brokers link up over one stream, dialled by the one whose id sorts fir
     a.peers.views.map(({ httpAddress, incarnation }) => [httpAddress, incarnation]),
     [['http-b', 'b-1']],
   );
-  a.peers.send(B, { kind: 'beats', hosts: [] });
+  a.peers.send(B, { kind: 'beats', hosts: [], relay: false });
   b.peers.send(A, { kind: 'leads', shards: [] });
   network.clock.advance(5);
   assert.deepEqual(a.events, ['opened b', 'b: leads']);
@@ -230,7 +230,7 @@ test('a newer stream of the same broker replaces the old one, and the groups are
     network.clock.advance(5);
   }
   assert.deepEqual(b.warnings.splice(0), ['refused a peer at x:1: z is not among the peers of b: a, b']);
-  second.outbox.next({ kind: 'beats', hosts: [] });
+  second.outbox.next({ kind: 'beats', hosts: [], relay: false });
   second.outbox.next(hello);
   network.clock.advance(5);
   assert.deepEqual(b.events, ['opened a', 'closed a', 'opened a', 'a: beats', 'closed a']);
@@ -266,7 +266,7 @@ test('another process of one data directory: the one that is connected stays, as
   const first = call('first');
   assert.match(call('second').heard.join(), /^UNAVAILABLE: another process is connected to b as a, with the same data/);
   network.clock.advance(limits.peers.suspectAfterMs - 100);
-  first.outbox.next({ kind: 'beats', hosts: [] });
+  first.outbox.next({ kind: 'beats', hosts: [], relay: false });
   network.clock.advance(limits.peers.suspectAfterMs - 100);
   assert.match(call('second').heard.join(), /^UNAVAILABLE/);
   assert.equal(b.state('a'), 'up');
@@ -348,7 +348,7 @@ test('whoever says nothing, or something else first, is not kept', () => {
     last.heard.map((message) => message.kind === 'refusal' && message.code),
     ['RESOURCE_EXHAUSTED'],
   );
-  callers[0]?.wires.a.outbox.next({ kind: 'beats', hosts: [] });
+  callers[0]?.wires.a.outbox.next({ kind: 'beats', hosts: [], relay: false });
   network.clock.advance(5);
   assert.ok(callers[0]?.isOver());
   assert.ok(!callers[1]?.isOver());
@@ -411,7 +411,7 @@ test('Raft messages of one turn leave as one frame for each peer, a few when the
 test('without a link nothing is kept for later', () => {
   const network = createPeerNetwork(['a', 'b']);
   const a = network.start('a');
-  a.peers.send(B, { kind: 'beats', hosts: [] });
+  a.peers.send(B, { kind: 'beats', hosts: [], relay: false });
   a.peers.sendRaft(B, heartbeat(A, B));
   const b = network.start('b');
   network.clock.advance(100);
@@ -441,7 +441,7 @@ test('after it was stopped a broker neither calls nor answers', () => {
   wires.b.inbox.subscribe((message) => heard.push(message));
   wires.a.inbox.subscribe((message) => heard.push(message));
   a.accepted.next({ remoteAddress: 'late:1', wire: wires.b });
-  wires.a.outbox.next({ kind: 'beats', hosts: [] });
+  wires.a.outbox.next({ kind: 'beats', hosts: [], relay: false });
   network.clock.advance(100);
   assert.deepEqual(
     heard.map(({ kind }) => kind),

@@ -11,7 +11,7 @@ import { createRandom } from '../../src/streams/random.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
 import { createMemoryLog } from '../support/memory-log.ts';
 
-const [A, B, C] = ['a', 'b', 'c'] as [BrokerId, BrokerId, BrokerId];
+const [A, B, C, D] = ['a', 'b', 'c', 'd'] as [BrokerId, BrokerId, BrokerId, BrokerId];
 
 function host() {
   const clock = createVirtualClock();
@@ -88,7 +88,8 @@ test("hosts' beats go to their shards' leaders once a second, one message for ea
   const heard: string[] = [];
   const sent: string[] = [];
   let waiting: HostBeat[] = [];
-  const leaders = [A, B, C, null];
+  const leaders = [A, B, C, null, D];
+  const view = { grpcAddress: '', httpAddress: '', incarnation: '', zone: '' };
   const shard = {
     beats: (beats: readonly HostBeat[]) => heard.push(...beats.map((one) => one.host)),
   } as unknown as Shard;
@@ -100,27 +101,35 @@ test("hosts' beats go to their shards' leaders once a second, one message for ea
       leaderOf: (number) => leaders[number] ?? null,
     },
     peers: {
+      views: [B, C, D].map((id) => ({ ...view, id, state: id === D ? 'down' : 'up' })),
       send(to: BrokerId, message: PeerMessage) {
-        sent.push(`${to}: ${message.kind === 'beats' ? message.hosts.map((one) => one.host).join() : message.kind}`);
+        assert.ok(message.kind === 'beats');
+        sent.push(`${to}${message.relay ? ', to pass on' : ''}: ${message.hosts.map((one) => one.host).join()}`);
       },
     },
     clock,
     take: () => waiting.splice(0),
   });
-  waiting = ['h0', 'g0', 'h1', 'h2', 'g1', 'h3'].map(beat);
+  waiting = ['h0', 'g0', 'h1', 'h2', 'g1', 'h3', 'h4'].map(beat);
   clock.advance(999);
   assert.deepEqual([heard, sent], [[], []]);
   clock.advance(1);
   assert.deepEqual(heard, ['h0', 'g0']);
-  assert.deepEqual(sent, ['b: h1,g1', 'c: h2']);
-  rounds.deliver([beat('k0'), beat('k1')]);
+  assert.deepEqual(sent.splice(0), ['b: h1,g1', 'c: h2', 'b, to pass on: h3,h4']);
+  rounds.receive({ kind: 'beats', hosts: [beat('k0'), beat('k1')], relay: false });
   assert.deepEqual(heard, ['h0', 'g0', 'k0'], 'of shards that are elsewhere nothing is known here');
   clock.advance(1_000);
-  assert.equal(sent.length, 2, 'without news nothing is sent');
+  assert.deepEqual(sent, [], 'without news nothing is sent');
+  rounds.receive({ kind: 'beats', hosts: ['i0', 'i1', 'i3', 'i4'].map(beat), relay: true });
+  assert.deepEqual(heard.slice(3), ['i0']);
+  assert.deepEqual(sent.splice(0), ['b: i1'], 'passed on once: what has no way from here either is lost');
+  waiting = [beat('h4')];
+  clock.advance(1_000);
+  assert.deepEqual(sent.splice(0), ['c, to pass on: h4'], 'another one each time');
   rounds.stop();
   waiting = [beat('h1')];
   clock.advance(5_000);
-  assert.equal(sent.length, 2);
+  assert.deepEqual(sent, []);
 });
 
 test.run();

@@ -16,6 +16,7 @@ import type { Shard } from '../shard.ts';
 import { decodeProposal, type RowProposal } from '../shard/row-proposal.ts';
 import type { Peers } from './peer-interface.ts';
 import type { LeadTable } from './shard-leads.ts';
+import { isLinked, relayTo } from './ways.ts';
 
 export interface ClusterDirectoryPorts {
   readonly self: BrokerId;
@@ -44,8 +45,15 @@ export interface ClusterDirectory extends Directory {
 
 interface Asked {
   readonly to: BrokerId;
+  /** Not as the leader. */
+  readonly relayed: boolean;
   readonly shard: ShardId;
   readonly timer: Timer;
+  readonly done: (outcome: ForwardOutcome) => void;
+}
+
+interface Sending {
+  readonly timeoutMs: Millis;
   readonly done: (outcome: ForwardOutcome) => void;
 }
 
@@ -73,27 +81,48 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     if (request === undefined) return;
     asked.delete(requestId);
     request.timer.cancel();
-    const { to, shard, done } = request;
-    if (outcome.outcome === 'applied') named.set(shard, to);
+    const { to, relayed, shard, done } = request;
+    if (outcome.outcome === 'applied' && !relayed) named.set(shard, to);
     else if (outcome.outcome === 'notApplied' && outcome.leader !== null) named.set(shard, outcome.leader);
     else if (named.get(shard) === to) named.delete(shard);
     done(outcome);
   }
 
-  /** Why nothing can be asked of that broker now. */
-  function obstacle(to: BrokerId): NotApplied | null {
-    const no = (code: NotApplied['code'], message: string): NotApplied => ({
-      outcome: 'notApplied',
-      code,
-      message,
-      leader: null,
-    });
-    const view = peers.views.find(({ id }) => id === to);
-    if (view === undefined || (view.state !== 'up' && view.state !== 'suspect'))
-      return no('UNAVAILABLE', `no link to ${to}`);
-    if (asked.size >= limits.peers.forwardsMax)
-      return no('RESOURCE_EXHAUSTED', `${asked.size} proposals are on their way to other brokers`);
-    return null;
+  const no = (code: NotApplied['code'], message: string): NotApplied => ({
+    outcome: 'notApplied',
+    code,
+    message,
+    leader: null,
+  });
+
+  function send(
+    to: BrokerId,
+    request: Omit<ForwardRequest, 'kind' | 'requestId' | 'ringVersion'>,
+    rest: Sending,
+  ): void {
+    const { timeoutMs, done } = rest;
+    if (asked.size >= limits.peers.forwardsMax) {
+      const refusal = no('RESOURCE_EXHAUSTED', `${asked.size} proposals are on their way to other brokers`);
+      clock.defer(() => done(refusal));
+      return;
+    }
+    const requestId = nextRequest++;
+    const timer = clock.after(timeoutMs, () =>
+      end(requestId, { outcome: 'unknown', message: `${to} did not answer within ${timeoutMs} ms` }),
+    );
+    asked.set(requestId, { to, relayed: request.relay, shard: request.shard, timer, done });
+    peers.send(to, { kind: 'forward', requestId, ringVersion: layout.version, ...request });
+  }
+
+  /** Who else may be asked, on behalf of a broker that has no way to it. */
+  function leaderElsewhere(shard: ShardId): BrokerId | null {
+    const leader = leaderOf(shard);
+    return leader !== null && leader !== self && isLinked(peers.views, leader) ? leader : null;
+  }
+
+  function leaderOf(shard: ShardId): BrokerId | null {
+    const local = shards.get(shard);
+    return local === undefined ? (leads.leaderOf(shard) ?? named.get(shard) ?? null) : local.raft.status.leader;
   }
 
   function brokerInfo({ id, grpcAddress, httpAddress, state }: Peers['views'][number]): BrokerInfo {
@@ -114,38 +143,36 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     shardOf: (host) => shardOf(host, layout.replicas.length),
     replicasOf: (shard) => layout.replicas[shard] ?? [],
     shards,
-    leaderOf(shard) {
-      const local = shards.get(shard);
-      return local === undefined ? (leads.leaderOf(shard) ?? named.get(shard) ?? null) : local.raft.status.leader;
-    },
+    leaderOf,
     changes,
     client(broker) {
       const address = addresses.get(broker);
       return broker === self || address === undefined ? null : ports.clients(address);
     },
     forward(to, shard, proposal, timeoutMs: Millis, done) {
-      const refusal = obstacle(to);
-      if (refusal !== null) {
-        if (named.get(shard) === to) named.delete(shard);
-        clock.defer(() => done(refusal));
-        return;
-      }
-      const requestId = nextRequest++;
-      const timer = clock.after(timeoutMs, () =>
-        end(requestId, { outcome: 'unknown', message: `${to} did not answer within ${timeoutMs} ms` }),
-      );
-      asked.set(requestId, { to, shard, timer, done });
-      peers.send(to, { kind: 'forward', requestId, shard, ringVersion: layout.version, proposal });
+      if (to !== null && isLinked(peers.views, to))
+        return send(to, { shard, proposal, relay: false }, { timeoutMs, done });
+      if (named.get(shard) === to) named.delete(shard);
+      const relay = relayTo(peers.views, to, nextRequest);
+      if (relay !== null) return send(relay, { shard, proposal, relay: true }, { timeoutMs, done });
+      const refusal = no('UNAVAILABLE', `no link to ${to ?? 'any other broker'}`);
+      clock.defer(() => done(refusal));
     },
-    answer(from, { requestId, shard, ringVersion, proposal }) {
+    answer(from, { requestId, shard, ringVersion, proposal, relay }) {
       const stream = ended.get(from) ?? 0;
       const reply = (result: ForwardOutcome) => {
         if ((ended.get(from) ?? 0) === stream) peers.send(from, { kind: 'forwardReply', requestId, result });
       };
-      const refuse = (code: NotApplied['code'], message: string) =>
-        reply({ outcome: 'notApplied', code, message, leader: null });
+      const refuse = (code: NotApplied['code'], message: string) => reply(no(code, message));
       if (ringVersion !== layout.version)
         return refuse('FAILED_PRECONDITION', `${from} has ring ${ringVersion}, ${self} has ${layout.version}`);
+      const next = relay ? leaderElsewhere(shard) : null;
+      if (next !== null)
+        return send(
+          next,
+          { shard, proposal, relay: false },
+          { timeoutMs: limits.ingest.forwardTimeoutMs, done: reply },
+        );
       const local = shards.get(shard);
       if (local === undefined) return refuse('FAILED_PRECONDITION', `${self} holds no replica of shard ${shard}`);
       let rows: RowProposal;

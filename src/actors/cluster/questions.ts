@@ -13,6 +13,7 @@ import { limits } from '../../core/limits.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { AskedQuestion, GivenAnswer, Question, QuestionOutcome } from '../../streams/envelope.ts';
 import type { Peers } from './peer-interface.ts';
+import { isLinked, relayTo } from './ways.ts';
 
 export interface Questions {
   ask(to: BrokerId, question: Question, timeoutMs: Millis, done: (outcome: QuestionOutcome) => void): void;
@@ -59,15 +60,10 @@ export function createQuestions({ self, peers, clock, answer }: QuestionsPorts):
     question.done(outcome);
   }
 
-  const isLinked = (id: BrokerId): boolean => {
-    const state = peers.views.find((view) => view.id === id)?.state;
-    return state === 'up' || state === 'suspect';
-  };
-
   /** The broker itself, or one that may pass the question on; null: nobody. */
   function wayTo(to: BrokerId, relayed: boolean): BrokerId | null {
-    if (isLinked(to)) return to;
-    return relayed ? null : (peers.views.find(({ id, state }) => id !== to && state === 'up')?.id ?? null);
+    if (isLinked(peers.views, to)) return to;
+    return relayed ? null : relayTo(peers.views, to, nextRequest);
   }
 
   function send(

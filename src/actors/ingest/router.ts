@@ -18,6 +18,9 @@ export interface Router {
 
 const { batchDeadlineMs, retryBaseMs, retryMaxMs, forwardTimeoutMs } = limits.ingest;
 
+/** A replica that knows no leader for so long may be the only one that does not: others are asked. */
+const ELECTION_ATTEMPTS = 4;
+
 export function createRouter(directory: Directory, clock: Clock, random: Random): Router {
   return {
     submit(shard, proposal, done) {
@@ -35,12 +38,12 @@ export function createRouter(directory: Directory, clock: Clock, random: Random)
         if (ended) return;
         const leader = directory.leaderOf(shard) ?? hint;
         const local = directory.shards.get(shard);
-        if (local !== undefined && (leader === directory.self || leader === null)) {
+        if (local !== undefined && (leader === directory.self || (leader === null && attempt < ELECTION_ATTEMPTS))) {
           local.propose(proposal, settle);
           return;
         }
-        const to = leader ?? directory.replicasOf(shard)[attempt % directory.replicasOf(shard).length];
-        if (to === undefined) return settle({ outcome: 'unknown', message: 'nobody holds the shard' });
+        const replicas = directory.replicasOf(shard);
+        const to = leader ?? (local === undefined ? (replicas[attempt % replicas.length] ?? null) : null);
         encoded ??= encodeProposal(proposal);
         directory.forward(to, shard, encoded, forwardTimeoutMs, settle);
       }

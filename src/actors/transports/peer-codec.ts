@@ -25,8 +25,8 @@ export function encodePeerMessage(message: PeerMessage): Frame {
     case 'raft':
       return { raft: { messages: message.envelopes.map(encodeRaft) } };
     case 'forward': {
-      const { requestId, shard, ringVersion, proposal } = message;
-      return { forward: { requestId, shard, ringVersion, proposal } };
+      const { requestId, shard, ringVersion, proposal, relay } = message;
+      return { forward: { requestId, shard, ringVersion, proposal, relay } };
     }
     case 'forwardReply':
       return { forwardReply: { requestId: message.requestId, ...encodeOutcome(message.result) } };
@@ -40,6 +40,7 @@ export function encodePeerMessage(message: PeerMessage): Frame {
             intervalMs,
             clockSkewMs: Math.round(clockSkewMs),
           })),
+          relay: message.relay,
         },
       };
     case 'leads':
@@ -88,13 +89,14 @@ export function decodePeerMessage(
   if (refusal)
     return { kind: 'refusal', code: (refusal.code ?? 'INTERNAL') as ErrorCode, reason: refusal.reason ?? '' };
   if (forward) {
-    const { requestId, shard, ringVersion, proposal } = forward;
+    const { requestId, shard, ringVersion, proposal, relay } = forward;
     return {
       kind: 'forward',
       requestId: requestId ?? 0,
       shard: shard ?? 0,
       ringVersion: ringVersion ?? 0,
       proposal: proposal ?? new Uint8Array(0),
+      relay: relay === true,
     };
   }
   if (forwardReply)
@@ -109,6 +111,7 @@ export function decodePeerMessage(
         intervalMs: intervalMs ?? 0,
         clockSkewMs: clockSkewMs ?? 0,
       })),
+      relay: beats.relay === true,
     };
   }
   if (leads) {
