@@ -7,6 +7,7 @@ import type { BrokerId } from '../src/core/ids.ts';
 import { parseBrokerId } from '../src/core/ids.ts';
 import { limits } from '../src/core/limits.ts';
 import type { RaftEvent } from '../src/machines/raft/events.ts';
+import { foundedBy } from '../src/machines/raft/membership.ts';
 import { raftMachine } from '../src/machines/raft/raft-machine.ts';
 import { createStepper } from '../src/streams/stepper.ts';
 import { drawOptions } from '../scenarios/engine/sim/options.ts';
@@ -49,12 +50,15 @@ const { inflightMax, inflightBytesMax, uncommittedBytesMax } = limits.raft;
 function measureChart(seconds: number): number {
   const stepper = createStepper(raftMachine, {
     self: a,
-    members: [a, b, c],
+    configurations: foundedBy([a, b, c]),
     options: {
       heartbeatMs: 50,
       electionMinMs: 250,
       electionMaxMs: 500,
       closedConnectionHint: true,
+      leaseReads: false,
+      diskPatienceMs: 2_000,
+      boot: 1,
       inflightMax,
       inflightBytesMax,
       uncommittedBytesMax,

@@ -2,10 +2,19 @@
 import type { Observable } from 'rxjs';
 import type { BrokerId, GroupId, LogIndex, Millis, Term } from '../core/ids.ts';
 import type { Vouched } from '../machines/raft/events.ts';
+import type { MembershipTarget, PlacedConfiguration } from '../machines/raft/membership.ts';
 import type { RaftEnvelope } from '../streams/envelope.ts';
 import type { LogEntry } from './stores/log.ts';
 
-export type RaftRole = 'follower' | 'preCandidate' | 'candidate' | 'leader' | 'learner' | 'removed';
+export type RaftRole =
+  | 'follower'
+  | 'preCandidate'
+  | 'candidate'
+  | 'leader'
+  | 'learner'
+  | 'removed'
+  /** It may have lost what it acknowledged: it neither votes nor counts until a leader vouches for it. */
+  | 'storageUncertain';
 
 export interface RaftStatus {
   readonly role: RaftRole;
@@ -19,6 +28,8 @@ export interface RaftStatus {
   /** The oldest entry that is still in the log. */
   readonly firstIndex: LogIndex;
   readonly lastIndex: LogIndex;
+  /** In force here: the last one in the log, committed or not. */
+  readonly configuration: PlacedConfiguration;
 }
 
 /** Every proposal ends in exactly one of these. */
@@ -38,6 +49,19 @@ export type ProposalOutcome =
     }
   /** Not settled in time: it may yet be applied. */
   | { readonly outcome: 'unknown'; readonly reason: 'timeout' | 'stopped' };
+
+/** What became of a change of membership. */
+export type MembershipOutcome =
+  /** Its first configuration is committed. The end of a joint one follows by itself; `status.configuration` tells. */
+  | { readonly outcome: 'changed'; readonly index: LogIndex }
+  | {
+      readonly outcome: 'notChanged';
+      /** busy: another change is under way; moved: the configuration is not the one that the author saw. */
+      readonly reason: 'notLeader' | 'busy' | 'moved' | 'invalid' | 'overwritten' | 'logFull' | 'stopped';
+      readonly detail: string;
+      readonly leader: BrokerId | null;
+    }
+  | { readonly outcome: 'unknown' };
 
 /**
  * What a group's committed entries drive. Called in order, each entry once per start of the process; no-ops are among them, so
@@ -83,17 +107,30 @@ export interface BeatLinks {
 
 export interface RaftGroup {
   readonly id: GroupId;
+  /** All of the configuration in force, sorted. */
   readonly members: readonly BrokerId[];
   readonly status: RaftStatus;
-  /** Emits after every step that changed role, term, leader or `serving`; begins with the present one. */
+  /** Emits after every step that changed role, term, leader, `serving` or the configuration; begins with the present one. */
   readonly statusChanges: Observable<RaftStatus>;
   /** `done` is called exactly once, never synchronously. */
   propose(payload: Uint8Array, timeoutMs: number, done: (outcome: ProposalOutcome) => void): void;
   /**
-   * ReadIndex (§6.4): `done(null)` when this member's state holds everything acknowledged before the call. Errors with
-   * UNAVAILABLE (naming the leader, if known) when this member does not lead or loses leadership meanwhile.
+   * ReadIndex (§6.4): `done(null)` when this member's state holds everything acknowledged before the call. A member that does not
+   * lead asks the leader. Errors with UNAVAILABLE (naming the leader, if known) when there is none, or it does not answer.
    */
   read(done: (error: Error | null) => void): void;
+  /**
+   * Has the group agree on other members, if this one leads. `done` is called once, never synchronously.
+   * @param seen the index of the configuration that its author knew: a change that was made meanwhile is not undone by mistake.
+   */
+  changeMembership(
+    seen: LogIndex,
+    target: MembershipTarget,
+    timeoutMs: Millis,
+    done: (outcome: MembershipOutcome) => void,
+  ): void;
+  /** Hands leadership to another voter, if this member leads; to itself: calls that off. `done` is called once, never synchronously. */
+  transfer(to: BrokerId, done: (error: Error | null) => void): void;
   /** A message from a peer. */
   receive(envelope: RaftEnvelope): void;
   /** The broker's common heartbeat tick. @param links what pulses say; without it every follower gets a heartbeat. */

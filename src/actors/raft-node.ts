@@ -24,6 +24,11 @@ import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
 import { runMachine } from '../streams/run-machine.ts';
 import { createApplier } from './raft/applier.ts';
+import { createChanges } from './raft/changes.ts';
+import { encodeConfiguration } from './raft/configuration-codec.ts';
+import { configurationsFrom, configurationsIn } from './raft/configurations.ts';
+import { createTransfers } from './raft/transfers.ts';
+import { inForce, membersOf } from '../machines/raft/membership.ts';
 import { beatEvent } from './raft/beat-event.ts';
 import { createCarriedEntries } from './raft/carried-entries.ts';
 import { createDurability } from './raft/durability.ts';
@@ -42,7 +47,10 @@ export { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
 export interface RaftNodePorts {
   readonly self: BrokerId;
   readonly group: GroupId;
+  /** The voters that the group was founded with; none: this member waits to be added to it. */
   readonly members: readonly BrokerId[];
+  /** False: this member may have acknowledged what it does not hold any more, for its directory was lost. */
+  readonly sound?: boolean;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: LogStore;
@@ -58,6 +66,14 @@ export interface RaftNodePorts {
   readonly failed: (error: Error) => void;
 }
 
+const ANSWERS: ReadonlySet<RaftMessage['type']> = new Set([
+  'preVoteReply',
+  'voteReply',
+  'appendReply',
+  'heartbeatReply',
+  'vouchReply',
+]);
+
 type AppendParams = Extract<RaftEffect, { type: 'append' }>['params'];
 
 /**
@@ -68,13 +84,20 @@ type AppendParams = Extract<RaftEffect, { type: 'append' }>['params'];
 export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   const { self, group, members, clock, log, options } = ports;
   checkRaftOptions(options);
-  assert(members.includes(self), `${self} is no member of ${group}`);
   const recovered = log.recovered(group);
   const start = restoreAtStart(group, recovered, ports.machine.saved, ports.snapshots?.store);
   const carried = createCarriedEntries();
-  const durability = createDurability(ports.outbox);
+  const durability = createDurability(clock, ports.outbox);
   const proposals = createProposals(clock, propose);
-  const reads = createPendingReads(clock, (read) => send({ type: 'read', read, at: clock.monotonic() }));
+  const changes = createChanges(clock);
+  const patienceMs = limits.raft.answerTimeouts * options.electionMaxMs;
+  const transfers = createTransfers(group, clock, patienceMs);
+  const reads = createPendingReads(
+    clock,
+    ports.random.integer(1, 0xffff_ffff),
+    (read) => send({ type: 'read', read, at: clock.monotonic() }),
+    () => (leads() ? null : patienceMs),
+  );
   const sender = createEntrySender({
     group,
     log,
@@ -104,9 +127,13 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     kind: 'raft',
     input: {
       self,
-      members,
+      configurations: configurationsFrom(members, start.configuration, recovered.configurations),
+      sound: recovered.sound && ports.sound !== false,
       options: {
         ...options,
+        leaseReads: options.leaseReads ?? false,
+        diskPatienceMs: options.diskPatienceMs ?? limits.raft.diskPatienceMs,
+        boot: ports.random.integer(1, 0xffff_ffff),
         inflightMax: limits.raft.inflightMax,
         inflightBytesMax: limits.raft.inflightBytesMax,
         uncommittedBytesMax: limits.raft.uncommittedBytesMax,
@@ -127,6 +154,8 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     },
   });
   started = true;
+  // Before anything else is written: it must not be taken for sound after another restart.
+  if (ports.sound === false && recovered.sound) log.write({ group, sound: false }, () => {});
   const context = () => machine.snapshot.context;
   const statusChanges = new BehaviorSubject<RaftStatus>(statusNow());
   const send = (event: RaftEvent) => machine.send(event);
@@ -163,6 +192,9 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
         return snapshots?.restore(effect.params.base);
       case 'sendSnapshot':
         return snapshots?.send(effect.params.to, effect.params.term);
+      case 'markSound':
+        step.write = { ...step.write, sound: true };
+        return;
       case 'append':
         step.write = { ...step.write, entries: entriesFor(effect.params, event) };
         return;
@@ -178,6 +210,12 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       case 'refuseReads':
         reads.refused(effect.params.reads, notLeading());
         return;
+      case 'refuseChange':
+        changes.refused(effect.params.ticket, effect.params.reason, effect.params.detail, otherLeader());
+        return;
+      case 'endTransfer':
+        transfers.ended(effect.params.to, effect.params.reason);
+        return;
       case 'refuseProposal':
         proposals.refused(effect.params.ticket, effect.params.reason, otherLeader());
         return;
@@ -186,8 +224,12 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     }
   }
 
-  function entriesFor({ first, last, term, source }: AppendParams, event: RaftEvent | null): LogEntry[] {
+  function entriesFor({ first, last, term, source, configuration }: AppendParams, event: RaftEvent | null): LogEntry[] {
     if (source === 'noop') return [{ index: first, term, kind: 'noop', payload: new Uint8Array(0) }];
+    if (configuration !== undefined) {
+      if (event?.type === 'changeMembership') changes.appended(event.ticket, first, term);
+      return [{ index: first, term, kind: 'configuration', payload: encodeConfiguration(configuration) }];
+    }
     if (event?.type === 'propose') {
       const payloads = proposals.appended(event.ticket, first, term);
       return payloads.map((payload, at) => ({ index: first + at, term, kind: 'data', payload }));
@@ -229,7 +271,10 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
 
   function noteApplied(entries: readonly LogEntry[]): void {
     const leader = otherLeader();
-    for (const { index, term } of entries) proposals.applied(index, term, leader);
+    for (const { index, term } of entries) {
+      proposals.applied(index, term, leader);
+      changes.applied(index, term, leader);
+    }
     tellApplied();
     snapshots?.noted(entries);
   }
@@ -282,15 +327,25 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
 
   function tellStatus(): void {
     const told = statusChanges.value;
-    const { term, leader } = context();
+    const { term, leader, configurations } = context();
     const { role, serving } = positionOf(machine.snapshot);
-    if (told.term !== term || told.leader !== leader || told.role !== role || told.serving !== serving)
-      statusChanges.next(statusNow());
+    if (
+      told.term === term &&
+      told.leader === leader &&
+      told.role === role &&
+      told.serving === serving &&
+      told.configuration === inForce(configurations)
+    )
+      return;
+    statusChanges.next(statusNow());
+    transfers.leads(leader, self);
   }
 
   return {
     id: group,
-    members,
+    get members() {
+      return membersOf(inForce(context().configurations).configuration);
+    },
     get status() {
       return statusNow();
     },
@@ -301,23 +356,46 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       else proposals.refuse(done, refusal, otherLeader());
     },
     read: (done) => reads.ask(done),
+    changeMembership(seen, target, timeoutMs, done) {
+      const refusal = log.full && leads() ? 'logFull' : stopped ? 'stopped' : null;
+      const begin = (ticket: number): void => {
+        if (refusal !== null) changes.refused(ticket, refusal, '', otherLeader());
+        else send({ type: 'changeMembership', ticket, seen, target, at: clock.monotonic() });
+      };
+      changes.open(timeoutMs, begin, done);
+    },
+    transfer(to, done) {
+      const begin = (): void => {
+        if (stopped) return;
+        send({ type: 'transfer', to, at: clock.monotonic() });
+        if (to === self) transfers.ended(to, 'cancelled');
+      };
+      transfers.open(to, begin, (error) => done(to === self && leads() ? null : error));
+    },
     receive({ message, entries }) {
-      // A stranger's vote or answer must not count.
-      if (stopped || message.to !== self || !members.includes(message.from)) return;
+      // A leader or candidate may be new to this member; whoever answers was asked.
+      if (stopped || message.to !== self) return;
+      if (ANSWERS.has(message.type) && !context().peers.includes(message.from)) return;
       const at = clock.monotonic();
       if (message.type === 'vote' || message.type === 'preVote') {
         send({ at, link: link(), ...message });
         return;
       }
       // What is new comes first: behind a spread V8 adds it the slow way, which takes longer than the step.
-      const event = { at, ...message };
-      if (event.type === 'append') carried.carry(event, entries);
-      send(event.type === 'installSnapshot' ? { ...event, held: snapshots?.held ?? 0 } : event);
+      if (message.type === 'append') {
+        const placed = configurationsIn(message, entries);
+        const event = placed.length === 0 ? { at, ...message } : { at, configurations: placed, ...message };
+        carried.carry(event, entries);
+        send(event);
+      } else if (message.type === 'installSnapshot')
+        send({ at, held: snapshots?.held ?? 0, heldConfiguration: snapshots?.heldConfiguration, ...message });
+      else send({ at, ...message });
     },
     beat(links) {
       // Nobody else does anything at a beat, and most groups of a broker are led elsewhere.
       if (!leads()) return;
-      const beat = beatEvent(context(), links, clock.monotonic());
+      const at = clock.monotonic();
+      const beat = beatEvent(context(), links, at, durability.pendingMs(at));
       if (beat !== null) send(beat);
     },
     claimTo(peer) {
@@ -327,7 +405,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     },
     follows(leader, term, commit) {
       const known = context();
-      return known.leader === leader && known.term === term && known.commit >= commit;
+      return known.sound && known.leader === leader && known.term === term && known.commit >= commit;
     },
     peerClosed: (peer) => send({ type: 'peer.closed', peer, at: clock.monotonic() }),
     peerOpened: (peer) => send({ type: 'peer.opened', peer, at: clock.monotonic() }),
@@ -344,6 +422,8 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       sender.stop();
       applier.stop();
       proposals.stop();
+      changes.stop();
+      transfers.stop();
       reads.stop();
       statusChanges.complete();
     },

@@ -28,6 +28,10 @@ export const limits = {
     gatherBytes: 256 * KIB,
     /** Bytes that wait for the disk, of all groups of a broker. At the limit proposals are refused with RESOURCE_EXHAUSTED. */
     pendingWriteBytesMax: 64 * MIB,
+    /** A leader whose disk has had a write under way for so long gives up leadership. */
+    diskPatienceMs: 2_000,
+    /** A read that was asked of the leader, and a transfer of leadership, end without an answer after so many election timeouts. */
+    answerTimeouts: 2,
     /** Linearizable reads that wait, per group. At the limit they are refused with RESOURCE_EXHAUSTED. */
     readsMax: 10_000,
   },

@@ -337,7 +337,8 @@ test('a member alone is not ready, and says why; it becomes ready when a quorum 
   await cluster.advance(200);
   assert.deepEqual(told, [false, true]);
   cluster.crash(id(2));
-  await cluster.until('it is not ready without a quorum', () => !cluster.broker(id(1)).health().ready);
+  await cluster.until('it is not ready without a quorum, and that was told', () => told.length === 3);
+  assert.equal(cluster.broker(id(1)).health().ready, false);
   cluster.start(id(2));
   await cluster.until('and is again', () => told.length === 4);
   assert.deepEqual(told, [false, true, false, true], 'load balancers are told when it is not, too');

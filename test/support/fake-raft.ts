@@ -2,6 +2,7 @@
 import { BehaviorSubject } from 'rxjs';
 import type { ProposalOutcome, RaftGroup, RaftStatus, StateMachine } from '../../src/actors/raft-group.ts';
 import type { BrokerId, GroupId, LogIndex } from '../../src/core/ids.ts';
+import { foundedBy, inForce } from '../../src/machines/raft/membership.ts';
 
 export interface FakeRaft extends RaftGroup {
   become(change: Partial<RaftStatus>): void;
@@ -22,6 +23,7 @@ export function createFakeRaft(id: GroupId, members: readonly BrokerId[], machin
     applied: 0,
     firstIndex: 1,
     lastIndex: 0,
+    configuration: inForce(foundedBy(members)),
   });
   const proposed: { payload: Uint8Array; done: (outcome: ProposalOutcome) => void }[] = [];
   let index: LogIndex = 0;
@@ -54,6 +56,8 @@ export function createFakeRaft(id: GroupId, members: readonly BrokerId[], machin
     peerClosed() {},
     peerOpened() {},
     snapshot() {},
+    changeMembership() {},
+    transfer() {},
     stop() {
       for (const { done } of proposed.splice(0)) done({ outcome: 'unknown', reason: 'stopped' });
     },

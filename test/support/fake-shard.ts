@@ -22,6 +22,7 @@ import {
   shardGroup,
 } from '../../src/core/ids.ts';
 import type { Clock } from '../../src/streams/clock.ts';
+import { foundedBy, inForce } from '../../src/machines/raft/membership.ts';
 
 export function series(metric: string, labels: Record<string, string> = {}): SeriesDefinition {
   return { metric, labels, unit: '1', kind: 'gauge' };
@@ -116,6 +117,7 @@ export function createFakeReplica({
     applied: 0,
     firstIndex: 1,
     lastIndex: 0,
+    configuration: inForce(foundedBy(members)),
   });
 
   const raft: RaftGroup = {
@@ -142,6 +144,8 @@ export function createFakeReplica({
     peerClosed: () => {},
     peerOpened: () => {},
     snapshot: () => {},
+    changeMembership: () => {},
+    transfer: () => {},
     stop: () => {},
   };
 

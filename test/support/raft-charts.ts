@@ -6,6 +6,14 @@ import type { BrokerId, LogIndex, Millis, Term } from '../../src/core/ids.ts';
 import type { RaftContext, RaftOptions } from '../../src/machines/raft/context.ts';
 import type { HardState, RaftEffect } from '../../src/machines/raft/effects.ts';
 import type { RaftEvent } from '../../src/machines/raft/events.ts';
+import {
+  type Configuration,
+  foundedBy,
+  inForce,
+  type MembershipTarget,
+  type PlacedConfiguration,
+  withEntries,
+} from '../../src/machines/raft/membership.ts';
 import type { RaftMessage, TermRun } from '../../src/machines/raft/messages.ts';
 import { raftMachine } from '../../src/machines/raft/raft-machine.ts';
 import { createStepper, type SteppedAction } from '../../src/streams/stepper.ts';
@@ -14,8 +22,10 @@ export interface Entry {
   readonly term: Term;
   /** Empty: a no-op. */
   readonly data: string;
+  readonly configuration?: Configuration;
 }
 interface Write {
+  readonly sound?: boolean;
   readonly hard?: HardState;
   readonly compactTo?: { readonly index: LogIndex; readonly term: Term };
   readonly truncateAfter?: LogIndex;
@@ -34,8 +44,10 @@ export interface Disk {
   /** What was compacted is still in here, and not the chart's to see: `base` entries. */
   entries: Entry[];
   base?: LogIndex;
-  /** How far the newest snapshot reaches. */
+  /** How far the newest snapshot reaches, and the configuration there. */
   snapshot?: LogIndex;
+  configuration?: PlacedConfiguration;
+  sound?: boolean;
 }
 
 interface Member {
@@ -65,6 +77,9 @@ export const DEFAULTS: RaftOptions = {
   electionMinMs: 250,
   electionMaxMs: 500,
   closedConnectionHint: true,
+  leaseReads: false,
+  diskPatienceMs: 2_000,
+  boot: 1,
   inflightMax: 64,
   inflightBytesMax: 4_194_304,
   uncommittedBytesMax: 33_554_432,
@@ -77,6 +92,8 @@ export interface ChartsOptions {
   readonly logs?: Readonly<Record<string, readonly Term[]>>;
   readonly hard?: Readonly<Record<string, HardState>>;
   readonly watch?: (happening: Happening) => void;
+  /** The voters of the founding; default: all. The others have no configuration yet. */
+  readonly founders?: readonly string[];
 }
 
 /** For who writes down what happens. */
@@ -142,6 +159,17 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
 
   // ---------------------------------------------------------------- a member's life
 
+  const placed = (entries: readonly Entry[], before: LogIndex): PlacedConfiguration[] =>
+    entries.flatMap(({ configuration }, position) =>
+      configuration === undefined ? [] : [{ index: before + position + 1, configuration }],
+    );
+
+  function configurationsOf(name: BrokerId, { configuration, entries, base = 0 }: Disk) {
+    const founders = setup.founders?.map(id) ?? ids;
+    const first = configuration === undefined ? foundedBy(founders.includes(name) ? founders : []) : [configuration];
+    return withEntries(first, placed(entries.slice(base), base), Number.MAX_SAFE_INTEGER);
+  }
+
   function boot(name: BrokerId, disk: Disk): void {
     const terms = disk.entries.map(({ term }) => term);
     const { base = 0, snapshot = 0 } = disk;
@@ -154,8 +182,9 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     const applied = committed[snapshot - 1]?.term === terms[snapshot - 1] ? Math.max(base, snapshot) : base;
     const stepper = createStepper(raftMachine, {
       self: name,
-      members: ids,
-      options,
+      configurations: configurationsOf(name, disk),
+      sound: disk.sound ?? true,
+      options: { ...options, boot: seed },
       ...disk.hard,
       log,
       applied,
@@ -186,8 +215,13 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   function step(name: string, untimed: UntimedEvent, carried: readonly Entry[] = []): void {
     const self = member(name);
     if (!self.alive) return;
-    const held = untimed.type === 'installSnapshot' ? { held: self.disk.snapshot ?? 0 } : {};
-    const event = { ...untimed, ...held, at } as RaftEvent;
+    const held =
+      untimed.type === 'installSnapshot'
+        ? { held: self.disk.snapshot ?? 0, heldConfiguration: self.disk.configuration }
+        : {};
+    const configurations = untimed.type === 'append' ? placed(carried, untimed.prevIndex) : [];
+    const brought = configurations.length > 0 ? { configurations } : {};
+    const event = { ...untimed, ...held, ...brought, at } as RaftEvent;
     const before = self.snapshot;
     const stepped = self.stepper.step(before, event);
     self.snapshot = stepped.snapshot;
@@ -227,7 +261,9 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       if (effect.type === 'append') write.entries = entriesOf(effect.params, event, carried);
       if (effect.type === 'send') sends.push(effect.params);
       if (effect.type === 'apply') through = effect.params.through;
-      if (effect.type === 'refuseProposal') self.refusals.push(effect.params.reason);
+      if (effect.type === 'markSound') write.sound = true;
+      if (effect.type === 'refuseProposal' || effect.type === 'refuseChange' || effect.type === 'endTransfer')
+        self.refusals.push(effect.params.reason);
       if (effect.type === 'answerReads')
         for (const read of effect.params.reads) self.readAnswers.set(read, effect.params.index);
       if (effect.type === 'refuseReads') for (const read of effect.params.reads) self.readAnswers.set(read, 'refused');
@@ -245,11 +281,12 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   }
 
   function entriesOf(
-    { first, last, term, source }: Extract<RaftEffect, { type: 'append' }>['params'],
+    { first, last, term, source, configuration }: Extract<RaftEffect, { type: 'append' }>['params'],
     event: RaftEvent | null,
     carried: readonly Entry[],
   ): Entry[] {
     if (source === 'noop') return [{ term, data: '' }];
+    if (configuration !== undefined) return [{ term, data: '', configuration }];
     if (source === 'proposal') return carried.map(({ data }) => ({ term, data }));
     assert.equal(event?.type, 'append');
     return event?.type === 'append' ? carried.slice(first - event.prevIndex - 1, last - event.prevIndex) : [];
@@ -268,8 +305,8 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   }
 
   function change(
-    target: { entries: Entry[]; base?: LogIndex; hard?: HardState },
-    { hard, compactTo, truncateAfter, entries }: Write,
+    target: { entries: Entry[]; base?: LogIndex; hard?: HardState; sound?: boolean },
+    { hard, sound, compactTo, truncateAfter, entries }: Write,
   ): void {
     if (compactTo !== undefined) {
       const { index, term } = compactTo;
@@ -280,6 +317,7 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     if (truncateAfter !== undefined) target.entries = target.entries.slice(0, truncateAfter);
     if (entries !== undefined) target.entries = [...target.entries, ...entries];
     if (hard !== undefined && 'hard' in target) target.hard = hard;
+    if (sound !== undefined && 'hard' in target) target.sound = sound;
   }
 
   function post(self: Member, message: RaftMessage, when: 'now' | 'synced'): void {
@@ -473,6 +511,27 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       crash(name);
       boot(id(name), member(name).disk);
     },
+    /** Its disk is empty, or has lost the entries behind `kept`, and it knows that what it acknowledged may be lost. */
+    restartUncertain(name: string, kept: LogIndex = 0): void {
+      crash(name);
+      const { entries } = member(name).disk;
+      boot(id(name), { hard: { term: 0, votedFor: null }, entries: entries.slice(0, kept), sound: false });
+    },
+    /** Asks for other members, by the configuration in force there. */
+    change(name: string, target: Partial<Record<keyof MembershipTarget, readonly string[]>>): void {
+      const { index, configuration } = inForce(member(name).snapshot.context.configurations);
+      const {
+        voters = configuration.voters,
+        learners = configuration.learners,
+        joining = configuration.joining,
+      } = target;
+      const wanted = { voters: voters.map(id), learners: learners.map(id), joining: joining.map(id) };
+      step(name, { type: 'changeMembership', ticket: ++tickets, seen: index, target: wanted });
+    },
+    handOver(name: string, to: string): void {
+      step(name, { type: 'transfer', to: id(to) });
+    },
+    configuration: (name: string): Configuration => inForce(member(name).snapshot.context.configurations).configuration,
     cut(from: string, to: string): void {
       cuts.add(`${from}>${to}`);
     },
@@ -508,6 +567,7 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     compact(name: string, through: LogIndex): void {
       const self = member(name);
       self.disk.snapshot = self.applied.length;
+      self.disk.configuration = inForce(self.snapshot.context.configurations);
       step(name, { type: 'compact', through });
     },
     /** Snapshots that were asked for and not brought yet. */
@@ -521,7 +581,9 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       for (const { from, to, term } of now) {
         const { snapshot = 0 } = member(from).disk;
         const target = member(to).disk;
-        if (arrives) target.snapshot = Math.max(target.snapshot ?? 0, snapshot);
+        const { configuration } = member(from).disk;
+        if (arrives && (target.snapshot ?? 0) < snapshot)
+          Object.assign(target, { snapshot }, configuration === undefined ? {} : { configuration });
         step(from, { type: 'snapshot.sent', peer: to, term, index: arrives ? snapshot : null });
       }
     },

@@ -77,7 +77,14 @@ export function createNodes(
     options = OPTIONS,
     seed = 1,
     snapshots: limits,
-  }: { options?: RaftNodeOptions; seed?: number; snapshots?: Partial<SnapshotLimits> } = {},
+    founders = names,
+  }: {
+    options?: RaftNodeOptions;
+    seed?: number;
+    snapshots?: Partial<SnapshotLimits>;
+    /** The others wait to be added. */
+    founders?: readonly string[];
+  } = {},
 ) {
   const clock = createVirtualClock();
   const random = createRandom(seed);
@@ -103,7 +110,7 @@ export function createNodes(
     });
   }
 
-  function boot(id: BrokerId, disk: MemoryDisk, files: FileDisk): void {
+  function boot(id: BrokerId, disk: MemoryDisk, files: FileDisk, sound = true): void {
     const deliveries: SnapshotDelivery[] = [];
     const store = limits === undefined ? null : storeOn(files);
     const log = createMemoryLog({ clock, disk });
@@ -113,7 +120,8 @@ export function createNodes(
     const group = createRaftNode({
       self: id,
       group: 'control',
-      members: ids,
+      members: founders.includes(id) ? founders.map((name) => name as BrokerId) : [],
+      sound,
       clock,
       random: random.fork(`${id}/${clock.monotonic()}`),
       log,
@@ -203,6 +211,11 @@ export function createNodes(
     },
     restart(name: string): void {
       boot(node(name).id, node(name).disk, node(name).files);
+    },
+    /** Its disk is empty, and it knows that it was not. */
+    wipe(name: string): void {
+      this.crash(name);
+      boot(node(name).id, new Map(), createFileDisk(clock), false);
     },
     isolate(name: string): void {
       for (const other of ids) cuts.add(`${name}>${other}`).add(`${other}>${name}`);

@@ -68,6 +68,16 @@ function content(message: RaftMessage): string {
       return `round ${message.round}`;
     case 'installSnapshot':
       return `log begins behind ${at(message.index, message.indexTerm)}`;
+    case 'timeoutNow':
+      return 'campaign at once';
+    case 'readIndex':
+      return `read ${message.read}`;
+    case 'readIndexReply':
+      return `read ${message.read} ${message.index === null ? 'refused' : `at ${message.index}`}`;
+    case 'vouch':
+      return `for ${message.boot} when it holds ${message.index}`;
+    case 'vouchReply':
+      return `for ${message.boot}`;
   }
 }
 

@@ -20,6 +20,9 @@ function overTheWire(message: PeerMessage): PeerMessage | undefined {
 const index = fc.nat(2 ** 40);
 const term = fc.nat(1_000_000);
 const ends = { from: FROM, to: TO };
+const boot = fc.option(fc.integer({ min: 1, max: 0xffff_ffff }), { nil: undefined });
+const withoutUndefined = <T extends object>(message: T): T =>
+  Object.fromEntries(Object.entries(message).filter(([, value]) => value !== undefined)) as T;
 const plain: fc.Arbitrary<RaftMessage> = fc.oneof(
   fc
     .record({ type: fc.constantFrom('preVote' as const, 'vote' as const), term, lastIndex: index, lastTerm: term })
@@ -35,12 +38,34 @@ const plain: fc.Arbitrary<RaftMessage> = fc.oneof(
       index,
       hintIndex: index,
       hintTerm: term,
+      uncertain: boot,
     })
+    .map(withoutUndefined)
     .map((m) => ({ ...ends, ...m })),
   fc
     .record({ type: fc.constant('heartbeat' as const), term, commit: index, round: index })
     .map((m) => ({ ...ends, ...m })),
-  fc.record({ type: fc.constant('heartbeatReply' as const), term, round: index }).map((m) => ({ ...ends, ...m })),
+  fc
+    .record({ type: fc.constant('heartbeatReply' as const), term, round: index, uncertain: boot })
+    .map(withoutUndefined)
+    .map((m) => ({ ...ends, ...m })),
+  fc
+    .record({ type: fc.constant('vote' as const), term, lastIndex: index, lastTerm: term, transfer: fc.constant(true) })
+    .map((m) => ({ ...ends, ...m })),
+  fc
+    .record({ type: fc.constant('installSnapshot' as const), term, index, indexTerm: term })
+    .map((m) => ({ ...ends, ...m })),
+  fc.record({ type: fc.constant('timeoutNow' as const), term }).map((m) => ({ ...ends, ...m })),
+  fc.record({ type: fc.constant('readIndex' as const), term, read: index }).map((m) => ({ ...ends, ...m })),
+  fc
+    .record({ type: fc.constant('readIndexReply' as const), term, read: index, index: fc.option(index) })
+    .map((m) => ({ ...ends, ...m })),
+  fc
+    .record({ type: fc.constant('vouch' as const), term, boot: fc.nat(0xffff_ffff), index })
+    .map((m) => ({ ...ends, ...m })),
+  fc
+    .record({ type: fc.constant('vouchReply' as const), term, boot: fc.nat(0xffff_ffff) })
+    .map((m) => ({ ...ends, ...m })),
 );
 
 test('every Raft message without entries, of any group', () => {

@@ -101,13 +101,13 @@ test('a follower’s timer waits on when its link has heard the leader', () => {
     charts.step('b', { type: timer.type, link } as unknown as Parameters<typeof charts.step>[1]);
   fire({ heardAt: charts.at - 50, patience: 0 });
   assert.equal(charts.role('b'), 'follower');
-  assert.equal(charts.timerLeft('b'), charts.context('b').electionTimeout - 50);
+  assert.equal(charts.timerLeft('b'), charts.context('b').timer.timeout - 50);
   charts.skip(charts.timerLeft('b'));
-  fire({ heardAt: charts.at - charts.context('b').electionTimeout, patience: DEFAULTS.electionMinMs + 100 });
+  fire({ heardAt: charts.at - charts.context('b').timer.timeout, patience: DEFAULTS.electionMinMs + 100 });
   assert.equal(charts.role('b'), 'follower');
   assert.equal(charts.timerLeft('b'), 100, 'silences of that length are usual');
   charts.skip(100);
-  fire({ heardAt: charts.at - charts.context('b').electionTimeout - 100, patience: DEFAULTS.electionMinMs + 100 });
+  fire({ heardAt: charts.at - charts.context('b').timer.timeout - 100, patience: DEFAULTS.electionMinMs + 100 });
   assert.equal(charts.role('b'), 'preCandidate');
 });
 

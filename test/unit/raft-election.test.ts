@@ -517,7 +517,7 @@ test('a candidate whose election stays open asks for pre-votes again', () => {
 test('heartbeats do not start the timer anew; when it fires it waits for what is left, in whole milliseconds', () => {
   const charts = createCharts(THREE);
   charts.step('a', heartbeat('b', 'a', 1));
-  const { electionTimeout } = charts.context('a');
+  const electionTimeout = charts.context('a').timer.timeout;
   const began = charts.at;
   charts.skip(100.25);
   charts.step('a', heartbeat('b', 'a', 1));

@@ -100,10 +100,11 @@ test('several reads share what proves them; each is answered once', () => {
   assert.deepEqual(charts.context('a').leadership?.reads, []);
 });
 
-test('nobody but a leader takes reads, and one that loses its place refuses those that wait [VerifyLeader]', () => {
+test('who knows no leader refuses reads, and a leader that loses its place refuses those that wait [VerifyLeader]', () => {
   const charts = elected();
-  assert.equal(charts.member('b').readAnswers.get(charts.read('b')), 'refused');
   charts.isolate('a');
+  charts.expire('b');
+  assert.equal(charts.member('b').readAnswers.get(charts.read('b')), 'refused');
   const read = charts.read('a');
   charts.advance(2 * DEFAULTS.electionMaxMs);
   assert.equal(charts.member('a').readAnswers.get(read), 'refused', 'a quorum was silent');

@@ -30,7 +30,15 @@ const metaOf = (group: GroupId, index: number): SnapshotMeta => ({
   index,
   term: 3,
   cluster: 'c1' as ClusterId,
-  configuration: { voters: ['b1', 'b2'] as BrokerId[], outgoing: [], learners: ['b3'] as BrokerId[] },
+  configuration: {
+    index: 7,
+    configuration: {
+      voters: ['b1', 'b2'] as BrokerId[],
+      outgoing: ['b1'] as BrokerId[],
+      learners: ['b3'] as BrokerId[],
+      joining: ['b3'] as BrokerId[],
+    },
+  },
 });
 const chunksOf = (index: number, count = 3): Uint8Array[] =>
   Array.from({ length: count }, (_, at) => new Uint8Array(700 + at).fill(index + at));

@@ -23,7 +23,7 @@ const metaOf = (group: GroupId, index: number): SnapshotMeta => ({
   index,
   term: 3,
   cluster: 'c1' as ClusterId,
-  configuration: { voters: [A, B], outgoing: [], learners: [] },
+  configuration: { index: 0, configuration: { voters: [A, B], outgoing: [], learners: [], joining: [] } },
 });
 const chunkOf = (index: number, number: number) => new Uint8Array(100 + number).fill(index + number);
 

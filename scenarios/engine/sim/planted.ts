@@ -52,6 +52,8 @@ function groupWith(group: RaftGroup, change: Partial<RaftGroup>): RaftGroup {
     peerClosed: (peer) => group.peerClosed(peer),
     peerOpened: (peer) => group.peerOpened(peer),
     snapshot: (done) => group.snapshot(done),
+    changeMembership: (seen, target, timeoutMs, done) => group.changeMembership(seen, target, timeoutMs, done),
+    transfer: (to, done) => group.transfer(to, done),
     stop: () => group.stop(),
     ...change,
   };

@@ -7,13 +7,19 @@ import type { BeatLinks } from '../raft-group.ts';
 
 /** Null: all is quiet, and every follower's broker vouches for it: the chart has nothing to decide. */
 export function beatEvent(
-  { peers, term, leadership }: RaftContext,
+  { peers, term, leadership, options }: RaftContext,
   links: BeatLinks | undefined,
   at: Millis,
+  diskPendingMs: Millis,
 ): RaftEvent | null {
-  if (links === undefined) return { type: 'beat', at };
+  if (links === undefined) return { type: 'beat', diskPendingMs, at };
   const { stalledMs, patience } = links;
-  let isQuiet = stalledMs === 0 && leadership?.reads.length === 0;
+  let isQuiet =
+    stalledMs === 0 &&
+    leadership?.reads.length === 0 &&
+    leadership.transfer === null &&
+    diskPendingMs <= options.diskPatienceMs &&
+    !options.leaseReads;
   const vouched: Record<string, Vouched> = {};
   for (const peer of peers) {
     const known = leadership?.progress[peer];
@@ -21,5 +27,5 @@ export function beatEvent(
     if (word !== null) vouched[peer] = word;
     if (word?.now !== true || known === undefined || isWaitedFor(known)) isQuiet = false;
   }
-  return isQuiet ? null : { type: 'beat', vouched, stalledMs, patience, at };
+  return isQuiet ? null : { type: 'beat', vouched, stalledMs, patience, diskPendingMs, at };
 }

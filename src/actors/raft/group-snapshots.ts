@@ -14,6 +14,7 @@ import { limits, type SnapshotLimits } from '../../core/limits.ts';
 import type { RaftContext } from '../../machines/raft/context.ts';
 import type { RaftEvent } from '../../machines/raft/events.ts';
 import { type LogView, termAt } from '../../machines/raft/log-view.ts';
+import { configurationAt, type PlacedConfiguration } from '../../machines/raft/membership.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Restoring, SavedState } from '../raft-group.ts';
 import type { SnapshotTransfers } from '../snapshot-transfer.ts';
@@ -31,8 +32,9 @@ export interface SnapshotPorts {
 }
 
 export interface GroupSnapshots {
-  /** How far the newest durable one reaches; 0: there is none. */
+  /** Of the newest durable one: how far it reaches (0: there is none), and the configuration there. */
   readonly held: LogIndex;
+  readonly heldConfiguration: PlacedConfiguration | undefined;
   /** These were applied, or passed. */
   noted(entries: readonly LogEntry[]): void;
   take(done: (error: Error | null, index: LogIndex) => void): void;
@@ -53,9 +55,19 @@ export interface GroupSnapshotsPorts extends SnapshotPorts {
   readonly failed: (error: Error) => void;
 }
 
+/** Where a member goes on. */
+export interface Start {
+  /** How far its state reaches. */
+  readonly state: LogIndex;
+  /** The entry after which the log goes on. */
+  readonly position: LogIndex;
+  /** The snapshot's; null: there is none. */
+  readonly configuration: PlacedConfiguration | null;
+}
+
 /**
  * At start: the state becomes that of the newest snapshot which is whole and from which the log goes on.
- * @returns how far it reaches, and the entry after which the log goes on; what is broken is set aside.
+ * What is broken is set aside.
  * @throws VedetteError DATA_LOSS when the log's beginning has left it, and no snapshot holds it.
  */
 export function restoreAtStart(
@@ -63,7 +75,7 @@ export function restoreAtStart(
   log: LogView,
   saved: SavedState | undefined,
   store: SnapshotStore | undefined,
-): { readonly state: LogIndex; readonly position: LogIndex } {
+): Start {
   const base = log.firstIndex - 1;
   for (const snapshot of store?.kept(group) ?? []) {
     const { index, term } = snapshot.meta;
@@ -71,9 +83,9 @@ export function restoreAtStart(
     // Only where the log holds the snapshot's last entry is everything before it known to be what was committed.
     const position = termAt(log, index) === term ? index : base;
     if (store !== undefined && saved !== undefined && restoreNow(snapshot, saved.restore(index), position, store))
-      return { state: index, position };
+      return { state: index, position, configuration: snapshot.meta.configuration };
   }
-  if (base === 0) return { state: 0, position: 0 };
+  if (base === 0) return { state: 0, position: 0, configuration: null };
   throw new VedetteError(
     'DATA_LOSS',
     `the log of ${group} begins at entry ${log.firstIndex}, and no snapshot holds what was before. Nothing was changed. While all other brokers are up, the data directory can be moved away and this broker started anew: it fetches its data from them`,
@@ -135,11 +147,11 @@ export function createGroupSnapshots(ports: GroupSnapshotsPorts): GroupSnapshots
 
   /** Null: there is nothing that the newest one does not hold, or no whole state to take it of. */
   function begin() {
-    const { log, members } = context();
+    const { log, configurations } = context();
     const index = applier.applied;
     const term = termAt(log, index);
     if (stopped || restoring || term === undefined || index <= (newest()?.meta.index ?? 0)) return null;
-    const configuration = { voters: members, outgoing: [], learners: [] };
+    const configuration = configurationAt(configurations, index);
     return { meta: { group, index, term, cluster: ports.cluster(), configuration }, chunks: ports.state.snapshot() };
   }
 
@@ -196,6 +208,9 @@ export function createGroupSnapshots(ports: GroupSnapshotsPorts): GroupSnapshots
   return {
     get held() {
       return newest()?.meta.index ?? 0;
+    },
+    get heldConfiguration() {
+      return newest()?.meta.configuration;
     },
     noted(entries) {
       horizon.note(entries, clock.monotonic());

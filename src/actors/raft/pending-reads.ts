@@ -1,9 +1,9 @@
 // Reads on their way: those of one turn of the loop share one round of heartbeats; each is answered once its index is applied.
 import { unavailable, VedetteError } from '../../core/errors.ts';
-import type { LogIndex } from '../../core/ids.ts';
+import type { LogIndex, Millis } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { ReadId } from '../../machines/raft/effects.ts';
-import type { Clock } from '../../streams/clock.ts';
+import type { Clock, Timer } from '../../streams/clock.ts';
 
 type Done = (error: Error | null) => void;
 
@@ -18,13 +18,22 @@ export interface PendingReads {
   stop(): void;
 }
 
-export function createPendingReads(clock: Clock, begin: (read: ReadId) => void): PendingReads {
+/**
+ * @param first its id: those of another run of the process must not be mistaken for this one's, whose answers may still be on their way.
+ * @param patience until a read that was asked of the leader is given up; null: it is answered or refused here.
+ */
+export function createPendingReads(
+  clock: Clock,
+  first: ReadId,
+  begin: (read: ReadId) => void,
+  patience: () => Millis | null,
+): PendingReads {
   let gathering: Done[] = [];
-  const asked = new Map<ReadId, readonly Done[]>();
+  const asked = new Map<ReadId, { readonly dones: readonly Done[]; readonly timer: Timer | null }>();
   let proven: { readonly index: LogIndex; readonly dones: readonly Done[] }[] = [];
   let applied: LogIndex = 0;
   let open = 0;
-  let nextRead: ReadId = 1;
+  let nextRead = first;
   let stopped = false;
 
   function end(dones: readonly Done[], error: VedetteError | null): void {
@@ -35,7 +44,12 @@ export function createPendingReads(clock: Clock, begin: (read: ReadId) => void):
   function flush(): void {
     if (stopped) return;
     const read = nextRead++;
-    asked.set(read, gathering);
+    const patienceMs = patience();
+    const timer =
+      patienceMs === null
+        ? null
+        : clock.after(patienceMs, () => end(take(read), unavailable('the leader did not answer')));
+    asked.set(read, { dones: gathering, timer });
     gathering = [];
     begin(read);
   }
@@ -48,9 +62,10 @@ export function createPendingReads(clock: Clock, begin: (read: ReadId) => void):
   }
 
   function take(read: ReadId): readonly Done[] {
-    const dones = asked.get(read) ?? [];
+    const found = asked.get(read);
     asked.delete(read);
-    return dones;
+    found?.timer?.cancel();
+    return found?.dones ?? [];
   }
 
   return {
@@ -79,9 +94,9 @@ export function createPendingReads(clock: Clock, begin: (read: ReadId) => void):
     },
     stop() {
       stopped = true;
-      const dones = [...proven.flatMap((read) => read.dones), ...[...asked.values()].flat(), ...gathering];
+      const waiting = [...asked.keys()].flatMap(take);
+      const dones = [...proven.flatMap((read) => read.dones), ...waiting, ...gathering];
       proven = [];
-      asked.clear();
       gathering = [];
       end(dones, unavailable('this broker is stopping'));
     },

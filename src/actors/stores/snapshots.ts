@@ -12,8 +12,9 @@
 //      given time to take them. One snapshot of the own state is written at a time, whatever the groups.
 //   4. A full disk costs the snapshot that did not fit, nothing else. Another failed write, or a failed sync, ends the process.
 import { describeError, VedetteError } from '../../core/errors.ts';
-import type { BrokerId, ClusterId, GroupId, LogIndex, Term } from '../../core/ids.ts';
+import type { ClusterId, GroupId, LogIndex, Term } from '../../core/ids.ts';
 import type { Crc32c } from '../../core/log-format.ts';
+import type { PlacedConfiguration } from '../../machines/raft/membership.ts';
 import type { Clock } from '../../streams/clock.ts';
 import { type Disk, isNoSpace } from './disk.ts';
 import { loadSnapshot } from './snapshots/load.ts';
@@ -26,12 +27,8 @@ export interface SnapshotMeta {
   readonly index: LogIndex;
   readonly term: Term;
   readonly cluster: ClusterId | '';
-  /** In force at `index`. */
-  readonly configuration: {
-    readonly voters: readonly BrokerId[];
-    readonly outgoing: readonly BrokerId[];
-    readonly learners: readonly BrokerId[];
-  };
+  /** In force at `index`: a member that begins from the snapshot has no other way to know. */
+  readonly configuration: PlacedConfiguration;
 }
 
 export interface StoredSnapshot {

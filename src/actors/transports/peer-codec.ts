@@ -149,7 +149,12 @@ function encodeRaft({ group, message, entries }: RaftEnvelope): Message {
     case 'vote':
       return {
         ...head,
-        requestVote: { pre: message.type === 'preVote', lastIndex: message.lastIndex, lastTerm: message.lastTerm },
+        requestVote: {
+          pre: message.type === 'preVote',
+          lastIndex: message.lastIndex,
+          lastTerm: message.lastTerm,
+          transfer: message.type === 'vote' && message.transfer === true,
+        },
       };
     case 'preVoteReply':
     case 'voteReply':
@@ -168,15 +173,28 @@ function encodeRaft({ group, message, entries }: RaftEnvelope): Message {
       };
     }
     case 'appendReply': {
-      const { rejected, index, hintIndex, hintTerm } = message;
-      return { ...head, appendEntriesReply: { rejected, index, hintIndex, hintTerm } };
+      const { rejected, index, hintIndex, hintTerm, uncertain = 0 } = message;
+      return { ...head, appendEntriesReply: { rejected, index, hintIndex, hintTerm, uncertain } };
     }
     case 'heartbeat':
       return { ...head, heartbeat: { commit: message.commit, round: message.round } };
     case 'heartbeatReply':
-      return { ...head, heartbeatReply: { round: message.round } };
+      return { ...head, heartbeatReply: { round: message.round, uncertain: message.uncertain ?? 0 } };
     case 'installSnapshot':
       return { ...head, installSnapshot: { lastIndex: message.index, lastTerm: message.indexTerm } };
+    case 'timeoutNow':
+      return { ...head, timeoutNow: {} };
+    case 'readIndex':
+      return { ...head, readIndex: { read: message.read } };
+    case 'readIndexReply':
+      return {
+        ...head,
+        readIndexReply: { read: message.read, index: message.index ?? 0, refused: message.index === null },
+      };
+    case 'vouch':
+      return { ...head, vouch: { boot: message.boot, index: message.index } };
+    case 'vouchReply':
+      return { ...head, vouchReply: { boot: message.boot } };
     default:
       return unreachable(message);
   }
@@ -194,10 +212,16 @@ function decodeRaft(message: Message, from: BrokerId, to: BrokerId): RaftEnvelop
   const { installSnapshot } = message;
   if (heartbeat)
     return plain({ type: 'heartbeat', ...head, commit: heartbeat.commit ?? 0, round: heartbeat.round ?? 0 });
-  if (heartbeatReply) return plain({ type: 'heartbeatReply', ...head, round: heartbeatReply.round ?? 0 });
+  if (heartbeatReply)
+    return plain({
+      type: 'heartbeatReply',
+      ...head,
+      round: heartbeatReply.round ?? 0,
+      ...uncertainIf(heartbeatReply.uncertain),
+    });
   if (appendEntries) return decodeAppend(appendEntries, group, head);
   if (appendEntriesReply) {
-    const { rejected, index, hintIndex, hintTerm } = appendEntriesReply;
+    const { rejected, index, hintIndex, hintTerm, uncertain } = appendEntriesReply;
     return plain({
       type: 'appendReply',
       ...head,
@@ -205,11 +229,14 @@ function decodeRaft(message: Message, from: BrokerId, to: BrokerId): RaftEnvelop
       index: index ?? 0,
       hintIndex: hintIndex ?? 0,
       hintTerm: hintTerm ?? 0,
+      ...uncertainIf(uncertain),
     });
   }
   if (requestVote) {
-    const { pre, lastIndex, lastTerm } = requestVote;
-    return plain({ type: pre ? 'preVote' : 'vote', ...head, lastIndex: lastIndex ?? 0, lastTerm: lastTerm ?? 0 });
+    const { pre, lastIndex, lastTerm, transfer } = requestVote;
+    const ends = { ...head, lastIndex: lastIndex ?? 0, lastTerm: lastTerm ?? 0 };
+    if (pre) return plain({ type: 'preVote', ...ends });
+    return plain({ type: 'vote', ...ends, ...(transfer ? { transfer: true } : {}) });
   }
   if (installSnapshot)
     return plain({
@@ -224,6 +251,24 @@ function decodeRaft(message: Message, from: BrokerId, to: BrokerId): RaftEnvelop
       ...head,
       granted: requestVoteReply.granted ?? false,
     });
+  return decodeRare(message, head, plain);
+}
+
+const uncertainIf = (boot: number | null | undefined) => (boot ? { uncertain: boot } : {});
+
+function decodeRare(
+  { timeoutNow, readIndex, readIndexReply, vouch, vouchReply }: Message,
+  head: { readonly from: BrokerId; readonly to: BrokerId; readonly term: number },
+  plain: (message: RaftMessage) => RaftEnvelope,
+): RaftEnvelope | undefined {
+  if (readIndex) return plain({ type: 'readIndex', ...head, read: readIndex.read ?? 0 });
+  if (readIndexReply) {
+    const { read, index, refused } = readIndexReply;
+    return plain({ type: 'readIndexReply', ...head, read: read ?? 0, index: refused ? null : (index ?? 0) });
+  }
+  if (timeoutNow) return plain({ type: 'timeoutNow', ...head });
+  if (vouch) return plain({ type: 'vouch', ...head, boot: vouch.boot ?? 0, index: vouch.index ?? 0 });
+  if (vouchReply) return plain({ type: 'vouchReply', ...head, boot: vouchReply.boot ?? 0 });
   return undefined;
 }
 

@@ -1,14 +1,18 @@
 // Chance in a pure chart: the generator's state is part of the context, and each draw gives the next one.
 import type { Millis } from '../../core/ids.ts';
 
-interface Chance {
+/** A member's election timer, and the generator that timeouts are drawn from. */
+export interface ElectionTimer {
+  /** State of the generator. */
   readonly chance: number;
+  /** How long silence lasts before it counts. */
+  readonly timeout: Millis;
+  /** How long the running timer waits: the timeout, or what is left of it. */
+  readonly delay: Millis;
 }
-interface Bounds {
+interface Owner {
+  readonly timer: ElectionTimer;
   readonly options: { readonly electionMinMs: Millis; readonly electionMaxMs: Millis };
-}
-interface Timer extends Chance {
-  readonly timerDelay: Millis;
 }
 
 /** The wait after the leader's process closed its connection: short, and random, so that not all followers move at once. */
@@ -23,14 +27,14 @@ function draw(chance: number, below: number): { readonly value: number; readonly
 }
 
 /** A new election timeout in [min, max), and the timer that waits for it (§3.4: randomised, so that votes rarely split). */
-export function drawTimeout({ chance, options }: Chance & Bounds): Timer & { readonly electionTimeout: Millis } {
-  const drawn = draw(chance, options.electionMaxMs - options.electionMinMs);
-  const electionTimeout = options.electionMinMs + drawn.value;
-  return { chance: drawn.chance, electionTimeout, timerDelay: electionTimeout };
+export function drawTimeout({ timer, options }: Owner): { readonly timer: ElectionTimer } {
+  const drawn = draw(timer.chance, options.electionMaxMs - options.electionMinMs);
+  const timeout = options.electionMinMs + drawn.value;
+  return { timer: { chance: drawn.chance, timeout, delay: timeout } };
 }
 
 /** A timer of 0 … 20 ms. */
-export function drawHintDelay({ chance }: Chance): Timer {
-  const drawn = draw(chance, HINT_DELAY_MAX_MS + 1);
-  return { chance: drawn.chance, timerDelay: drawn.value };
+export function drawHintDelay({ timer }: Owner): { readonly timer: ElectionTimer } {
+  const drawn = draw(timer.chance, HINT_DELAY_MAX_MS + 1);
+  return { timer: { ...timer, chance: drawn.chance, delay: drawn.value } };
 }

@@ -1,10 +1,11 @@
 // What a member of a group knows, and the shape of its decisions: a pure function from (context, event) to changes and effects.
 import type { BrokerId, LogIndex, Millis, Term } from '../../core/ids.ts';
-import { drawTimeout } from './chance.ts';
+import { drawTimeout, type ElectionTimer } from './chance.ts';
 import type { RaftEffect, ReadId } from './effects.ts';
 import type { RaftEvent } from './events.ts';
 import type { LogView } from './log-view.ts';
-import type { PreVote } from './messages.ts';
+import { type ConfigurationHistory, peersIn } from './membership.ts';
+import type { Boot, PreVote } from './messages.ts';
 import type { Progress } from './progress.ts';
 
 export interface RaftOptions {
@@ -14,6 +15,12 @@ export interface RaftOptions {
   readonly electionMaxMs: Millis;
   /** Take a connection that the leader's process closed for its death. Excludes lease reads. */
   readonly closedConnectionHint: boolean;
+  /** Answer reads without a round while a quorum cannot have elected another leader (§6.4.1). Excludes the hint. */
+  readonly leaseReads: boolean;
+  /** A leader whose disk has not answered for so long gives up leadership. */
+  readonly diskPatienceMs: Millis;
+  /** Of this process: drawn at its start. */
+  readonly boot: Boot;
   /** Messages with entries on their way to one follower. */
   readonly inflightMax: number;
   /** Their payload bytes. */
@@ -24,8 +31,10 @@ export interface RaftOptions {
 
 export interface RaftInput {
   readonly self: BrokerId;
-  /** All voters, `self` among them. */
-  readonly members: readonly BrokerId[];
+  /** The configuration that holds at `applied`, and those of the entries behind it. */
+  readonly configurations: ConfigurationHistory;
+  /** False: what this member acknowledged may be lost (doubt.ts). */
+  readonly sound?: boolean;
   readonly options: RaftOptions;
   readonly term: Term;
   readonly votedFor: BrokerId | null;
@@ -40,6 +49,8 @@ export interface RaftInput {
 /** A read that waits for a quorum to answer its round. */
 export interface PendingRead {
   readonly read: ReadId;
+  /** Who asked. */
+  readonly from: BrokerId;
   readonly round: number;
 }
 
@@ -55,9 +66,8 @@ export interface UncommittedExtent {
  */
 export interface RaftContext {
   readonly self: BrokerId;
-  /** All voters, sorted. */
-  readonly members: readonly BrokerId[];
-  /** The others. */
+  readonly configurations: ConfigurationHistory;
+  /** Whom this member talks to when it leads, sorted. */
   readonly peers: readonly BrokerId[];
   readonly options: RaftOptions;
   readonly term: Term;
@@ -65,18 +75,16 @@ export interface RaftContext {
   /** Of this term, as far as is known. */
   readonly leader: BrokerId | null;
   readonly log: LogView;
+  /** False: what this member acknowledged may be lost (doubt.ts). */
+  readonly sound: boolean;
   /** Entries up to here survive a crash. */
   readonly durable: LogIndex;
   readonly commit: LogIndex;
   readonly applied: LogIndex;
 
-  /** Follower: when the leader was last heard, and how long silence lasts before it counts. */
+  /** Follower: when the leader was last heard. */
   readonly heardAt: Millis;
-  readonly electionTimeout: Millis;
-  /** How long the running timer waits: the timeout, or what is left of it. */
-  readonly timerDelay: Millis;
-  /** State of the generator that timeouts are drawn from. */
-  readonly chance: number;
+  readonly timer: ElectionTimer;
   /** The last pre-vote that was refused because the leader seemed well. */
   readonly refused: { readonly request: PreVote; readonly at: Millis } | null;
 
@@ -92,6 +100,17 @@ export interface Campaign {
   readonly votes: Readonly<Record<string, boolean>>;
 }
 
+export interface StartedRound {
+  readonly round: number;
+  readonly at: Millis;
+}
+
+export interface Transfer {
+  readonly to: BrokerId;
+  /** It was told to campaign, since the last beat. */
+  readonly told: boolean;
+}
+
 /** What only a leader has, for one term. */
 export interface Leadership {
   readonly progress: Readonly<Record<string, Progress>>;
@@ -100,6 +119,12 @@ export interface Leadership {
   /** The last round of heartbeats that was begun. */
   readonly round: number;
   readonly reads: readonly PendingRead[];
+  /** With lease reads: the rounds that are not proven yet, and when each began. */
+  readonly rounds: readonly StartedRound[];
+  /** Leadership is on its way to this member (transfer.ts). */
+  readonly transfer: Transfer | null;
+  /** A transfer was tried in this term: the member that was told to campaign may yet win, whatever a lease says. */
+  readonly leaseBroken: boolean;
   readonly uncommitted: readonly UncommittedExtent[];
   /** The sum of their bytes. */
   readonly uncommittedBytes: number;
@@ -108,6 +133,8 @@ export interface Leadership {
 export interface Outcome {
   readonly changes?: Partial<RaftContext>;
   readonly effects?: readonly RaftEffect[];
+  /** Handled next, within the same step. */
+  readonly raise?: RaftEvent;
 }
 export type Decision = (context: RaftContext, event: RaftEvent) => Outcome;
 
@@ -115,24 +142,25 @@ export type Decision = (context: RaftContext, event: RaftEvent) => Outcome;
 export const NEVER = Number.NEGATIVE_INFINITY;
 
 export function initialContext(input: RaftInput): RaftContext {
-  const { self, options, term, votedFor, log } = input;
-  const members = input.members.toSorted();
+  const { self, configurations, options, term, votedFor, log } = input;
+  // What is committed is not written down: the next leader tells (§3.8).
+  const commit = input.applied ?? log.firstIndex - 1;
   return {
     self,
-    members,
-    peers: members.filter((member) => member !== self),
+    configurations,
+    peers: peersIn(configurations, self, commit),
     options,
     term,
     votedFor,
     leader: null,
     log: { firstIndex: log.firstIndex, previousTerm: log.previousTerm, runs: log.runs, lastIndex: log.lastIndex },
+    sound: input.sound ?? true,
     durable: log.lastIndex,
-    // What is committed is not written down: the next leader tells (§3.8).
-    commit: input.applied ?? log.firstIndex - 1,
-    applied: input.applied ?? log.firstIndex - 1,
+    commit,
+    applied: commit,
     // A member that comes back grants the leader it does not know yet a full timeout.
     heardAt: NEVER,
-    ...drawTimeout({ chance: input.seed >>> 0, options }),
+    ...drawTimeout({ timer: { chance: input.seed >>> 0, timeout: 0, delay: 0 }, options }),
     refused: null,
     campaign: { since: NEVER, votes: {} },
     leadership: null,

@@ -12,6 +12,7 @@
 //      Messages with entries to one peer leave in the order in which they were asked for.
 //   6. A write that fails ends the process (law 8). A full disk is no failure: the actor refuses proposals before it asks.
 import type { BrokerId, LogIndex, Term } from '../../core/ids.ts';
+import type { Configuration } from './membership.ts';
 import type { RaftMessage } from './messages.ts';
 
 export interface HardState {
@@ -38,14 +39,17 @@ export type RaftEffect =
   | { readonly type: 'restore'; readonly params: { readonly base: LogIndex } }
   /** Bring the newest snapshot to a follower; `snapshot.sent` tells how that ended. */
   | { readonly type: 'sendSnapshot'; readonly params: { readonly to: BrokerId; readonly term: Term } }
-  /** Append entries first … last, all of them carried by the event of this step; a no-op carries nothing. */
+  /** Note durably that what this member holds can be relied on again: `persist` and this are one write. */
+  | { readonly type: 'markSound'; readonly params: Readonly<Record<string, never>> }
+  /** Append entries first … last, all of them carried by the event of this step; a no-op carries nothing, a configuration is given. */
   | {
       readonly type: 'append';
       readonly params: {
         readonly first: LogIndex;
         readonly last: LogIndex;
         readonly term: Term;
-        readonly source: 'noop' | 'proposal' | 'message';
+        readonly source: 'noop' | 'proposal' | 'message' | 'configuration';
+        readonly configuration?: Configuration;
       };
     }
   /** For `append` messages the actor adds the entries prevIndex + 1 … lastIndex from its log. */
@@ -65,7 +69,20 @@ export type RaftEffect =
         readonly ticket: number;
         readonly reason: 'notLeader' | 'uncommittedLimit' | 'transferring';
       };
-    };
+    }
+  /** The change with this ticket was definitely not appended. */
+  | {
+      readonly type: 'refuseChange';
+      readonly params: {
+        readonly ticket: number;
+        readonly reason: 'notLeader' | 'busy' | 'moved' | 'invalid';
+        readonly detail: string;
+      };
+    }
+  /** Leadership was not handed over to `to`. */
+  | { readonly type: 'endTransfer'; readonly params: { readonly to: BrokerId; readonly reason: TransferFailure } };
+
+export type TransferFailure = 'notLeader' | 'notServing' | 'notVoter' | 'replaced' | 'timedOut' | 'cancelled';
 
 /** The constructors of the most frequent ones. */
 export const send = (message: RaftMessage, when: 'now' | 'synced' = 'now'): RaftEffect => ({

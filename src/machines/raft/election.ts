@@ -16,7 +16,8 @@ import { persist, type RaftEffect, send } from './effects.ts';
 import type { RaftEvent } from './events.ts';
 import { isUpToDate, lastTerm } from './log-view.ts';
 import type { PreVote, Vote } from './messages.ts';
-import { tally } from './quorum.ts';
+import { inForce, isVoterIn, votersOf } from './membership.ts';
+import { type Tally, tallyOf } from './quorum.ts';
 
 // ---------------------------------------------------------------- waiting for a leader
 
@@ -37,7 +38,7 @@ export function leaderIsWell(context: RaftContext, event: RaftEvent): boolean {
 }
 
 const deadline = (context: RaftContext, event: RaftEvent): Millis =>
-  leaderHeardAt(context, event) + context.electionTimeout + allowance(context, event);
+  leaderHeardAt(context, event) + context.timer.timeout + allowance(context, event);
 
 /** Has the timer fired too early, because the leader was heard since it was started? */
 export function heardWithinTimeout(context: RaftContext, event: RaftEvent): boolean {
@@ -46,7 +47,7 @@ export function heardWithinTimeout(context: RaftContext, event: RaftEvent): bool
 
 /** The timer waits for the rest of the timeout: in whole milliseconds, and at least one, so that time always moves on. */
 export const waitOn: Decision = (context, event) => ({
-  changes: { timerDelay: Math.max(1, Math.ceil(deadline(context, event) - event.at)) },
+  changes: { timer: { ...context.timer, delay: Math.max(1, Math.ceil(deadline(context, event) - event.at)) } },
 });
 
 /** A message of a newer term was seen: join it, without a vote and without a leader yet. */
@@ -59,8 +60,12 @@ export const adoptTerm: Decision = (context, event) => {
 
 // ---------------------------------------------------------------- asking
 
+/** Whose votes count, beside the own one. */
+const rivalsOf = ({ self, configurations }: RaftContext) =>
+  votersOf(inForce(configurations).configuration).filter((voter) => voter !== self);
+
 export const askForPreVotes: Decision = (context, { at }) => {
-  const { self, peers, term, log } = context;
+  const { self, term, log } = context;
   const request = {
     type: 'preVote',
     from: self,
@@ -70,15 +75,22 @@ export const askForPreVotes: Decision = (context, { at }) => {
   } as const;
   return {
     changes: { campaign: { since: at, votes: { [self]: true } }, leader: null, ...drawTimeout(context) },
-    effects: peers.map((to) => send({ ...request, to })),
+    effects: rivalsOf(context).map((to) => send({ ...request, to })),
   };
 };
 
 /** The own vote counts at once: requests leave only after it is durable, so no answer can come before. */
-export const askForVotes: Decision = (context, { at }) => {
-  const { self, peers, log } = context;
+export const askForVotes: Decision = (context, { at, type }) => {
+  const { self, log } = context;
   const term = context.term + 1;
-  const request = { type: 'vote', from: self, term, lastIndex: log.lastIndex, lastTerm: lastTerm(log) } as const;
+  const request = {
+    type: 'vote',
+    from: self,
+    term,
+    lastIndex: log.lastIndex,
+    lastTerm: lastTerm(log),
+    ...(type === 'timeoutNow' ? { transfer: true } : {}),
+  } as const;
   return {
     changes: {
       term,
@@ -88,7 +100,7 @@ export const askForVotes: Decision = (context, { at }) => {
       refused: null,
       ...drawTimeout(context),
     },
-    effects: [persist({ term, votedFor: self }), ...peers.map((to) => send({ ...request, to }, 'synced'))],
+    effects: [persist({ term, votedFor: self }), ...rivalsOf(context).map((to) => send({ ...request, to }, 'synced'))],
   };
 };
 
@@ -100,9 +112,17 @@ function campaignWith({ campaign }: RaftContext, event: RaftEvent): Campaign {
 export const noteVote: Decision = (context, event) => ({ changes: { campaign: campaignWith(context, event) } });
 
 /** Where the election stands with this answer. */
-export function standing(context: RaftContext, event: RaftEvent): 'won' | 'lost' | 'open' {
-  return tally(context.members, campaignWith(context, event).votes);
+export function standing(context: RaftContext, event: RaftEvent): Tally {
+  return tallyOf(inForce(context.configurations).configuration, campaignWith(context, event).votes);
 }
+
+/** Nobody else is asked, or the answers that there are suffice. */
+export const isElected = ({ configurations, campaign }: RaftContext): boolean =>
+  tallyOf(inForce(configurations).configuration, campaign.votes) === 'won';
+
+/** Does it count in elections? */
+export const isVoter = ({ configurations, self }: RaftContext): boolean =>
+  isVoterIn(inForce(configurations).configuration, self);
 
 /** Does this answer the pre-vote that is open? A granted one names the term that was asked for, a refusal the own term. */
 export function answersPreVote(context: RaftContext, event: RaftEvent): boolean {

@@ -2,6 +2,7 @@
 // time.
 import type { BrokerId, LogIndex, Millis, Term } from '../../core/ids.ts';
 import type { ReadId } from './effects.ts';
+import type { MembershipTarget, PlacedConfiguration } from './membership.ts';
 import type { RaftMessage } from './messages.ts';
 
 /**
@@ -27,8 +28,11 @@ interface Timed {
   readonly at: Millis;
   /** With requests for votes, and with timers. */
   readonly link?: LinkNews | undefined;
-  /** With `installSnapshot`: how far the newest durable snapshot here reaches. */
+  /** With `installSnapshot`: how far the newest durable snapshot here reaches, and the configuration that held there. */
   readonly held?: LogIndex;
+  readonly heldConfiguration?: PlacedConfiguration | undefined;
+  /** With `append`: those of its entries that are configurations. */
+  readonly configurations?: readonly PlacedConfiguration[];
 }
 
 export type RaftEvent = Timed &
@@ -48,6 +52,17 @@ export type RaftEvent = Timed &
         readonly term: Term;
         readonly index: LogIndex | null;
       }
+    /** Change who belongs to the group. `seen`: the index of the configuration that its author knew. */
+    | {
+        readonly type: 'changeMembership';
+        readonly ticket: number;
+        readonly seen: LogIndex;
+        readonly target: MembershipTarget;
+      }
+    /** Hand leadership over. */
+    | { readonly type: 'transfer'; readonly to: BrokerId }
+    /** This leader is no member of the configuration that is committed now. */
+    | { readonly type: 'membership.left' }
     /** The broker's common heartbeat tick: all groups beat together, so that one frame per peer carries them. */
     | {
         readonly type: 'beat';
@@ -56,6 +71,8 @@ export type RaftEvent = Timed &
         readonly stalledMs?: Millis;
         /** Followers may be silent for so long, if that is longer than the longest election timeout. */
         readonly patience?: Millis;
+        /** A write to the log has been under way for so long. */
+        readonly diskPendingMs?: Millis;
       }
     /** The connection to the peer's process was closed by its end: a hint that it died. */
     | { readonly type: 'peer.closed'; readonly peer: BrokerId }

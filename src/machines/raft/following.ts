@@ -9,6 +9,7 @@ import { assert } from '../../core/assert.ts';
 import type { Decision, RaftContext } from './context.ts';
 import { apply, type RaftEffect, send } from './effects.ts';
 import { cutAfter, extendWith, firstConflict, lastNotAbove, termAt } from './log-view.ts';
+import { peersIn, sinceApplied, withEntries } from './membership.ts';
 import type { Append, AppendReply, Heartbeat, InstallSnapshot } from './messages.ts';
 
 /** A message of this term's leader: it is well. */
@@ -36,7 +37,13 @@ export const answer = (
   message: Append | Heartbeat | InstallSnapshot,
   fields: Answer,
 ): RaftEffect =>
-  send({ type: 'appendReply', from: context.self, to: message.from, term: context.term, ...fields }, 'synced');
+  send(
+    { type: 'appendReply', from: context.self, to: message.from, term: context.term, ...fields, ...doubtOf(context) },
+    'synced',
+  );
+
+/** An answer of a member that cannot rely on its storage says so. */
+const doubtOf = ({ sound, options }: RaftContext) => (sound ? {} : { uncertain: options.boot });
 
 const accepted = (context: RaftContext, message: Append): RaftEffect =>
   answer(context, message, { rejected: false, index: message.lastIndex, hintIndex: 0, hintTerm: 0 });
@@ -54,6 +61,9 @@ export const takeEntries: Decision = (context, event) => {
     effects.push({ type: 'append', params: { first: conflict, last: lastIndex, term, source: 'message' } });
     changes.log = extendWith(cutAfter(log, conflict - 1), runs, lastIndex);
     changes.durable = Math.min(durable, conflict - 1);
+    const configurations = withEntries(context.configurations, event.configurations ?? [], conflict - 1);
+    changes.configurations = configurations;
+    changes.peers = peersIn(configurations, context.self, commit);
   }
   effects.push(accepted(context, event));
   // Behind the message's last entry this log may differ from the leader's: its commit index says nothing of that.
@@ -64,6 +74,17 @@ export const takeEntries: Decision = (context, event) => {
   }
   return { changes, effects };
 };
+
+/** Does this message bring a configuration, or cut one off? */
+export function changesMembership(
+  context: RaftContext,
+  event: Append & { configurations?: readonly unknown[] },
+): boolean {
+  if ((event.configurations?.length ?? 0) > 0) return true;
+  if (context.configurations.length === 1) return false;
+  const conflict = firstConflict(context.log, event.runs, event.lastIndex);
+  return conflict !== null && (context.configurations.at(-1)?.index ?? 0) >= conflict;
+}
 
 /** The hint is the last place worth trying: a leader whose entry before ours has prevTerm holds nothing of a newer term there. */
 export const refuseEntries: Decision = (context, event) => {
@@ -78,13 +99,17 @@ export const refuseEntries: Decision = (context, event) => {
 export const takeHeartbeat: Decision = (context, event) => {
   if (event.type !== 'heartbeat') return {};
   const { self, term, log, commit } = context;
+  const heard = hear(context, event, event.at);
+  const effects: RaftEffect[] =
+    event.round > 0
+      ? [send({ type: 'heartbeatReply', from: self, to: event.from, term, round: event.round, ...doubtOf(context) })]
+      : [];
+  // What it is known to hold may be lost.
+  if (!context.sound) return { changes: heard, effects };
   assert(
     event.commit <= log.lastIndex,
     `told to commit ${event.commit}, but the log ends at ${log.lastIndex}: it has lost entries that it had acknowledged`,
   );
-  const heard = hear(context, event, event.at);
-  const effects: RaftEffect[] =
-    event.round > 0 ? [send({ type: 'heartbeatReply', from: self, to: event.from, term, round: event.round })] : [];
   if (event.commit <= commit) return { changes: heard, effects };
   return { changes: { ...heard, commit: event.commit }, effects: [apply(event.commit), ...effects] };
 };
@@ -105,7 +130,9 @@ export const noteDurable: Decision = (context, event) => {
 export const noteApplied: Decision = (context, event) => {
   if (event.type !== 'applied') return {};
   assert(event.index <= context.commit, `entry ${event.index} was applied, but only ${context.commit} is committed`);
-  return { changes: { applied: Math.max(context.applied, event.index) } };
+  const applied = Math.max(context.applied, event.index);
+  if (context.configurations.length === 1) return { changes: { applied } };
+  return { changes: { applied, configurations: sinceApplied(context.configurations, applied) } };
 };
 
 /** Only a leader appends. */
@@ -113,7 +140,3 @@ export const refuseUnled: Decision = (_context, event) =>
   event.type === 'propose'
     ? { effects: [{ type: 'refuseProposal', params: { ticket: event.ticket, reason: 'notLeader' } }] }
     : {};
-
-/** Only a leader knows what is committed. */
-export const refuseRead: Decision = (_context, event) =>
-  event.type === 'read' ? { effects: [{ type: 'refuseReads', params: { reads: [event.read] } }] } : {};

@@ -11,29 +11,68 @@ import { drawTimeout } from './chance.ts';
 import type { Decision, Leadership, Outcome, RaftContext } from './context.ts';
 import { apply, type RaftEffect } from './effects.ts';
 import { noteDurable } from './following.ts';
+import { doubted, isStale, raisesDoubt, vouchFor } from './doubt.ts';
 import { extend } from './log-view.ts';
+import { changeTo, inForce, peersIn } from './membership.ts';
+import type { AppendReply, HeartbeatReply } from './messages.ts';
 import { matched, newProgress, type Progress, reconnected, weighed } from './progress.ts';
-import { answeredAt, answerReads, beginRound } from './reads.ts';
+import {
+  answerByLease,
+  answeredAt,
+  answerReads,
+  beginRound,
+  freshRounds,
+  holdsLease,
+  provenAt,
+  refuseAll,
+  withRound,
+} from './reads.ts';
+import {
+  appendConfiguration,
+  dueConfiguration,
+  hasLeft,
+  obstacleToChange,
+  refused,
+  tellSuccessor,
+  withoutFormer,
+} from './reconfiguring.ts';
 import { afterTransfer } from './snapshot.ts';
 import { afterLoss, afterRefusal, committable, replicate, withoutCommitted } from './replication.ts';
+import { handOver } from './transferring.ts';
 
 const leadershipOf = ({ leadership }: RaftContext): Leadership => present(leadership, 'a leader has a leadership');
 
-/** Commits what may be, sends on what there is to send, answers the reads that may be answered. */
-function advance(context: RaftContext, leadership: Leadership, at: Millis): Outcome {
+/**
+ * Commits what may be, changes the membership where that is due, sends on what there is to send, answers the reads that may be
+ * answered, hands leadership over.
+ */
+function advance(before: RaftContext, leadership: Leadership, at: Millis): Outcome {
   const effects: RaftEffect[] = [];
-  const commit = committable(context, leadership.progress);
-  let after = context;
+  const commit = committable(before, leadership.progress);
+  const hasCommitted = commit > before.commit;
+  let context = before;
   let kept = leadership;
-  if (commit > context.commit) {
+  if (hasCommitted) {
     effects.push(apply(commit));
-    after = { ...context, commit };
+    context = { ...before, commit };
     kept = withoutCommitted(leadership, commit);
   }
-  const progress = replicate(after, kept.progress, at, effects);
-  const reads = answerReads(after, kept, effects);
-  return { changes: { durable: context.durable, commit, leadership: { ...kept, progress, reads } }, effects };
+  const due = dueConfiguration(context, kept);
+  if (due !== null) ({ context, leadership: kept } = appendConfiguration(context, kept, due, at, effects));
+  kept = { ...kept, progress: replicate(context, kept.progress, at, effects) };
+  kept = handOver(context, { ...kept, reads: answerReads(context, kept, effects) }, effects);
+  if (!hasCommitted) return { changes: changed(context, kept), effects };
+  // Those who are left out have been told of it just now.
+  ({ context, leadership: kept } = withoutFormer(context, kept));
+  if (!hasLeft(context)) return { changes: changed(context, kept), effects };
+  effects.push(...tellSuccessor(context, kept));
+  return { changes: changed(context, kept), effects, raise: { type: 'membership.left', at } };
 }
+
+const changed = (
+  { durable, commit, log, configurations, peers }: RaftContext,
+  leadership: Leadership,
+): Partial<RaftContext> => ({ durable, commit, log, configurations, peers, leadership });
 
 /** The consequences of what was learnt of one follower. */
 function advanceWith(context: RaftContext, peer: string, progress: Progress, at: Millis): Outcome {
@@ -43,23 +82,30 @@ function advanceWith(context: RaftContext, peer: string, progress: Progress, at:
 
 /** Appends the term's first entry, which is empty. */
 export const beginTerm: Decision = (context, { at }) => {
-  const { self, term, peers } = context;
+  const { self, term, configurations, commit } = context;
+  const peers = peersIn(configurations, self, commit);
   const first = context.log.lastIndex + 1;
   const log = extend(context.log, term, 1);
   const effects: RaftEffect[] = [{ type: 'append', params: { first, last: first, term, source: 'noop' } }];
   const unknown = Object.fromEntries(peers.map((peer) => [peer, newProgress(first, at)]));
-  const progress = replicate({ ...context, log }, unknown, at, effects);
-  const leadership = { progress, termStart: first, round: 0, reads: [], uncommitted: [], uncommittedBytes: 0 };
-  return { changes: { leader: self, log, leadership }, effects };
+  const progress = replicate({ ...context, log, peers }, unknown, at, effects);
+  const leadership: Leadership = {
+    progress,
+    termStart: first,
+    round: 0,
+    reads: [],
+    rounds: [],
+    transfer: null,
+    leaseBroken: false,
+    uncommitted: [],
+    uncommittedBytes: 0,
+  };
+  return { changes: { leader: self, log, peers, leadership }, effects };
 };
 
 /** Leadership is over: reads that wait can no longer be proven here. */
 export const retire: Decision = (context) => {
-  const reads = leadershipOf(context).reads.map(({ read }) => read);
-  return {
-    changes: { leadership: null },
-    effects: reads.length === 0 ? [] : [{ type: 'refuseReads', params: { reads } }],
-  };
+  return { changes: { leadership: null }, effects: refuseAll(context, leadershipOf(context).reads) };
 };
 
 /** A quorum is silent: nobody leads this term any more, as far as is known. */
@@ -92,31 +138,81 @@ export const refuseOverLimit: Decision = (_context, event) =>
     ? { effects: [{ type: 'refuseProposal', params: { ticket: event.ticket, reason: 'uncommittedLimit' } }] }
     : {};
 
+export const changeMembership: Decision = (context, event) => {
+  if (event.type !== 'changeMembership') return {};
+  const leadership = leadershipOf(context);
+  const obstacle = obstacleToChange(context, leadership, event);
+  if (obstacle !== null) return refused(event.ticket, obstacle.reason, obstacle.detail);
+  const configuration = changeTo(inForce(context.configurations).configuration, event.target);
+  assert(typeof configuration === 'object', 'what is in the way of a change was asked before');
+  const effects: RaftEffect[] = [];
+  const after = appendConfiguration(context, leadership, configuration, event.at, effects);
+  const progress = replicate(after.context, after.leadership.progress, event.at, effects);
+  return { changes: changed(after.context, { ...after.leadership, progress }), effects };
+};
+
 export const countOwnSync: Decision = (context, event) => {
   const { changes } = noteDurable(context, event);
   return changes === undefined ? {} : advance({ ...context, ...changes }, leadershipOf(context), event.at);
 };
+
+/** A member says for the first time that it may have lost what it acknowledged: an empty entry is to end that (doubt.ts). */
+function beginDoubt(context: RaftContext, { from, uncertain = 0 }: AppendReply | HeartbeatReply, at: Millis): Outcome {
+  const leadership = leadershipOf(context);
+  const first = context.log.lastIndex + 1;
+  const log = extend(context.log, context.term, 1);
+  const noop: RaftEffect = { type: 'append', params: { first, last: first, term: context.term, source: 'noop' } };
+  const effects: RaftEffect[] = [noop];
+  const doubtful = { ...leadership.progress, [from]: doubted(uncertain, first, at) };
+  const progress = replicate({ ...context, log }, doubtful, at, effects);
+  return { changes: { log, leadership: { ...leadership, progress } }, effects };
+}
+
+/** A follower has answered; whoever is in doubt and holds what it must is vouched for. */
+function advanceAnd(context: RaftContext, peer: BrokerId, progress: Progress, at: Millis): Outcome {
+  const outcome = advanceWith(context, peer, progress, at);
+  const vouches = vouchFor(context, peer, progress, outcome.changes?.commit ?? context.commit);
+  return vouches.length === 0 ? outcome : { ...outcome, effects: [...(outcome.effects ?? []), ...vouches] };
+}
 
 export const takeAppendReply: Decision = (context, event) => {
   if (event.type !== 'appendReply') return {};
   const { from, rejected, index, at } = event;
   const known = leadershipOf(context).progress[from];
   if (known === undefined) return {};
+  if (raisesDoubt(known, event)) return beginDoubt(context, event, at);
+  if (isStale(known, event)) return { effects: vouchFor(context, from, known, context.commit) };
   assert(
     rejected || index <= context.log.lastIndex,
     `${from} holds entry ${index} of this term, which ends at ${context.log.lastIndex}`,
   );
   const progress = rejected ? { ...afterRefusal(context, known, event), heardAt: at } : matched(known, index, at);
-  return advanceWith(context, from, progress, at);
+  return advanceAnd(context, from, progress, at);
 };
 
 export const takeHeartbeatReply: Decision = (context, event) => {
   if (event.type !== 'heartbeatReply') return {};
   const { from, round, at } = event;
-  const known = leadershipOf(context).progress[from];
+  const { progress: table, rounds } = leadershipOf(context);
+  const known = table[from];
   if (known === undefined) return {};
-  const progress = afterLoss(known, at, context.options.electionMinMs);
-  return advanceWith(context, from, { ...progress, heardAt: at, round: Math.max(known.round, round) }, at);
+  if (raisesDoubt(known, event)) return beginDoubt(context, event, at);
+  if (isStale(known, event)) return { effects: vouchFor(context, from, known, context.commit) };
+  const progress: Progress = {
+    ...afterLoss(known, at, context.options.electionMinMs),
+    heardAt: at,
+    round: Math.max(known.round, round),
+    provenAt: provenAt(known, rounds, round),
+  };
+  return advanceAnd(context, from, progress, at);
+};
+
+/** It holds durably what it was vouched for: it counts again. */
+export const endDoubt: Decision = (context, event) => {
+  if (event.type !== 'vouchReply') return {};
+  const known = leadershipOf(context).progress[event.from];
+  if (known === undefined || known.doubt?.boot !== event.boot) return {};
+  return advanceWith(context, event.from, { ...known, doubt: null, heardAt: event.at }, event.at);
 };
 
 /** Whatever was on its way to the peer is gone with the old connection. */
@@ -133,8 +229,8 @@ export const noteTransfer: Decision = (context, event) => {
   const known = leadershipOf(context).progress[event.peer];
   const progress = afterTransfer(context, event.peer, known, event, told);
   if (progress === undefined) return {};
-  const { changes = {}, effects = [] } = advanceWith(context, event.peer, progress, event.at);
-  return { changes, effects: [...told, ...effects] };
+  const { effects = [], ...outcome } = advanceWith(context, event.peer, progress, event.at);
+  return { ...outcome, effects: [...told, ...effects] };
 };
 
 /** The actor has weighed a message, or sent less than it said. */
@@ -164,20 +260,28 @@ export const beat: Decision = (context, event) => {
     if (known === undefined) continue;
     const kept = isVouched(peer) ? afterLoss(known, event.at, context.options.electionMinMs) : known;
     const heardAt = answeredAt(known, peer, event);
-    if (kept !== known || heardAt !== known.heardAt) progress = { ...progress, [peer]: { ...kept, heardAt } };
+    const proven = Math.max(known.provenAt, event.vouched?.[peer]?.at ?? known.provenAt);
+    if (kept !== known || heardAt !== known.heardAt || proven !== known.provenAt)
+      progress = { ...progress, [peer]: { ...kept, heardAt, provenAt: proven } };
   }
-  const leadership = { ...before, progress, round };
-  if (progress === before.progress) return { changes: { leadership }, effects: heartbeats };
-  const { changes = {}, effects = [] } = advance(context, leadership, event.at);
-  return { changes, effects: [...heartbeats, ...effects] };
+  const rounds = withRound(context, freshRounds(context, before.rounds, event.at), round, event.at);
+  const transfer = before.transfer === null ? null : { ...before.transfer, told: false };
+  const leadership = { ...before, progress, round, rounds, transfer };
+  if (progress === before.progress && transfer === null) return { changes: { leadership }, effects: heartbeats };
+  const { effects = [], ...outcome } = advance(context, leadership, event.at);
+  return { ...outcome, effects: [...heartbeats, ...effects] };
 };
 
-/** A read is bound to a round that begins now. Alone in the group, a leader has proved it already. */
+/** A read is bound to a round that begins now. Alone in the group, or with a lease, a leader has proved it already. */
 export const askRound: Decision = (context, event) => {
-  if (event.type !== 'read') return {};
+  if (event.type !== 'read' && event.type !== 'readIndex') return {};
+  const { read, at } = event;
+  const from = event.type === 'read' ? context.self : event.from;
   const leadership = leadershipOf(context);
+  if (holdsLease(context, leadership, at)) return { effects: answerByLease(context, { read, from }) };
   const round = leadership.round + 1;
   const effects = beginRound(context, leadership, round);
-  const asked = { ...leadership, round, reads: [...leadership.reads, { read: event.read, round }] };
+  const rounds = withRound(context, leadership.rounds, round, at);
+  const asked = { ...leadership, round, rounds, reads: [...leadership.reads, { read, from, round }] };
   return { changes: { leadership: { ...asked, reads: answerReads(context, asked, effects) } }, effects };
 };

@@ -8,6 +8,9 @@ export interface TermRun {
   readonly term: Term;
 }
 
+/** One run of a member's process: drawn at its start. */
+export type Boot = number;
+
 interface Addressed {
   readonly from: BrokerId;
   readonly to: BrokerId;
@@ -30,6 +33,8 @@ export interface Vote extends Addressed {
   readonly type: 'vote';
   readonly lastIndex: LogIndex;
   readonly lastTerm: Term;
+  /** §3.10: the leader itself asked for this election. Whoever hears it must not stand by it. */
+  readonly transfer?: boolean | undefined;
 }
 export interface VoteReply extends Addressed {
   readonly type: 'voteReply';
@@ -55,6 +60,8 @@ export interface AppendReply extends Addressed {
   /** Rejected: the last place worth trying, and the term of the entry there; lets the leader skip whole terms. */
   readonly hintIndex: LogIndex;
   readonly hintTerm: Term;
+  /** Set by a member that may have lost what it acknowledged (doubt.ts): its answers count for nothing yet. */
+  readonly uncertain?: Boot | undefined;
 }
 
 /** Liveness, commit index and read rounds. `commit` never exceeds what the receiver is known to hold. */
@@ -70,6 +77,8 @@ export interface Heartbeat extends Addressed {
 export interface HeartbeatReply extends Addressed {
   readonly type: 'heartbeatReply';
   readonly round: number;
+  /** Set by a member that may have lost what it acknowledged (doubt.ts): its answers count for nothing yet. */
+  readonly uncertain?: Boot | undefined;
 }
 
 /**
@@ -82,6 +91,35 @@ export interface InstallSnapshot extends Addressed {
   readonly indexTerm: Term;
 }
 
+/** §3.10: campaign at once. Only to a voter that holds the whole log. */
+export interface TimeoutNow extends Addressed {
+  readonly type: 'timeoutNow';
+}
+
+/** §6.4: which index must a member have applied to answer this read? */
+export interface ReadIndex extends Addressed {
+  readonly type: 'readIndex';
+  readonly read: number;
+}
+export interface ReadIndexReply extends Addressed {
+  readonly type: 'readIndexReply';
+  readonly read: number;
+  /** Null: not now. */
+  readonly index: LogIndex | null;
+}
+
+/** To a member that may have lost what it acknowledged (doubt.ts): once it holds the entry at `index`, it may vote again. */
+export interface Vouch extends Addressed {
+  readonly type: 'vouch';
+  readonly boot: Boot;
+  readonly index: LogIndex;
+}
+/** It holds that durably. */
+export interface VouchReply extends Addressed {
+  readonly type: 'vouchReply';
+  readonly boot: Boot;
+}
+
 export type RaftMessage =
   | PreVote
   | PreVoteReply
@@ -91,4 +129,9 @@ export type RaftMessage =
   | AppendReply
   | Heartbeat
   | HeartbeatReply
-  | InstallSnapshot;
+  | InstallSnapshot
+  | TimeoutNow
+  | ReadIndex
+  | ReadIndexReply
+  | Vouch
+  | VouchReply;

@@ -10,11 +10,18 @@
 //   3. The window is limited by count and by bytes. A message that weighs less than its share of the window, which is nearly every
 //      one, is counted without weight; a heavier one is weighed by the actor, which alone knows (`append.sent`).
 import type { LogIndex, Millis } from '../../core/ids.ts';
+import type { Boot } from './messages.ts';
 
 export interface InFlight {
   /** The message's last entry. */
   readonly last: LogIndex;
   readonly bytes: number;
+}
+
+/** Its storage may have lost what it acknowledged (doubt.ts): which process said so, and the entry that ends it. */
+export interface Doubt {
+  readonly boot: Boot;
+  readonly index: LogIndex;
 }
 
 export interface Progress {
@@ -30,8 +37,12 @@ export interface Progress {
   readonly movedAt: Millis;
   /** The newest round of heartbeats that it answered. */
   readonly round: number;
+  /** When that, or the newest pulse that its broker answered for it, was sent. */
+  readonly provenAt: Millis;
   /** The newest commit index that it was told. */
   readonly toldCommit: LogIndex;
+  /** It may have lost what it acknowledged: nothing that it says counts until the doubt is over. */
+  readonly doubt: Doubt | null;
 }
 
 export interface Window {
@@ -51,7 +62,9 @@ export function newProgress(next: LogIndex, at: Millis): Progress {
     heardAt: at,
     movedAt: at,
     round: 0,
+    provenAt: Number.NEGATIVE_INFINITY,
     toldCommit: 0,
+    doubt: null,
   };
 }
 

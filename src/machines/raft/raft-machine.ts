@@ -18,13 +18,17 @@
 import { setup } from 'xstate';
 import { type Decision, initialContext, type RaftContext, type RaftInput } from './context.ts';
 import type { RaftEffect } from './effects.ts';
+import * as doubt from './doubt.ts';
 import * as election from './election.ts';
 import type { RaftEvent } from './events.ts';
 import * as following from './following.ts';
 import * as leading from './leading.ts';
-import { quorumIsSilent } from './reads.ts';
+import { inForce, isMemberOf } from './membership.ts';
+import * as reads from './reads.ts';
+import { refuseChangeUnled } from './reconfiguring.ts';
 import { hasRoomFor } from './replication.ts';
 import * as snapshot from './snapshot.ts';
+import * as transferring from './transferring.ts';
 
 type Params<Type extends RaftEffect['type']> = Extract<RaftEffect, { type: Type }>['params'];
 type Scope = { readonly context: RaftContext; readonly event: RaftEvent };
@@ -41,18 +45,30 @@ const base = setup({
     compact: (_, _params: Params<'compact'>) => {},
     restore: (_, _params: Params<'restore'>) => {},
     sendSnapshot: (_, _params: Params<'sendSnapshot'>) => {},
+    markSound: (_, _params: Params<'markSound'>) => {},
     append: (_, _params: Params<'append'>) => {},
     send: (_, _params: Params<'send'>) => {},
     apply: (_, _params: Params<'apply'>) => {},
     answerReads: (_, _params: Params<'answerReads'>) => {},
     refuseReads: (_, _params: Params<'refuseReads'>) => {},
     refuseProposal: (_, _params: Params<'refuseProposal'>) => {},
+    refuseChange: (_, _params: Params<'refuseChange'>) => {},
+    endTransfer: (_, _params: Params<'endTransfer'>) => {},
   },
   guards: {
     ofThisTerm: ({ context, event }: Scope) => termOf(event) === context.term,
     ofNewerTerm: ({ context, event }: Scope) => termOf(event) > context.term,
     continuesLog: ({ context, event }: Scope) =>
       event.type === 'append' && event.term === context.term && following.holdsPrevious(context, event),
+    bringsMembership: ({ context, event }: Scope) =>
+      event.type === 'append' &&
+      event.term === context.term &&
+      following.changesMembership(context, event) &&
+      following.holdsPrevious(context, event),
+    isUncertain: ({ context }: Scope) => !context.sound,
+    isVoter: ({ context }: Scope) => election.isVoter(context),
+    isStranger: ({ context }: Scope) => isLeftOut(context),
+    isVouchedFor: ({ context, event }: Scope) => event.type === 'vouch' && doubt.isVouchedFor(context, event),
     leaderIsWell: ({ context, event }: Scope) => election.leaderIsWell(context, event),
     heardWithinTimeout: ({ context, event }: Scope) => election.heardWithinTimeout(context, event),
     mayVote: ({ context, event }: Scope) => election.mayVote(context, event),
@@ -68,23 +84,34 @@ const base = setup({
     losesVote: ({ context, event }: Scope) =>
       termOf(event) === context.term && election.standing(context, event) === 'lost',
     goesFirst: ({ context, event }: Scope) => election.goesFirst(context, event),
-    isAlone: ({ context }: Scope) => context.peers.length === 0,
+    isElected: ({ context }: Scope) => election.isElected(context),
+    isHandedOver: ({ context, event }: Scope) =>
+      event.type === 'vote' && event.transfer === true && event.term > context.term,
     leaderClosed: ({ context, event }: Scope) =>
       event.type === 'peer.closed' && event.peer === context.leader && context.options.closedConnectionHint,
     fitsUncommitted: ({ context, event }: Scope) => event.type === 'propose' && hasRoomFor(context, event.bytes),
-    quorumIsSilent: ({ context, event }: Scope) => quorumIsSilent(context, event),
+    quorumIsSilent: ({ context, event }: Scope) => reads.quorumIsSilent(context, event),
+    diskHangs: ({ context, event }: Scope) => reads.diskHangs(context, event),
+    mayAskLeader: ({ context }: Scope) => reads.mayAskLeader(context),
+    mayTakeOver: ({ context, event }: Scope) => transferring.mayTakeOver(context, event),
+    isSameTransfer: ({ context, event }: Scope) => transferring.isSameTransfer(context, event),
+    isToSelf: ({ context, event }: Scope) => event.type === 'transfer' && event.to === context.self,
     ownNoopApplied: ({ context, event }: Scope) =>
       event.type === 'applied' && event.index >= (context.leadership?.termStart ?? Number.POSITIVE_INFINITY),
   },
-  delays: { electionTimeout: ({ context }: Scope) => context.timerDelay },
+  delays: {
+    electionTimeout: ({ context }: Scope) => context.timer.delay,
+    transferTimeout: ({ context }: Scope) => context.options.electionMaxMs,
+  },
 });
 
 /** A decision (a pure function) as an action of the chart: its changes go into the context, its effects to the actor. */
 const decide = (decision: Decision) =>
   base.enqueueActions(({ context, event, enqueue }) => {
-    const { changes, effects } = decision(context, event);
+    const { changes, effects, raise } = decision(context, event);
     if (changes !== undefined) enqueue.assign(changes);
     if (effects !== undefined) for (const effect of effects) enqueue(effect);
+    if (raise !== undefined) enqueue.raise(raise);
   });
 
 const raft = base.extend({
@@ -109,13 +136,27 @@ const raft = base.extend({
     noteDurable: decide(following.noteDurable),
     noteApplied: decide(following.noteApplied),
     refuseUnled: decide(following.refuseUnled),
-    refuseRead: decide(following.refuseRead),
+    refuseRead: decide(reads.refuseRead),
+    askLeader: decide(reads.askLeader),
+    refuseReadIndex: decide(reads.refuseReadIndex),
+    takeReadAnswer: decide(reads.takeReadAnswer),
+    refuseChangeUnled: decide(refuseChangeUnled),
+    becomeSound: decide(doubt.becomeSound),
+    confirmSound: decide(doubt.confirmSound),
+    beginTransfer: decide(transferring.beginTransfer),
+    cancelTransfer: decide(transferring.cancelTransfer),
+    giveUpTransfer: decide(transferring.giveUpTransfer),
+    refuseTransfer: decide(transferring.refuseTransfer),
+    refuseTransferUnsettled: decide(transferring.refuseTransferUnsettled),
+    refuseWhileTransferring: decide(transferring.refuseWhileTransferring),
     beginTerm: decide(leading.beginTerm),
     retire: decide(leading.retire),
     stepDown: decide(leading.stepDown),
     refuseRival: decide(leading.refuseRival),
     appendProposal: decide(leading.appendProposal),
     refuseOverLimit: decide(leading.refuseOverLimit),
+    changeMembership: decide(leading.changeMembership),
+    endDoubt: decide(leading.endDoubt),
     countOwnSync: decide(leading.countOwnSync),
     takeAppendReply: decide(leading.takeAppendReply),
     takeHeartbeatReply: decide(leading.takeHeartbeatReply),
@@ -127,22 +168,42 @@ const raft = base.extend({
   },
 });
 
-/** A request of a newer term: join it as a follower, then handle the request as one. */
-const joinNewerTerm = { guard: 'ofNewerTerm', target: '.follower', actions: ['adoptTerm', 'handleAgain'] } as const;
+/** Is there a configuration, and is this member not in it? */
+function isLeftOut({ self, configurations }: RaftContext): boolean {
+  const { configuration } = inForce(configurations);
+  return configuration.voters.length > 0 && !isMemberOf(configuration, self);
+}
+
+/** A request of a newer term: join it, then handle the request in the role that follows. */
+const joinNewerTerm = { guard: 'ofNewerTerm', target: '.opening', actions: ['adoptTerm', 'handleAgain'] } as const;
 /** An answer of a newer term: what it answers is over. */
-const learnNewerTerm = { guard: 'ofNewerTerm', target: '.follower', actions: 'adoptTerm' } as const;
+const learnNewerTerm = { guard: 'ofNewerTerm', target: '.opening', actions: 'adoptTerm' } as const;
 /** A leader of this very term exists: follow it. */
 const followLeader = { guard: 'ofThisTerm', target: 'follower', actions: 'handleAgain' } as const;
+/** Whoever does not lead takes what the leader of its term sends; with another configuration its own part may be another. */
+const takesEntries = {
+  append: [
+    { guard: 'bringsMembership', target: 'opening', actions: 'takeEntries' },
+    { guard: 'continuesLog', actions: 'takeEntries' },
+    { guard: 'ofThisTerm', actions: 'refuseEntries' },
+  ],
+  heartbeat: { guard: 'ofThisTerm', actions: 'takeHeartbeat' },
+  installSnapshot: { guard: 'ofThisTerm', target: 'opening', actions: 'takeSnapshot' },
+} as const;
+/** Its configuration may be an old one: whoever asks counts the votes by a newer one. */
+const votes = { guard: 'mayVote', actions: 'grantVote' } as const;
 
 export const raftMachine = raft.createMachine({
   id: 'raft',
   description: 'The role of one member in one Raft group.',
   context: ({ input }) => initialContext(input),
-  initial: 'follower',
+  initial: 'opening',
   on: {
     preVote: { actions: 'considerPreVote' },
-    preVoteReply: { guard: 'refusedByNewerTerm', target: '.follower', actions: 'adoptTerm' },
+    preVoteReply: { guard: 'refusedByNewerTerm', target: '.opening', actions: 'adoptTerm' },
     vote: [
+      // The leader itself wants another one.
+      { guard: 'isHandedOver', target: '.opening', actions: ['adoptTerm', 'handleAgain'] },
       // Somebody was cut off from the leader that this member hears: no answer, and above all no newer term (§4.2.3).
       { guard: 'leaderIsWell' },
       joinNewerTerm,
@@ -155,13 +216,47 @@ export const raftMachine = raft.createMachine({
     installSnapshot: [joinNewerTerm, { actions: 'tellTerm' }],
     appendReply: learnNewerTerm,
     heartbeatReply: learnNewerTerm,
+    timeoutNow: joinNewerTerm,
+    readIndex: [joinNewerTerm, { actions: 'refuseReadIndex' }],
+    readIndexReply: [joinNewerTerm, { actions: 'takeReadAnswer' }],
+    vouch: [joinNewerTerm, { actions: 'confirmSound' }],
+    vouchReply: learnNewerTerm,
     'log.synced': { actions: 'noteDurable' },
     applied: { actions: 'noteApplied' },
     compact: { actions: 'compactLog' },
     propose: { actions: 'refuseUnled' },
-    read: { actions: 'refuseRead' },
+    changeMembership: { actions: 'refuseChangeUnled' },
+    transfer: { actions: 'refuseTransfer' },
+    read: [{ guard: 'mayAskLeader', actions: 'askLeader' }, { actions: 'refuseRead' }],
   },
   states: {
+    opening: {
+      description: 'What is this member, by the configuration in its log? It takes up that part at once.',
+      always: [
+        { guard: 'isUncertain', target: 'storageUncertain' },
+        { guard: 'isStranger', target: 'removed' },
+        { guard: 'isVoter', target: 'follower' },
+        { target: 'learner' },
+      ],
+    },
+    storageUncertain: {
+      description:
+        'Its disk may have lost what it acknowledged: it takes entries, but neither votes nor counts until a leader vouches for it.',
+      on: {
+        ...takesEntries,
+        preVote: {},
+        vote: {},
+        vouch: [{ guard: 'isVouchedFor', target: 'opening', actions: 'becomeSound' }],
+      },
+    },
+    learner: {
+      description: 'Is sent everything, and does not count; it waits to be made a voter, or stays as it is.',
+      on: { ...takesEntries, vote: votes },
+    },
+    removed: {
+      description: 'Is no member by the newest configuration that it has heard of.',
+      on: { ...takesEntries, vote: votes },
+    },
     follower: {
       description:
         'Takes entries from the leader of its term; silence for the election timeout makes it ask for pre-votes.',
@@ -173,12 +268,8 @@ export const raftMachine = raft.createMachine({
         ],
       },
       on: {
-        append: [
-          { guard: 'continuesLog', actions: 'takeEntries' },
-          { guard: 'ofThisTerm', actions: 'refuseEntries' },
-        ],
-        heartbeat: { guard: 'ofThisTerm', actions: 'takeHeartbeat' },
-        installSnapshot: { guard: 'ofThisTerm', actions: 'takeSnapshot' },
+        ...takesEntries,
+        timeoutNow: { guard: 'ofThisTerm', target: 'candidate' },
         vote: { guard: 'mayVote', target: 'follower', reenter: true, actions: 'grantVote' },
         'peer.closed': { guard: 'leaderClosed', target: 'follower', reenter: true, actions: 'followHint' },
       },
@@ -186,7 +277,7 @@ export const raftMachine = raft.createMachine({
     preCandidate: {
       description: 'Asks whether it would be elected, in a term that has not begun.',
       entry: 'askForPreVotes',
-      always: { guard: 'isAlone', target: 'candidate' },
+      always: { guard: 'isElected', target: 'candidate' },
       after: { electionTimeout: { target: 'preCandidate', reenter: true } },
       on: {
         preVoteReply: [
@@ -204,7 +295,7 @@ export const raftMachine = raft.createMachine({
     candidate: {
       description: 'Has begun a term, voted for itself, and asks for votes.',
       entry: 'askForVotes',
-      always: { guard: 'isAlone', target: 'leader' },
+      always: { guard: 'isElected', target: 'leader' },
       after: { electionTimeout: 'preCandidate' },
       on: {
         voteReply: [
@@ -225,7 +316,10 @@ export const raftMachine = raft.createMachine({
       on: {
         preVote: { actions: 'refusePreVote' },
         // Of whatever term: it steps down by itself when a quorum does not hear it. Until then nobody needs another leader.
-        vote: { actions: 'refuseVote' },
+        vote: [
+          { guard: 'isHandedOver', target: 'opening', actions: ['adoptTerm', 'handleAgain'] },
+          { actions: 'refuseVote' },
+        ],
         append: { guard: 'ofThisTerm', actions: 'refuseRival' },
         heartbeat: { guard: 'ofThisTerm', actions: 'refuseRival' },
         installSnapshot: { guard: 'ofThisTerm', actions: 'refuseRival' },
@@ -236,16 +330,40 @@ export const raftMachine = raft.createMachine({
         'append.sent': { actions: 'takeWeight' },
         'snapshot.sent': { actions: 'noteTransfer' },
         'peer.opened': { actions: 'beginAnewWith' },
+        vouchReply: { guard: 'ofThisTerm', actions: 'endDoubt' },
+        changeMembership: { actions: 'changeMembership' },
         read: { actions: 'askRound' },
-        beat: [{ guard: 'quorumIsSilent', target: 'follower', actions: 'stepDown' }, { actions: 'beat' }],
+        readIndex: { guard: 'ofThisTerm', actions: 'askRound' },
+        'membership.left': { target: 'opening', actions: 'stepDown' },
+        beat: [
+          { guard: 'quorumIsSilent', target: 'opening', actions: 'stepDown' },
+          { guard: 'diskHangs', target: 'opening', actions: 'stepDown' },
+          { actions: 'beat' },
+        ],
       },
       states: {
         settling: {
           description: 'Its own no-op is not applied yet: its state may lack what earlier leaders committed.',
-          on: { applied: { guard: 'ownNoopApplied', target: 'serving', actions: 'noteApplied' } },
+          on: {
+            applied: { guard: 'ownNoopApplied', target: 'serving', actions: 'noteApplied' },
+            transfer: { actions: 'refuseTransferUnsettled' },
+          },
         },
         serving: {
           description: 'Its state holds everything that was ever acknowledged.',
+          on: { transfer: [{ guard: 'mayTakeOver', target: 'transferring', actions: 'beginTransfer' }] },
+        },
+        transferring: {
+          description: 'Takes no proposals: another member is to lead, as soon as it holds the whole log.',
+          after: { transferTimeout: { target: 'serving', actions: 'giveUpTransfer' } },
+          on: {
+            propose: { actions: 'refuseWhileTransferring' },
+            transfer: [
+              { guard: 'isSameTransfer' },
+              { guard: 'isToSelf', target: 'serving', actions: 'cancelTransfer' },
+              { guard: 'mayTakeOver', target: 'transferring', reenter: true, actions: 'beginTransfer' },
+            ],
+          },
         },
       },
     },

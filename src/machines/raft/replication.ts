@@ -13,7 +13,8 @@ import { type RaftEffect, send } from './effects.ts';
 import { lastNotAbove, runsBetween, termAt } from './log-view.ts';
 import type { Append, AppendReply } from './messages.ts';
 import { hasRoom, isWaitedFor, type Progress, probeFrom, sent } from './progress.ts';
-import { reachedByMajority } from './quorum.ts';
+import { inForce } from './membership.ts';
+import { reachedByQuorum } from './quorum.ts';
 import { askForSnapshot, needsSnapshot } from './snapshot.ts';
 
 /** Entries in one message, whatever their size; the actor cuts it further by bytes. */
@@ -82,10 +83,14 @@ export function replicate(
 
 /** The highest index that may be committed now; the present commit index when there is none above it. */
 export function committable(
-  { term, log, commit, durable, peers }: RaftContext,
+  { self, term, log, commit, durable, configurations }: RaftContext,
   progress: Leadership['progress'],
 ): LogIndex {
-  const reached = reachedByMajority([durable, ...peers.map((peer) => progress[peer]?.match ?? 0)]);
+  const reached = reachedByQuorum(inForce(configurations).configuration, (voter) => {
+    if (voter === self) return durable;
+    const known = progress[voter];
+    return known === undefined || known.doubt !== null ? 0 : known.match;
+  });
   return reached > commit && termAt(log, reached) === term ? reached : commit;
 }
 

@@ -24,6 +24,7 @@ import type { Decision, RaftContext } from './context.ts';
 import { apply, type RaftEffect, send } from './effects.ts';
 import { answer, hear } from './following.ts';
 import { compactThrough, type LogView, termAt } from './log-view.ts';
+import { peersIn } from './membership.ts';
 import type { InstallSnapshot } from './messages.ts';
 import { type Progress, probeFrom } from './progress.ts';
 
@@ -69,7 +70,7 @@ const accepted = (context: RaftContext, message: InstallSnapshot, index: LogInde
 export const takeSnapshot: Decision = (context, event) => {
   if (event.type !== 'installSnapshot') return {};
   const { index, indexTerm } = event;
-  const { log, commit } = context;
+  const { self, log, commit, configurations } = context;
   const heard = hear(context, event, event.at);
   // What is committed is the leader's, too.
   if (index <= commit) return { changes: heard, effects: [accepted(context, event, commit)] };
@@ -77,8 +78,16 @@ export const takeSnapshot: Decision = (context, event) => {
     return { changes: { ...heard, commit: index }, effects: [apply(index), accepted(context, event, index)] };
   // It did not arrive, or was found broken since: without an answer it is sent again.
   if ((event.held ?? 0) < index) return { changes: heard };
+  const history = event.heldConfiguration === undefined ? configurations : [event.heldConfiguration];
   return {
-    changes: { ...heard, log: compactThrough(log, index, indexTerm), commit: index, durable: index },
+    changes: {
+      ...heard,
+      log: compactThrough(log, index, indexTerm),
+      commit: index,
+      durable: index,
+      configurations: history,
+      peers: peersIn(history, self, index),
+    },
     effects: [
       { type: 'compact', params: { through: index, term: indexTerm } },
       { type: 'restore', params: { base: index } },

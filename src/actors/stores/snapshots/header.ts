@@ -3,8 +3,8 @@ import { type BrokerId, type ClusterId, groupFromNumber, groupNumber } from '../
 import { vedette } from '../../../core/proto.ts';
 import type { SnapshotMeta } from '../snapshots.ts';
 
-export function encodeHeader({ group, index, term, cluster, configuration }: SnapshotMeta): Uint8Array {
-  const { voters, outgoing, learners } = configuration;
+export function encodeHeader({ group, index, term, cluster, configuration: placed }: SnapshotMeta): Uint8Array {
+  const { voters, outgoing, learners, joining } = placed.configuration;
   return vedette.v1.SnapshotHeader.encode({
     group: groupNumber(group),
     index,
@@ -13,21 +13,28 @@ export function encodeHeader({ group, index, term, cluster, configuration }: Sna
     voters: [...voters],
     outgoing: [...outgoing],
     learners: [...learners],
+    joining: [...joining],
+    configurationIndex: placed.index,
   }).finish();
 }
 
 /** @throws Error on bytes that are no header: to be called behind a checksum, or where that is handled. */
 export function decodeHeader(bytes: Uint8Array): SnapshotMeta {
-  const { group, index, term, clusterId, voters, outgoing, learners } = vedette.v1.SnapshotHeader.decode(bytes);
+  const header = vedette.v1.SnapshotHeader.decode(bytes);
+  const { group, index, term, clusterId, configurationIndex } = header;
   return {
     group: groupFromNumber(group),
     index,
     term,
     cluster: clusterId as ClusterId | '',
     configuration: {
-      voters: voters as BrokerId[],
-      outgoing: outgoing as BrokerId[],
-      learners: learners as BrokerId[],
+      index: configurationIndex,
+      configuration: {
+        voters: header.voters as BrokerId[],
+        outgoing: header.outgoing as BrokerId[],
+        learners: header.learners as BrokerId[],
+        joining: header.joining as BrokerId[],
+      },
     },
   };
 }

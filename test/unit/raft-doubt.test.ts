@@ -1,0 +1,177 @@
+// Members whose disks lost what they had acknowledged: they do not vote, and do not count, until a leader vouches for them.
+import { strict as assert } from 'node:assert';
+import { test } from 'uvu';
+import type { RaftMessage } from '../../src/machines/raft/messages.ts';
+import { createCharts, DEFAULTS, id } from '../support/raft-charts.ts';
+
+const THREE = ['a', 'b', 'c'];
+
+function elected() {
+  const charts = createCharts(THREE);
+  charts.elect('a');
+  charts.settle();
+  charts.propose('a', 'x');
+  charts.settle();
+  return charts;
+}
+
+test('a wiped member is sent everything, vouched for, and takes part again', () => {
+  const charts = elected();
+  charts.restartUncertain('b');
+  assert.equal(charts.role('b'), 'storageUncertain');
+  charts.advance(2 * DEFAULTS.electionMaxMs);
+  assert.equal(charts.role('b'), 'follower');
+  assert.equal(charts.member('b').disk.sound, true, 'durably');
+  assert.deepEqual(charts.applied('b'), ['x']);
+  assert.equal(charts.context('a').leadership?.progress['b']?.doubt, null);
+  charts.crash('c');
+  charts.propose('a', 'y');
+  charts.settle();
+  assert.deepEqual(charts.applied('b'), ['x', 'y'], 'it counts again');
+  charts.restart('b');
+  assert.equal(charts.role('b'), 'follower');
+});
+
+test('it votes for nobody, however good the reason, and asks for no votes', () => {
+  const charts = elected();
+  charts.restartUncertain('b');
+  charts.crash('a');
+  charts.advance(20 * DEFAULTS.electionMaxMs);
+  assert.equal(charts.role('b'), 'storageUncertain');
+  assert.notEqual(charts.role('c'), 'leader', 'c alone is no quorum');
+  charts.step('b', { type: 'vote', from: id('c'), to: id('b'), term: 99, lastIndex: 99, lastTerm: 98 });
+  charts.step('b', { type: 'vote', from: id('c'), to: id('b'), term: 99, lastIndex: 99, lastTerm: 98, transfer: true });
+  charts.step('b', { type: 'timeoutNow', from: id('c'), to: id('b'), term: 98 });
+  charts.sync('b');
+  assert.ok(!charts.waiting().some(({ from, type }) => from === 'b' && /vote/i.test(type)));
+  charts.restart('a');
+  charts.advance(20 * DEFAULTS.electionMaxMs);
+  assert.ok(charts.leader(), 'a is back');
+  assert.equal(charts.role('b'), 'follower');
+});
+
+test('what only it acknowledged besides the leader is not lost: without the leader nobody is elected', () => {
+  const charts = elected();
+  charts.isolate('c');
+  charts.propose('a', 'only at a and b');
+  charts.settle();
+  assert.deepEqual(charts.applied('a'), ['x', 'only at a and b']);
+  charts.restartUncertain('b', 2);
+  charts.crash('a');
+  charts.heal();
+  charts.advance(20 * DEFAULTS.electionMaxMs);
+  assert.equal(charts.leader(), undefined);
+  charts.restart('a');
+  charts.advance(20 * DEFAULTS.electionMaxMs);
+  assert.deepEqual(charts.applied('c'), ['x', 'only at a and b']);
+});
+
+test('nothing that it says counts: no commit, no round, no silence broken', () => {
+  const charts = elected();
+  charts.restartUncertain('b');
+  charts.isolate('c');
+  charts.beat('a');
+  charts.settle();
+  charts.propose('a', 'y');
+  const read = charts.read('a');
+  charts.settle();
+  assert.equal(charts.applied('a').includes('y'), false);
+  assert.equal(charts.member('a').readAnswers.has(read), false);
+  assert.equal(charts.role('b'), 'storageUncertain', 'c has not committed what b needs');
+  charts.advance(2 * DEFAULTS.electionMaxMs);
+  assert.notEqual(charts.role('a'), 'leader', 'a quorum was silent');
+});
+
+test('it is vouched for by an entry that was appended after its restart, held by it, and committed without it', () => {
+  const charts = elected();
+  charts.restartUncertain('b');
+  charts.beat('a');
+  charts.deliver();
+  charts.deliver();
+  const doubt = charts.context('a').leadership?.progress['b']?.doubt;
+  assert.equal(doubt?.index, charts.context('a').log.lastIndex, 'an empty entry, just appended');
+  const isForC = ({ to, type }: RaftMessage) => to === 'c' && type === 'append';
+  charts.lose(isForC);
+  charts.drop(isForC);
+  charts.settle();
+  assert.equal(charts.context('b').durable >= (doubt?.index ?? 0), true, 'b holds it');
+  assert.equal(charts.role('b'), 'storageUncertain', 'it is not committed');
+  charts.heal();
+  charts.advance(2 * DEFAULTS.electionMaxMs);
+  assert.equal(charts.role('b'), 'follower');
+});
+
+test('a word for an earlier run of its process, or of an older term, is not meant for it', () => {
+  const charts = elected();
+  charts.restartUncertain('b');
+  const { boot } = charts.context('b').options;
+  charts.lose(({ type }) => type === 'vouch');
+  charts.advance(DEFAULTS.electionMinMs);
+  const index = charts.context('b').durable;
+  const vouch = (change: object) =>
+    charts.step('b', { type: 'vouch', from: id('a'), to: id('b'), term: 1, boot, index, ...change });
+  vouch({ boot: boot + 1 });
+  vouch({ index: index + 1 });
+  vouch({ term: 0 });
+  assert.equal(charts.role('b'), 'storageUncertain');
+  vouch({});
+  assert.equal(charts.role('b'), 'follower');
+});
+
+test('lost words and answers are said again; old answers of the member do not count in between', () => {
+  const charts = elected();
+  charts.restartUncertain('b');
+  charts.lose(({ type }) => type === 'vouchReply');
+  charts.advance(DEFAULTS.electionMaxMs);
+  assert.equal(charts.role('b'), 'follower');
+  assert.notEqual(charts.context('a').leadership?.progress['b']?.doubt, null);
+  charts.step('a', {
+    type: 'appendReply',
+    from: id('b'),
+    to: id('a'),
+    term: 1,
+    rejected: false,
+    index: 2,
+    hintIndex: 0,
+    hintTerm: 0,
+  });
+  assert.notEqual(charts.context('a').leadership?.progress['b']?.doubt, null);
+  charts.heal();
+  charts.advance(DEFAULTS.electionMaxMs);
+  assert.equal(charts.context('a').leadership?.progress['b']?.doubt, null);
+});
+
+test('one that is wiped again before it was vouched for begins anew', () => {
+  const charts = elected();
+  charts.restartUncertain('b');
+  charts.lose(({ type }) => type === 'vouch');
+  charts.advance(DEFAULTS.electionMinMs);
+  const first = charts.context('a').leadership?.progress['b']?.doubt;
+  charts.restartUncertain('b');
+  charts.heal();
+  charts.beat('a');
+  charts.settle();
+  const second = charts.context('a').leadership?.progress['b']?.doubt;
+  assert.ok(second === null || (first && second && second.boot !== first.boot && second.index > first.index));
+  charts.advance(2 * DEFAULTS.electionMaxMs);
+  assert.equal(charts.role('b'), 'follower');
+});
+
+test('leadership is not handed to one in doubt', () => {
+  const charts = elected();
+  charts.restartUncertain('b');
+  charts.lose(({ type }) => type === 'vouch');
+  charts.advance(DEFAULTS.electionMinMs);
+  charts.handOver('a', 'b');
+  assert.deepEqual(charts.member('a').refusals, ['notVoter']);
+});
+
+test('when too many have lost their disks the group stays without a leader rather than lose data', () => {
+  const charts = elected();
+  charts.restartUncertain('b');
+  charts.restartUncertain('c');
+  charts.advance(20 * DEFAULTS.electionMaxMs);
+  assert.equal(charts.leader(), undefined);
+});
+
+test.run();
