@@ -129,6 +129,8 @@ export interface RaftGroup {
     timeoutMs: Millis,
     done: (outcome: MembershipOutcome) => void,
   ): void;
+  /** Nothing was ever acknowledged in this group, as its founders have told each other: a new directory is no lost one. */
+  trust(): void;
   /** Hands leadership to another voter, if this member leads; to itself: calls that off. `done` is called once, never synchronously. */
   transfer(to: BrokerId, done: (error: Error | null) => void): void;
   /** A message from a peer. */

@@ -364,6 +364,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       };
       changes.open(timeoutMs, begin, done);
     },
+    trust: () => send({ type: 'trusted', at: clock.monotonic() }),
     transfer(to, done) {
       const begin = (): void => {
         if (stopped) return;

@@ -58,6 +58,7 @@ export function createFakeRaft(id: GroupId, members: readonly BrokerId[], machin
     snapshot() {},
     changeMembership() {},
     transfer() {},
+    trust() {},
     stop() {
       for (const { done } of proposed.splice(0)) done({ outcome: 'unknown', reason: 'stopped' });
     },

@@ -146,6 +146,7 @@ export function createFakeReplica({
     snapshot: () => {},
     changeMembership: () => {},
     transfer: () => {},
+    trust: () => {},
     stop: () => {},
   };
 

@@ -157,6 +157,17 @@ test('one that is wiped again before it was vouched for begins anew', () => {
   assert.equal(charts.role('b'), 'follower');
 });
 
+test('founders that only begin have nothing to doubt', () => {
+  const charts = createCharts(THREE);
+  for (const name of THREE) charts.restartUncertain(name);
+  charts.advance(5 * DEFAULTS.electionMaxMs);
+  assert.equal(charts.leader(), undefined);
+  for (const name of THREE) charts.step(name, { type: 'trusted' });
+  charts.settle();
+  assert.equal(charts.member('a').disk.sound, true, 'durably');
+  charts.elect('a');
+});
+
 test('leadership is not handed to one in doubt', () => {
   const charts = elected();
   charts.restartUncertain('b');

@@ -54,6 +54,7 @@ function groupWith(group: RaftGroup, change: Partial<RaftGroup>): RaftGroup {
     snapshot: (done) => group.snapshot(done),
     changeMembership: (seen, target, timeoutMs, done) => group.changeMembership(seen, target, timeoutMs, done),
     transfer: (to, done) => group.transfer(to, done),
+    trust: () => group.trust(),
     stop: () => group.stop(),
     ...change,
   };

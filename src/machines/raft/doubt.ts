@@ -69,6 +69,12 @@ export const becomeSound: Decision = (context, event) => {
   return { changes: { sound: true }, effects: [{ type: 'markSound', params: {} }, reply(context, event)] };
 };
 
+/** Nobody has anything that could have been lost. */
+export const trustStorage: Decision = () => ({
+  changes: { sound: true },
+  effects: [{ type: 'markSound', params: {} }],
+});
+
 /** The answer was lost. */
 export const confirmSound: Decision = (context, event) =>
   event.type === 'vouch' && context.sound ? { effects: [reply(context, event)] } : {};

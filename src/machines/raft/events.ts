@@ -59,6 +59,8 @@ export type RaftEvent = Timed &
         readonly seen: LogIndex;
         readonly target: MembershipTarget;
       }
+    /** Nothing was ever acknowledged by this group: its founders are only beginning. */
+    | { readonly type: 'trusted' }
     /** Hand leadership over. */
     | { readonly type: 'transfer'; readonly to: BrokerId }
     /** This leader is no member of the configuration that is committed now. */

@@ -142,6 +142,7 @@ const raft = base.extend({
     takeReadAnswer: decide(reads.takeReadAnswer),
     refuseChangeUnled: decide(refuseChangeUnled),
     becomeSound: decide(doubt.becomeSound),
+    trustStorage: decide(doubt.trustStorage),
     confirmSound: decide(doubt.confirmSound),
     beginTransfer: decide(transferring.beginTransfer),
     cancelTransfer: decide(transferring.cancelTransfer),
@@ -247,6 +248,7 @@ export const raftMachine = raft.createMachine({
         preVote: {},
         vote: {},
         vouch: [{ guard: 'isVouchedFor', target: 'opening', actions: 'becomeSound' }],
+        trusted: { target: 'opening', actions: 'trustStorage' },
       },
     },
     learner: {
