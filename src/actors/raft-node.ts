@@ -9,13 +9,12 @@
 // effects of a step are gathered, and done when it is over: first the one write, so that what is sent and applied can be read; then
 // the messages; then the entries that are committed.
 import { BehaviorSubject } from 'rxjs';
-import { assert, unreachable } from '../core/assert.ts';
 import { unavailable, type VedetteError } from '../core/errors.ts';
 import type { BrokerId, GroupId, Millis, Term } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { RaftEffect } from '../machines/raft/effects.ts';
 import type { LinkNews, RaftEvent } from '../machines/raft/events.ts';
-import { lastTerm } from '../machines/raft/log-view.ts';
+import { inForce, membersOf } from '../machines/raft/membership.ts';
 import type { RaftMessage } from '../machines/raft/messages.ts';
 import { raftMachine } from '../machines/raft/raft-machine.ts';
 import type { Clock } from '../streams/clock.ts';
@@ -24,21 +23,20 @@ import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
 import { runMachine } from '../streams/run-machine.ts';
 import { createApplier } from './raft/applier.ts';
-import { createChanges } from './raft/changes.ts';
-import { encodeConfiguration } from './raft/configuration-codec.ts';
-import { configurationsFrom, configurationsIn } from './raft/configurations.ts';
-import { createTransfers } from './raft/transfers.ts';
-import { inForce, membersOf } from '../machines/raft/membership.ts';
 import { beatEvent } from './raft/beat-event.ts';
 import { createCarriedEntries } from './raft/carried-entries.ts';
+import { createCarryOut } from './raft/carry-out.ts';
+import { createChanges } from './raft/changes.ts';
+import { inputFor } from './raft/chart-input.ts';
+import { configurationsIn } from './raft/configurations.ts';
 import { createDurability } from './raft/durability.ts';
 import { createEntrySender } from './raft/entry-sender.ts';
 import { createGroupSnapshots, restoreAtStart, type SnapshotPorts } from './raft/group-snapshots.ts';
 import { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
 import { createPendingReads } from './raft/pending-reads.ts';
 import { type Batch, createProposals, type ProposalRefusal } from './raft/proposals.ts';
-import { newStep, type SendParams, type Step } from './raft/step.ts';
 import { positionOf, statusOf } from './raft/status.ts';
+import { createTransfers } from './raft/transfers.ts';
 import type { RaftGroup, RaftStatus, StateMachine } from './raft-group.ts';
 import type { LogEntry, LogStore } from './stores/log.ts';
 
@@ -74,15 +72,13 @@ const ANSWERS: ReadonlySet<RaftMessage['type']> = new Set([
   'vouchReply',
 ]);
 
-type AppendParams = Extract<RaftEffect, { type: 'append' }>['params'];
-
 /**
  * Starts this member from its newest snapshot, and from what the log store has recovered. Everything behind the snapshot is applied
  * again as the commit index comes to be known.
  * @throws VedetteError INVALID_ARGUMENT when the options break a rule, DATA_LOSS when nothing holds what has left the log.
  */
 export function createRaftNode(ports: RaftNodePorts): RaftGroup {
-  const { self, group, members, clock, log, options } = ports;
+  const { self, group, clock, log, options } = ports;
   checkRaftOptions(options);
   const recovered = log.recovered(group);
   const start = restoreAtStart(group, recovered, ports.machine.saved, ports.snapshots?.store);
@@ -117,40 +113,41 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     onApplied: noteApplied,
     onError: ports.failed,
   });
-  let step = newStep();
   let stopped = false;
-  /** False only in the chart's first step, which asks for nothing: a member begins as a follower. */
+  const carryOut = createCarryOut({
+    group,
+    log,
+    out: ports.outbox,
+    durability,
+    carried,
+    sender,
+    applier,
+    proposals,
+    changes,
+    transfers,
+    reads,
+    snapshots: () => snapshots,
+    context: () => context(),
+    otherLeader,
+    notLeading,
+    synced: (end) => send({ type: 'log.synced', ...end, at: clock.monotonic() }),
+    isStopped: () => stopped,
+  });
+  /** False only in the chart's first step, which asks for nothing: a member begins by waiting. */
   let started = false;
 
   const machine = runMachine<typeof raftMachine, RaftEffect>(raftMachine, {
     id: `${self}/raft/${group}`,
     kind: 'raft',
-    input: {
-      self,
-      configurations: configurationsFrom(members, start.configuration, recovered.configurations),
-      sound: recovered.sound && ports.sound !== false,
-      options: {
-        ...options,
-        leaseReads: options.leaseReads ?? false,
-        diskPatienceMs: options.diskPatienceMs ?? limits.raft.diskPatienceMs,
-        boot: ports.random.integer(1, 0xffff_ffff),
-        inflightMax: limits.raft.inflightMax,
-        inflightBytesMax: limits.raft.inflightBytesMax,
-        uncommittedBytesMax: limits.raft.uncommittedBytesMax,
-      },
-      term: recovered.hard.term,
-      votedFor: recovered.hard.votedFor,
-      log: recovered,
-      applied: start.position,
-      seed: ports.random.integer(0, 0xffff_ffff),
-      at: clock.monotonic(),
-    },
+    input: inputFor(ports, recovered, start),
     clock,
     inspector: ports.inspector,
     timerFacts: () => ({ link: link() }),
-    onEffect: gather,
+    onEffect: carryOut.gather,
     onStep: (_snapshot, event) => {
-      if (started) finishStep(event);
+      if (!started) return;
+      carryOut.finish(event);
+      tellStatus();
     },
   });
   started = true;
@@ -174,100 +171,6 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
           restored: tellApplied,
           failed: ports.failed,
         });
-
-  // ---------------------------------------------------------------- effects
-
-  function gather(effect: RaftEffect, event: RaftEvent | null): void {
-    switch (effect.type) {
-      case 'persist':
-        step.write = { ...step.write, hard: effect.params.hard };
-        return;
-      case 'truncate':
-        step.write = { ...step.write, truncateAfter: effect.params.after };
-        return;
-      case 'compact':
-        step.write = { ...step.write, compactTo: { index: effect.params.through, term: effect.params.term } };
-        return;
-      case 'restore':
-        return snapshots?.restore(effect.params.base);
-      case 'sendSnapshot':
-        return snapshots?.send(effect.params.to, effect.params.term);
-      case 'markSound':
-        step.write = { ...step.write, sound: true };
-        return;
-      case 'append':
-        step.write = { ...step.write, entries: entriesFor(effect.params, event) };
-        return;
-      case 'send':
-        step.sends.push(effect.params);
-        return;
-      case 'apply':
-        step.committed = effect.params.through;
-        return;
-      case 'answerReads':
-        reads.provenAt(effect.params.reads, effect.params.index);
-        return;
-      case 'refuseReads':
-        reads.refused(effect.params.reads, notLeading());
-        return;
-      case 'refuseChange':
-        changes.refused(effect.params.ticket, effect.params.reason, effect.params.detail, otherLeader());
-        return;
-      case 'endTransfer':
-        transfers.ended(effect.params.to, effect.params.reason);
-        return;
-      case 'refuseProposal':
-        proposals.refused(effect.params.ticket, effect.params.reason, otherLeader());
-        return;
-      default:
-        unreachable(effect);
-    }
-  }
-
-  function entriesFor({ first, last, term, source, configuration }: AppendParams, event: RaftEvent | null): LogEntry[] {
-    if (source === 'noop') return [{ index: first, term, kind: 'noop', payload: new Uint8Array(0) }];
-    if (configuration !== undefined) {
-      if (event?.type === 'changeMembership') changes.appended(event.ticket, first, term);
-      return [{ index: first, term, kind: 'configuration', payload: encodeConfiguration(configuration) }];
-    }
-    if (event?.type === 'propose') {
-      const payloads = proposals.appended(event.ticket, first, term);
-      return payloads.map((payload, at) => ({ index: first + at, term, kind: 'data', payload }));
-    }
-    assert(event?.type === 'append', `${event?.type} carries no entries`);
-    return carried.take(event, first, last);
-  }
-
-  function finishStep(event: RaftEvent | null): void {
-    const { write, sends, committed } = step;
-    step = newStep();
-    if (write !== null) put(write);
-    if (event?.type === 'append.sent') sender.resume(event.peer);
-    for (const { message, when } of sends) dispatch(message, when);
-    if (committed !== null) applier.committed(committed);
-    tellStatus();
-  }
-
-  function put(write: NonNullable<Step['write']>): void {
-    const { log: view } = context();
-    if (write.truncateAfter !== undefined) durability.cutting(write.truncateAfter);
-    // What the log goes on with is behind it, and what it held before is not reported any more.
-    if (write.compactTo?.index === view.lastIndex) durability.cutting(0);
-    const number = durability.writing(
-      write.entries === undefined ? null : { index: view.lastIndex, term: lastTerm(view) },
-    );
-    log.write({ group, ...write }, () => {
-      if (stopped) return;
-      const end = durability.synced(number);
-      if (end !== null) send({ type: 'log.synced', ...end, at: clock.monotonic() });
-    });
-  }
-
-  function dispatch(message: RaftMessage, when: SendParams['when']): void {
-    if (message.type === 'append') sender.send(message);
-    else if (when === 'now') ports.outbox({ group, message, entries: [] });
-    else durability.sendAfterSync({ group, message, entries: [] });
-  }
 
   function noteApplied(entries: readonly LogEntry[]): void {
     const leader = otherLeader();
