@@ -53,4 +53,6 @@ export interface AdminService {
   setConfig(version: number, config: unknown, call?: SessionCall): Promise<ConfigAnswer>;
   /** By the group's leader. @returns the last entry that it holds. */
   snapshot(group: string): Promise<number>;
+  /** Resolves when that broker leads the group; when it does already, at once. */
+  transfer(group: string, to: string): Promise<void>;
 }

@@ -30,5 +30,4 @@ export const laterDashboardRoutes: readonly Route[] = [
 export const laterClusterRoutes: readonly Route[] = [
   later('POST', '/api/v1/cluster/nodes', 'adding a broker'),
   later('DELETE', '/api/v1/cluster/nodes/{id}', 'removing a broker'),
-  later('POST', '/api/v1/cluster/transfer', 'moving leadership'),
 ];

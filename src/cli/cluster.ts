@@ -14,7 +14,7 @@ import { randomName } from './process.ts';
 export const clusterCommand: Command = {
   name: 'cluster',
   summary: 'sees and steers the cluster',
-  words: 'status | nodes | config get [KEY…] | config set KEY=NUMBER… | snapshot GROUP',
+  words: 'status | nodes | config get [KEY…] | config set KEY=NUMBER… | transfer GROUP BROKER | snapshot GROUP',
   flags: {
     brokers: {
       value: 'ADDR,…',
@@ -33,7 +33,7 @@ interface Answer {
 }
 type Action = (admin: AdminClient, words: readonly string[]) => Promise<Answer>;
 
-const ACTIONS: Readonly<Record<string, Action>> = { status, nodes, config, snapshot };
+const ACTIONS: Readonly<Record<string, Action>> = { status, nodes, config, transfer, snapshot };
 
 async function runCluster(values: Values): Promise<number> {
   const [name, ...words] = values.words;
@@ -103,6 +103,22 @@ async function snapshot(admin: AdminClient, [group, ...rest]: readonly string[])
     data: { group, index },
     text: () => `${group}: the newest snapshot holds everything up to entry ${index}\n`,
   };
+}
+
+async function transfer(admin: AdminClient, [group, to, ...rest]: readonly string[]): Promise<Answer> {
+  noMore(rest, 'transfer GROUP BROKER');
+  if (group === undefined || to === undefined)
+    throw invalidArgument(
+      'words',
+      'vedette cluster transfer takes a GROUP (control, or shard-N) and the BROKER that is to lead it',
+    );
+  const { deadlineMs, clientDeadlineMs } = limits.control;
+  await admin.ask(
+    adminDefinition.TransferLeadership,
+    { group, to },
+    { attemptMs: deadlineMs, deadlineMs: clientDeadlineMs },
+  );
+  return { data: { group, leader: to }, text: () => `${to} leads ${group}\n` };
 }
 
 /** Reads, changes, writes; when somebody else was faster, again. */

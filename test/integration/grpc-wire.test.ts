@@ -33,6 +33,7 @@ const admin: AdminService = {
   openSession: nobody,
   setConfig: nobody,
   snapshot: nobody,
+  transfer: nobody,
 };
 
 /** A cable that can be cut: everything that goes through it breaks at once. */

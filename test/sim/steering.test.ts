@@ -126,6 +126,57 @@ test('a group that does not exist is named, with those that do', async () => {
   }
 });
 
+test('leadership goes to the broker that is named, asked of any broker; asked for again it is done already', async () => {
+  const cluster = await started(7);
+  const asked = follower(cluster);
+  for (const group of ['control', 'shard-0', 'shard-1'])
+    for (const to of [...cluster.ids, ...cluster.ids.slice(-1)]) {
+      await fine(
+        cluster,
+        cluster
+          .broker(asked)
+          .admin.transfer(group, to)
+          .then(() => 'done'),
+      );
+      const leader = () => {
+        const { leader: control, shards } = cluster.broker(asked).view.status();
+        return group === 'control' ? control : shards[Number(group.slice(-1))]?.leader;
+      };
+      await cluster.until(`${to} is seen to lead ${group}`, () => leader() === to, 1_000);
+    }
+});
+
+test('who cannot lead is told apart: nobody of that name, no replica there, not running', async () => {
+  const cluster = createMemoryCluster({ brokers: 4, shards: 2, replicas: 3, seed: 8 });
+  for (const broker of cluster.ids) cluster.start(broker);
+  await cluster.until('all are ready', () => cluster.ids.every((broker) => cluster.broker(broker).health().ready));
+  const { admin, view } = cluster.broker(id(1));
+  const without = cluster.ids.find((broker) => view.status().shards[0]?.replicas.includes(broker) !== true);
+  const told = async (group: string, to: string) => {
+    const answer = await settled(
+      cluster,
+      admin.transfer(group, to).then(() => 'done'),
+    );
+    return answer instanceof VedetteError ? `${answer.code} ${answer.field ?? ''}: ${answer.message}` : answer;
+  };
+  assert.match(
+    await told('control', 'broker-11'),
+    /^NOT_FOUND to: there is no broker "broker-11"; did you mean broker-1\?$/,
+  );
+  assert.match(await told('control', 'x'), /there are broker-1, broker-2, broker-3, broker-4$/);
+  assert.match(await told('shard-2', 'broker-1'), /^INVALID_ARGUMENT group: .*shard-0 to shard-1$/);
+  assert.match(
+    await told('shard-0', without ?? ''),
+    /^FAILED_PRECONDITION : broker-\d is no member of shard-0: .* are$/,
+  );
+  const away = follower(cluster);
+  cluster.crash(away);
+  assert.match(
+    await told('control', away),
+    /^UNAVAILABLE : leadership of control was not handed to .*: it did not take/,
+  );
+});
+
 test('a broker that was away follows what was agreed on meanwhile', async () => {
   const cluster = await started(4);
   const away = follower(cluster);

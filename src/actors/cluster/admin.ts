@@ -2,6 +2,7 @@
 import { type ErrorCode, invalidArgument, VedetteError } from '../../core/errors.ts';
 import { type BrokerId, type GroupId, shardGroup } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
+import { nearest } from '../../core/units.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { QuestionOutcome } from '../../streams/envelope.ts';
 import type { AdminService } from '../admin-service.ts';
@@ -75,7 +76,26 @@ export function createAdmin({ control, view, proposer, calls, clock, leaderOf }:
         calls.call({ what: 'snapshot', group }, () => leaderOf(group), deadline, done, snapshotDeadlineMs);
       });
     },
+    async transfer(name, to) {
+      const group = parseGroup(name, view.status().shards.length);
+      const heir = parseMember(to, control.state.brokers);
+      const deadline = clock.monotonic() + limits.control.deadlineMs;
+      await new Promise<number>((resolve, reject) => {
+        const done = (outcome: QuestionOutcome) => settle(outcome, resolve, reject);
+        calls.call({ what: 'transfer', group, to: heir }, () => leaderOf(group), deadline, done);
+      });
+    },
   };
+}
+
+/** One of the cluster's brokers. @throws VedetteError NOT_FOUND naming the nearest one. */
+function parseMember(name: string, brokers: ReadonlyMap<BrokerId, unknown>): BrokerId {
+  const known = [...brokers.keys()].sort();
+  const found = known.find((id) => id === name);
+  if (found !== undefined) return found;
+  const near = nearest(name, known);
+  const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
+  throw new VedetteError('NOT_FOUND', `there is no broker ${JSON.stringify(name)}; ${hint}`, { field: 'to' });
 }
 
 /** `control`, or `shard-N`. @throws VedetteError INVALID_ARGUMENT naming the nearest right thing. */

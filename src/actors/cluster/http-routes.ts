@@ -71,6 +71,16 @@ function orderRoutes(admin: AdminService): Route[] {
         return { group, index: await admin.snapshot(group) };
       },
     },
+    {
+      method: 'POST',
+      path: '/api/v1/cluster/transfer',
+      handle: async ({ body }) => {
+        const fields = fieldsOf(body);
+        const [group, to] = [textOf(fields, 'group'), textOf(fields, 'to')];
+        await admin.transfer(group, to);
+        return { group, leader: to };
+      },
+    },
   ];
 }
 

@@ -2,8 +2,6 @@
 //
 //   admin ─▶ proposer ─▶ leader calls ─▶ questions ─▶ the leader's broker, over its link or through one other ─▶ its groups
 import { unreachable } from '../../core/assert.ts';
-import { doneResult } from '../../core/control-sessions.ts';
-import { type ErrorCode, VedetteError } from '../../core/errors.ts';
 import type { BrokerId, GroupId, Millis } from '../../core/ids.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Question, QuestionOutcome } from '../../streams/envelope.ts';
@@ -15,6 +13,7 @@ import type { ClusterView } from './cluster-view.ts';
 import type { ControlGroup } from './control-group.ts';
 import { createControlProposer } from './control-proposer.ts';
 import { createLeaderCalls } from './leader-calls.ts';
+import { createOrders } from './orders.ts';
 import type { Peers } from './peer-interface.ts';
 import { createQuestions, type Questions } from './questions.ts';
 
@@ -37,6 +36,7 @@ export interface SteeringPorts {
 
 export function createSteering(ports: SteeringPorts): Steering {
   const { self, control, groups, view, peers, clock, random } = ports;
+  const orders = createOrders(self, groups);
   const questions = createQuestions({ self, peers, clock, answer });
   const calls = createLeaderCalls({ clock, random, ask: (...asked) => questions.ask(...asked) });
   const proposer = createControlProposer({ clock, calls, leader: () => control.raft.status.leader });
@@ -48,22 +48,12 @@ export function createSteering(ports: SteeringPorts): Steering {
       case 'read':
         return control.confirm(done);
       case 'snapshot':
-        return snapshot(question.group, done);
+        return orders.snapshot(question.group, done);
       case 'transfer':
-        return done({ outcome: 'notDone', code: 'UNIMPLEMENTED', message: 'not in this release', leader: null });
+        return orders.transfer(question.group, question.to, done);
       default:
         unreachable(question);
     }
-  }
-
-  function snapshot(group: GroupId, done: (outcome: QuestionOutcome) => void): void {
-    const member = groups.get(group);
-    const no = (code: ErrorCode, message: string) => done({ outcome: 'notDone', code, message, leader: null });
-    if (member === undefined) return no('UNAVAILABLE', `${self} has no member of ${group}`);
-    member.snapshot((error, index) => {
-      if (error === null) done({ outcome: 'done', result: doneResult(index) });
-      else no(error instanceof VedetteError ? error.code : 'INTERNAL', error.message);
-    });
   }
 
   return {

@@ -24,6 +24,13 @@ export function adminAnswers(admin: AdminService) {
     openSession: async (): Promise<vedette.v1.IOpenSessionResponse> => ({ session: await admin.openSession() }),
     setConfig: ({ version, config, call }: vedette.v1.SetConfigRequest) =>
       admin.setConfig(version, config, callOf(call)),
+    transferLeadership: async ({
+      group,
+      to,
+    }: vedette.v1.TransferLeadershipRequest): Promise<vedette.v1.ITransferLeadershipResponse> => {
+      await admin.transfer(group, to);
+      return {};
+    },
     takeSnapshot: async ({ group }: vedette.v1.TakeSnapshotRequest): Promise<vedette.v1.ITakeSnapshotResponse> => ({
       index: await admin.snapshot(group),
     }),

@@ -136,7 +136,7 @@ function adminHandlers(admin: AdminService): UntypedServiceImplementation {
     SetConfig: unary(answers.setConfig),
     AddBroker: unary(later('AddBroker')),
     RemoveBroker: unary(later('RemoveBroker')),
-    TransferLeadership: unary(later('TransferLeadership')),
+    TransferLeadership: unary(answers.transferLeadership),
     TakeSnapshot: unary(answers.takeSnapshot),
   };
 }

@@ -25,6 +25,7 @@ const CLUSTER_PATHS = [
   ['GET', 'config'],
   ['PUT', 'config'],
   ['POST', 'snapshot'],
+  ['POST', 'transfer'],
 ] as const satisfies readonly (readonly [method: Route['method'], path: string])[];
 
 export function clusterRoutes(pool: BrokerPool, clock: Clock, fetchJson: FetchJson): Route[] {
