@@ -12,6 +12,9 @@ import {
   transition,
 } from 'xstate';
 import type { RaftEvent } from '../../src/machines/raft/events.ts';
+import type { BrokerId } from '../../src/core/ids.ts';
+import type { RaftInput } from '../../src/machines/raft/context.ts';
+import { foundedBy } from '../../src/machines/raft/membership.ts';
 import { raftMachine } from '../../src/machines/raft/raft-machine.ts';
 import { createQuietStep } from '../../src/streams/quiet-step.ts';
 import { createRandom, type Random } from '../../src/streams/random.ts';
@@ -29,15 +32,17 @@ function caught<T>(run: () => T): { readonly value: T } | { readonly error: stri
 
 // ---------------------------------------------------------------- the Raft chart
 
-const members = ['a', 'b', 'c'] as const;
 const input = {
   self: 'a',
-  members,
+  configurations: foundedBy(['a', 'b', 'c'] as BrokerId[]),
   options: {
     heartbeatMs: 50,
     electionMinMs: 200,
     electionMaxMs: 400,
     closedConnectionHint: true,
+    leaseReads: false,
+    diskPatienceMs: 2_000,
+    boot: 1,
     inflightMax: 8,
     inflightBytesMax: 1e6,
     uncommittedBytesMax: 1e6,
@@ -47,7 +52,7 @@ const input = {
   log: { firstIndex: 1, previousTerm: 0, lastIndex: 0, runs: [] },
   seed: 7,
   at: 0,
-} as unknown as Parameters<typeof initialTransition<typeof raftMachine>>[1];
+} as unknown as RaftInput;
 
 interface Situation {
   readonly term: number;
@@ -88,6 +93,18 @@ function anyEvent(random: Random, { term, commit, durable, log }: Situation, at:
     { type: 'applied', index: commit, at },
     { type: 'beat', at },
     { type: 'read', read: 1, at },
+    { type: 'readIndex', ...message, read: 2 },
+    { type: 'readIndexReply', ...message, read: 3, index: granted ? commit : null },
+    { type: 'timeoutNow', ...message },
+    { type: 'transfer', to: from, at },
+    { type: 'vouch', ...message, boot: 1, index: durable },
+    {
+      type: 'changeMembership',
+      ticket: 2,
+      seen: 0,
+      target: { voters: ['a', from], learners: granted ? ['d'] : [], joining: [] },
+      at,
+    },
     { type: 'peer.closed', peer: from, at },
     { type: 'peer.opened', peer: from, at },
     { type: 'append.sent', peer: from, term, lastIndex, bytes: 4000, at },
