@@ -213,6 +213,7 @@ test('limits of a session: the bytes of its schemas, the hosts of a heartbeat, t
 function elsewhere() {
   const changes = new Subject<void>();
   const forwarded: ((outcome: ForwardOutcome) => void)[] = [];
+  const asked: (BrokerId | null)[] = [];
   const leader: { now: BrokerId | null } = { now: 'other' as BrokerId };
   const directory: Directory = {
     self: 'me' as BrokerId,
@@ -226,9 +227,12 @@ function elsewhere() {
     leaderOf: () => leader.now,
     changes,
     client: () => null,
-    forward: (_to, _shard, _proposal, _timeout, done) => void forwarded.push(done),
+    forward(to, _shard, _proposal, _timeout, done) {
+      asked.push(to);
+      forwarded.push(done);
+    },
   };
-  return { directory, changes, forwarded };
+  return { directory, changes, forwarded, leader, asked };
 }
 
 test('however often leaders change, one attempt at a time is under way', () => {
@@ -249,6 +253,32 @@ test('however often leaders change, one attempt at a time is under way', () => {
   forwarded.shift()?.({ outcome: 'applied' });
   clock.advance(60_000);
   assert.equal([outcomes, forwarded.length], [[null], 0]);
+});
+
+test('a leader that was asked, and lost the lead before it answered, is not waited for', () => {
+  const clock = createVirtualClock();
+  const { directory, changes, forwarded, leader, asked } = elsewhere();
+  const router = createRouter(directory, clock, createRandom(1));
+  const outcomes: (VedetteError | null)[] = [];
+  router.submit(0 as ShardId, { rows: [], hosts: [] }, (error) => outcomes.push(error));
+  const news = (now: string | null) => {
+    leader.now = now as BrokerId | null;
+    changes.next();
+    clock.advance(100);
+  };
+  news('other');
+  news(null);
+  assert.equal(asked, ['other'], 'nobody else leads yet');
+  news('another');
+  assert.equal(asked, ['other', 'another']);
+  const [late, next] = forwarded;
+  late?.({ outcome: 'unknown', message: 'paused until now' });
+  clock.advance(1_000);
+  assert.equal([asked.length, outcomes.length], [2, 0], 'what it says now is no news, unless the rows were applied');
+  news('a third');
+  next?.({ outcome: 'applied' });
+  forwarded[2]?.({ outcome: 'applied' });
+  assert.equal([asked.at(-1), outcomes], ['a third', [null]]);
 });
 
 test('sessions past the limit are refused, and a broker that stops ends all of them', () => {

@@ -1,5 +1,5 @@
 // Brings rows to the leader of their shard, wherever it is, until they are applied or time is up. To try again is harmless: the
-// leader takes out what it knows.
+// leader takes out what it knows. So an answer is not waited for from a broker that has lost the lead to another since it was asked.
 import { type Subscription, take } from 'rxjs';
 import { VedetteError } from '../../core/errors.ts';
 import type { Millis, ShardId } from '../../core/ids.ts';
@@ -45,11 +45,20 @@ export function createRouter(directory: Directory, clock: Clock, random: Random)
         const replicas = directory.replicasOf(shard);
         const to = leader ?? (local === undefined ? (replicas[attempt % replicas.length] ?? null) : null);
         encoded ??= encodeProposal(proposal);
-        directory.forward(to, shard, encoded, forwardTimeoutMs, settle);
+        const asked = attempt;
+        directory.forward(to, shard, encoded, forwardTimeoutMs, (result) => {
+          if (asked === attempt || result.outcome === 'applied') settle(result);
+        });
+        wake = directory.changes.subscribe(() => {
+          const next = directory.leaderOf(shard);
+          if (next === null || next === to) return;
+          settle({ outcome: 'unknown', message: `${next} leads now, and ${to ?? 'nobody'} has not answered` });
+        });
       }
 
       function settle(result: ForwardOutcome): void {
         if (ended) return;
+        wake?.unsubscribe();
         if (result.outcome === 'applied') return end(null);
         if (result.outcome === 'notApplied') hint = result.leader;
         if (clock.monotonic() - began >= batchDeadlineMs) {
