@@ -58,8 +58,9 @@ function connect(): void {
   };
   opening.onclose = () => {
     socket = null;
+    // An attempt that fails is not another loss.
+    if (linkState() === 'live') setReconnects((count) => count + 1);
     setLinkState('lost');
-    setReconnects((count) => count + 1);
     const delay = RETRY_MS[Math.min(attempt, RETRY_MS.length - 1)] ?? 1500;
     attempt++;
     setTimeout(connect, delay * (0.5 + Math.random() / 2));
