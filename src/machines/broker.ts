@@ -4,8 +4,7 @@
 //      ▲                                       │            failed, while it is not stopped ──▶ failed
 //      └──────── a leader is missing ──────────┘
 //
-// Invariant: stopped and failed are for good. (A step from a final state is still a step to xstate, so no transition stands at the
-// root.)
+// Invariant: stopped and failed are for good, and what is stopping does not begin to stop again.
 import { setup } from 'xstate';
 import type { Millis } from '../core/ids.ts';
 

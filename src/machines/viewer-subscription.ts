@@ -80,7 +80,7 @@ export const viewerSubscriptionMachine = setup({
       entry: 'forgetFailures',
       on: {
         'viewer.full': 'lagging',
-        changed: { target: 'live', reenter: true, actions: ['closeUpstream', 'openUpstream'] },
+        changed: { actions: ['closeUpstream', 'openUpstream'] },
       },
     },
     lagging: {

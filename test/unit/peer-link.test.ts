@@ -96,6 +96,7 @@ const table: readonly Row[] = [
   { dials: false, before: [...DOWN_SILENT, LOST], event: RETRY, to: 'down', effects: ['knock'] },
   { before: [...DOWN_SILENT, LOST], event: FAILED, to: 'down', effects: ['retry after 2'] },
   { before: [...DOWN_SILENT, LOST], event: KNOCKED, to: 'down', effects: ['dial'] },
+  { dials: false, before: [...DOWN_SILENT, LOST], event: KNOCKED, to: 'down', effects: [] },
   { before: [...DOWN_SILENT, LOST], event: ESTABLISHED, to: 'up', effects: ['announceOpened'] },
 ];
 
