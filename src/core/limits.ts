@@ -45,6 +45,10 @@ export const limits = {
     preallocateBytes: 1 * MIB,
     /** Payload bytes of the newest entries kept in memory; older ones are read from disk. */
     cacheBytes: 64 * MIB,
+    /** How many segments may be there beside twice what the groups have in the log, before entries are copied out of the oldest. */
+    spareSegments: 4,
+    /** Payload bytes of one copy, roughly: others' writes wait for no more. */
+    copyBytes: 1 * MIB,
     /** All segments together; at the limit proposals are refused with RESOURCE_EXHAUSTED. */
     bytesMax: 20 * 1024 * MIB,
     /** Free bytes on the disk below which proposals are refused, so that what was taken can still be written. */
@@ -328,6 +332,8 @@ export const limits = {
 } as const;
 
 /** Those that a test may want smaller. */
+export type LogLimits = Readonly<Record<keyof typeof limits.log, number>>;
+
 export type SnapshotLimits = Readonly<Record<keyof typeof limits.snapshots, number>>;
 
 /** @throws AssertionError when limits contradict each other; called once at start. */

@@ -1,8 +1,13 @@
 // What opening a log does, whatever it finds: every combination, once.
 //
-// Two questions are asked of each segment's header and of each place where a batch should be; a batch that is whole is then asked
-// whether it is the next one, and, for each of its groups, whether it goes on where that group's chain stood.
-import type { SegmentHeaderVerdict } from './log-format.ts';
+//   header of a segment          × is it the last?                    ─▶ HEADERS
+//   body: what is at a place     × is a batch behind it? × the last?  ─▶ BODIES
+//   link of a whole batch to the one before                           ─▶ LINKS
+//   chain of a group in a batch  × what is known of the group         ─▶ CHAINS
+//
+// Nothing here is undone by what is found later, except that a doubt ends where a chain goes on: what lies behind damage is read in
+// any case, so that each group knows its own gap.
+import { batchesAhead, type SegmentHeaderVerdict } from './log-format.ts';
 import type { FoundBatch } from './log-tail.ts';
 
 /** `last`: no segment follows. */
@@ -12,56 +17,94 @@ export type HeaderDecision =
   | 'take'
   /** Its creation was not finished; nothing was ever written to it. */
   | 'remove'
-  | 'dataLoss'
+  /** Read on behind the header: batches are known by themselves. */
+  | 'takeDamaged'
   | 'refuseForeign'
   | 'refuseNewer';
 
-const HEADERS: Readonly<Record<SegmentHeaderVerdict['verdict'], Readonly<Record<Position, HeaderDecision>>>> = {
+type Header = SegmentHeaderVerdict['verdict'];
+
+const HEADERS: Readonly<Record<Header, Readonly<Record<Position, HeaderDecision>>>> = {
   good: { last: 'take', earlier: 'take' },
-  unwritten: { last: 'remove', earlier: 'dataLoss' },
-  damaged: { last: 'dataLoss', earlier: 'dataLoss' },
+  // Another segment follows: so this one had been written to, and was cut short.
+  unwritten: { last: 'remove', earlier: 'takeDamaged' },
+  damaged: { last: 'takeDamaged', earlier: 'takeDamaged' },
   foreign: { last: 'refuseForeign', earlier: 'refuseForeign' },
   newer: { last: 'refuseNewer', earlier: 'refuseNewer' },
 };
 
-export function decideHeader(verdict: SegmentHeaderVerdict['verdict'], position: Position): HeaderDecision {
-  return HEADERS[verdict][position];
+export function decideHeader(header: Header, position: Position): HeaderDecision {
+  return HEADERS[header][position];
 }
 
-export type BatchDecision =
+export type BodyDecision =
   | 'take'
   /** The end of this segment. */
   | 'end'
   /** An unfinished write, of which nothing was acknowledged: cut off, and said. */
   | 'cut'
-  | 'dataLoss';
+  /** Kept as it is, and said; each group that may have something in it is doubtful. */
+  | 'quarantine';
+
+type Body = FoundBatch['found'];
 
 /** What lies behind a place in its segment: a batch that is whole, or none. */
 export type Behind = 'batch' | 'none';
 
-const BATCHES: Readonly<
-  Record<FoundBatch['found'], Readonly<Record<Behind, Readonly<Record<Position, BatchDecision>>>>>
-> = {
-  whole: { none: { last: 'take', earlier: 'take' }, batch: { last: 'take', earlier: 'take' } },
-  nothing: { none: { last: 'end', earlier: 'end' }, batch: { last: 'dataLoss', earlier: 'dataLoss' } },
-  torn: { none: { last: 'cut', earlier: 'dataLoss' }, batch: { last: 'dataLoss', earlier: 'dataLoss' } },
-  damaged: { none: { last: 'dataLoss', earlier: 'dataLoss' }, batch: { last: 'dataLoss', earlier: 'dataLoss' } },
+const QUARANTINE = { last: 'quarantine', earlier: 'quarantine' } as const;
+const TAKE = { last: 'take', earlier: 'take' } as const;
+
+const BODIES: Readonly<Record<Body, Readonly<Record<Behind, Readonly<Record<Position, BodyDecision>>>>>> = {
+  whole: { none: TAKE, batch: TAKE },
+  nothing: { none: { last: 'end', earlier: 'end' }, batch: QUARANTINE },
+  // The next batch is written only when this one is synced, and so is the next segment.
+  torn: { none: { last: 'cut', earlier: 'quarantine' }, batch: QUARANTINE },
+  damaged: { none: QUARANTINE, batch: QUARANTINE },
 };
 
-export function decideBatch(found: FoundBatch['found'], behind: Behind, position: Position): BatchDecision {
-  return BATCHES[found][behind][position];
+export function decideBody(body: Body, behind: Behind, position: Position): BodyDecision {
+  return BODIES[body][behind][position];
 }
 
-/** Of the batch before; zeros at the very beginning of a log. */
-export interface LastBatch {
-  readonly number: number;
-  readonly crc: number;
-}
+/** Of the batch before; zeros at the very beginning of a log. Null: the log begins with another segment than its first one. */
+export type LastBatch = { readonly number: number; readonly crc: number } | null;
 
-/** How a whole batch follows: `gap` when batches are missing, `foreign` when it has another past. */
+/** How a whole batch follows: `gap` when batches are missing or may be, `foreign` when it has another past. */
 export type Link = 'next' | 'gap' | 'foreign';
 
 export function linkOf(batch: { readonly number: number; readonly previousCrc: number }, last: LastBatch): Link {
-  if (batch.number !== last.number + 1) return 'gap';
-  return batch.previousCrc === last.crc ? 'next' : 'foreign';
+  if (last === null) return 'gap';
+  const ahead = batchesAhead(batch.number, last.number);
+  if (ahead === 1) return batch.previousCrc === last.crc ? 'next' : 'foreign';
+  return ahead > 1 ? 'gap' : 'foreign';
+}
+
+export type LinkDecision =
+  /** Nothing was between, even where some bytes could not be read. */
+  'goOn' | 'doubtAll' | 'refuse';
+
+const LINKS: Readonly<Record<Link, LinkDecision>> = { next: 'goOn', gap: 'doubtAll', foreign: 'refuse' };
+
+export function decideLink(link: Link): LinkDecision {
+  return LINKS[link];
+}
+
+/**
+ * What is known of a group at some place in the log: all that it wrote, or all but for what may have been in a damaged span before,
+ * or that something of it is missing.
+ */
+export type Knowledge = 'known' | 'doubtful' | 'lost';
+
+/** How a batch treats a group's chain: it goes on where it stood, or elsewhere, or the group's whole state is told anew. */
+export type Chain = 'goesOn' | 'breaks' | 'restated';
+
+const CHAINS: Readonly<Record<Knowledge, Readonly<Record<Chain, Knowledge>>>> = {
+  known: { goesOn: 'known', breaks: 'lost', restated: 'known' },
+  doubtful: { goesOn: 'known', breaks: 'lost', restated: 'known' },
+  // Its chain was taken up behind the gap: that it goes on from there says nothing of what is missing.
+  lost: { goesOn: 'lost', breaks: 'lost', restated: 'known' },
+};
+
+export function decideChain(knowledge: Knowledge, chain: Chain): Knowledge {
+  return CHAINS[knowledge][chain];
 }

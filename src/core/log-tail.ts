@@ -6,8 +6,10 @@
 //
 // Known limit: a bit that flips in the last batch ever written, in a payload that has a sector of zeros of its own, is taken for an
 // unfinished write. (So in etcd's log, whose rule this is.)
+import { assert } from './assert.ts';
 import {
   BATCH_HEADER_BYTES,
+  batchesAhead,
   type BatchHeader,
   type Crc32c,
   decodeBatchHeader,
@@ -15,6 +17,7 @@ import {
   type DecodedMeta,
   isZero,
 } from './log-format.ts';
+import type { LastBatch } from './log-opening.ts';
 
 /** What disks write as a whole, at the least. */
 const SECTOR_BYTES = 512;
@@ -22,19 +25,24 @@ const SECTOR_BYTES = 512;
 /** Up to `length` bytes at `at`; fewer at the end of the file. */
 export type ReadAt = (at: number, length: number) => Uint8Array;
 
-export interface WholeBatch extends DecodedMeta {
-  readonly found: 'whole';
+/** A batch whose records are all there. */
+export interface ReadBatch extends DecodedMeta {
   readonly header: BatchHeader;
   readonly payloads: Uint8Array;
+  /** Which of its entries, counted through all its records, do not have their checksum. */
+  readonly lost: ReadonlySet<number>;
   readonly end: number;
 }
 
 export type FoundBatch =
-  | WholeBatch
+  | ({ readonly found: 'whole' } & ReadBatch)
   /** The end: of the file, or of what was written in it. */
   | { readonly found: 'nothing' }
-  /** @property groups as far as they can be told. */
-  | { readonly found: 'torn' | 'damaged'; readonly groups: readonly number[] };
+  /**
+   * @property read when just payloads are lost, and which is known.
+   * @property next where to look for another batch.
+   */
+  | { readonly found: 'torn' | 'damaged'; readonly read: ReadBatch | null; readonly next: number };
 
 export function readBatch(read: ReadAt, at: number, size: number, crc32c: Crc32c): FoundBatch {
   const headerBytes = read(at, BATCH_HEADER_BYTES);
@@ -42,7 +50,7 @@ export function readBatch(read: ReadAt, at: number, size: number, crc32c: Crc32c
   if (header === undefined) {
     if (isZero(headerBytes) && allZero(read, at, size)) return { found: 'nothing' };
     const torn = headerBytes.length < BATCH_HEADER_BYTES || hasLostSector(read, at, size, at, at + BATCH_HEADER_BYTES);
-    return { found: torn ? 'torn' : 'damaged', groups: [] };
+    return { found: torn ? 'torn' : 'damaged', read: null, next: at + 1 };
   }
   const metaAt = at + BATCH_HEADER_BYTES;
   const payloadsAt = metaAt + header.metaBytes;
@@ -51,30 +59,32 @@ export function readBatch(read: ReadAt, at: number, size: number, crc32c: Crc32c
   const meta = body.subarray(0, header.metaBytes);
   const judge = (from: number, to: number) =>
     end > size || hasLostSector(read, at, end, from, to) ? 'torn' : 'damaged';
-  if (crc32c(meta) !== header.metaCrc) return { found: judge(metaAt, payloadsAt), groups: [] };
-  const { groups, records } = decodeMeta(meta);
+  if (crc32c(meta) !== header.metaCrc)
+    return { found: judge(metaAt, payloadsAt), read: null, next: Math.min(end, size) };
+  const decoded = decodeMeta(meta);
   const payloads = body.subarray(header.metaBytes);
+  const lost = new Map<number, 'torn' | 'damaged'>();
   let offset = 0;
-  let worst: 'torn' | 'damaged' | null = null;
-  const concerned = new Set<number>();
-  for (const record of records) {
-    if (record.type !== 'entries') continue;
+  let count = 0;
+  for (const record of decoded.records) {
+    if (record.type !== 'entries' && record.type !== 'copied') continue;
     for (const { bytes, crc } of record.entries) {
       if (crc32c(payloads.subarray(offset, offset + bytes)) !== crc) {
-        const verdict = judge(payloadsAt + offset, payloadsAt + offset + bytes);
-        if (worst !== 'damaged') worst = verdict;
-        concerned.add(record.group);
+        lost.set(count, judge(payloadsAt + offset, payloadsAt + offset + bytes));
       }
       offset += bytes;
+      count++;
     }
   }
-  if (worst !== null) return { found: worst, groups: [...concerned] };
-  if (offset !== header.payloadBytes || end > size) return { found: 'damaged', groups: [] };
-  return { found: 'whole', header, groups, records, payloads, end };
+  assert(offset === header.payloadBytes, 'entries account for all payloads');
+  const all = { ...decoded, header, payloads, lost: new Set(lost.keys()), end };
+  if (lost.size === 0 && end <= size) return { found: 'whole', ...all };
+  const found = [...lost.values()].includes('damaged') ? 'damaged' : 'torn';
+  return { found, read: all, next: Math.min(end, size) };
 }
 
-/** The next place from `from` on where a whole batch of a later number than `after` begins; -1 when there is none. */
-export function findBatch(read: ReadAt, from: number, size: number, after: number, crc32c: Crc32c): number {
+/** The next place from `from` on where a whole batch begins that is later than `last`; -1 when there is none. */
+export function findBatch(read: ReadAt, from: number, size: number, last: LastBatch, crc32c: Crc32c): number {
   const PIECE = 1024 * 1024;
   for (let at = from; at < size; at += PIECE) {
     // Pieces overlap by a magic number.
@@ -82,11 +92,13 @@ export function findBatch(read: ReadAt, from: number, size: number, after: numbe
     for (let p = piece.indexOf(0x56); p !== -1 && p < PIECE; p = piece.indexOf(0x56, p + 1)) {
       if (piece[p + 1] !== 0x42 || piece[p + 2] !== 0x41 || piece[p + 3] !== 0x54) continue;
       const found = readBatch(read, at + p, size, crc32c);
-      if (found.found === 'whole' && found.header.number > after) return at + p;
+      if (found.found === 'whole' && isLater(found.header.number, last)) return at + p;
     }
   }
   return -1;
 }
+
+const isLater = (number: number, last: LastBatch): boolean => last === null || batchesAhead(number, last.number) > 0;
 
 /** Is there, in a batch from `begin` to `end`, a sector with bytes of from … to of which nothing arrived? */
 function hasLostSector(read: ReadAt, begin: number, end: number, from: number, to: number): boolean {

@@ -135,6 +135,12 @@ export function createMemoryDisk(clock: Clock): MemoryDisk {
     remove: (path) => {
       files.delete(path);
     },
+    discard(path, done) {
+      clock.after(0, () => {
+        disk.remove(path);
+        done(null);
+      });
+    },
     syncDirectory() {},
     lock: () => ({ release() {} }),
     free: () => disk.freeBytes,

@@ -28,6 +28,7 @@ export interface MemoryLogOptions {
 export interface MemoryLog extends LogStore {
   full: boolean;
   pendingBytes: number;
+  busySince: Millis | null;
   /** Entries before this index are read from disk. */
   cachedFrom: LogIndex;
   /** The error of all reads from disk, if any. */
@@ -90,6 +91,7 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
   function sync(): void {
     if (syncing || hanging || crashed || waiting.length === 0) return;
     syncing = true;
+    log.busySince = clock.monotonic();
     const batch = waiting;
     waiting = [];
     clock.after(syncMs, () => {
@@ -99,6 +101,7 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
         waiting = [...batch, ...waiting];
         return;
       }
+      log.busySince = null;
       log.syncs++;
       for (const { write } of batch) change(disk, write);
       for (const { synced } of batch) if (!crashed) synced();
@@ -109,6 +112,7 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
   const log: MemoryLog = {
     full: false,
     pendingBytes: 0,
+    busySince: null,
     cachedFrom: 1,
     readError: null,
     writes,
@@ -132,6 +136,7 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
       change(groups, write);
       writes.push(write);
       waiting.push({ write, synced });
+      if (hanging) log.busySince ??= clock.monotonic();
       sync();
     },
     read(group, from, through, maxBytes, done) {

@@ -139,6 +139,37 @@ test('a full disk: nothing is acknowledged, the store is full, and goes on by it
   assert.is(open(disk, createVirtualClock()).log.recovered('control').lastIndex, 20);
 });
 
+test('a hung disk is told by how long it has been at work; a full one is at work on nothing', () => {
+  const clock = createVirtualClock();
+  const disk = createDisk(6);
+  const { log } = open(disk, clock, { segmentBytes: 1_000 });
+  assert.is(log.busySince, null);
+  let synced = 0;
+  const write = (at: number) => log.write({ group: 'control', entries: [entry(at, 'x'.repeat(600))] }, () => synced++);
+  for (const [at, fault] of [
+    [1, 'a write'],
+    [3, 'a segment that is created'],
+  ] as const) {
+    disk.faults.hang = true;
+    const began = clock.monotonic();
+    write(at);
+    clock.advance(700);
+    write(at + 1);
+    clock.advance(700);
+    const since = log.busySince ?? Number.NaN;
+    assert.ok(since >= began && since < began + 10, `${fault}: since ${since}, not ${began}`);
+    disk.faults.hang = false;
+    clock.advance(100);
+    assert.is(log.busySince, null, fault);
+    assert.is(synced, at + 1);
+  }
+  disk.faults.freeBytes = 10;
+  write(5);
+  clock.advance(10_000);
+  assert.is(log.busySince, null);
+  assert.ok(log.full);
+});
+
 test('rolling over: a segment that cannot be created for want of space is tried again; any other error is told', () => {
   for (const fault of ['full', 'writes', 'syncs'] as const) {
     const clock = createVirtualClock();
@@ -198,7 +229,9 @@ test('a bit that flips in the last batch, which was acknowledged, is not taken f
   for (let at = lastBatch; at < lastBatch + 28 + 4 + 12 + (9 + 12 + 17) + 12; at++) {
     const image = disk.copy();
     image.rot(SEGMENT, at, (byte) => byte ^ 0x10);
-    assert.throws(() => open(image, createVirtualClock()), /is damaged at byte/, `byte ${at}`);
+    const { log: found, warnings } = open(image, createVirtualClock());
+    assert.not(found.recovered('control').sound, `byte ${at}`);
+    assert.match(warnings[0] ?? '', /is damaged at byte/);
   }
 });
 

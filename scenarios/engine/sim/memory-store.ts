@@ -1,7 +1,7 @@
 // A log store of the simulator's own: fast, and as unforgiving as the contract allows. A write becomes durable only with its sync;
 // a crash keeps of the batch that was under way any beginning, and nothing of what waited behind it.
 import { assert } from '../../../src/core/assert.ts';
-import type { GroupId, LogIndex, Term } from '../../../src/core/ids.ts';
+import type { GroupId, LogIndex, Millis, Term } from '../../../src/core/ids.ts';
 import type { LogEntry, LogStore, LogWrite, RecoveredGroup } from '../../../src/actors/stores/log.ts';
 import type { HardState } from '../../../src/machines/raft/effects.ts';
 import type { TermRun } from '../../../src/machines/raft/messages.ts';
@@ -83,10 +83,12 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
       let waiting: Waiting[] = [];
       let syncing = false;
       let pendingBytes = 0;
+      let busySince: Millis | null = null;
 
       function sync(): void {
         if (syncing || waiting.length === 0) return;
         syncing = true;
+        busySince = clock.monotonic();
         const batch = waiting;
         waiting = [];
         underWay = batch;
@@ -94,6 +96,7 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
           for (const { write } of batch) carryOut(durable, write);
           underWay = [];
           syncing = false;
+          busySince = null;
           pendingBytes -= batch.reduce((sum, { write }) => sum + bytesOf(write), 0);
           for (const { synced } of batch) synced();
           sync();
@@ -124,6 +127,9 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
         },
         get pendingBytes() {
           return pendingBytes;
+        },
+        get busySince() {
+          return busySince;
         },
         full: false,
         close: (done) => clock.defer(done),

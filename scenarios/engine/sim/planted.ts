@@ -28,6 +28,9 @@ function logWith(log: LogStore, write: LogStore['write']): LogStore {
     get pendingBytes() {
       return log.pendingBytes;
     },
+    get busySince() {
+      return log.busySince;
+    },
     get full() {
       return log.full;
     },

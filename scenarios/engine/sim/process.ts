@@ -132,6 +132,9 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       get pendingBytes() {
         return log.pendingBytes;
       },
+      get busySince() {
+        return log.busySince;
+      },
       get full() {
         return log.full;
       },

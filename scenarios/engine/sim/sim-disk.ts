@@ -275,6 +275,15 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
       remove(path) {
         if (!names.delete(path)) throw missing(path);
       },
+      discard(path, done) {
+        latency.wait(clock, () =>
+          answer(clock, () => {
+            if (!names.delete(path)) return done(missing(path));
+            syncDirectory(directoryOf(path));
+            done(null);
+          }),
+        );
+      },
       syncDirectory,
       lock(path) {
         if (locks.has(path)) throw new VedetteError('FAILED_PRECONDITION', `${path} is held`, { field: 'data' });

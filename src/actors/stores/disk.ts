@@ -32,6 +32,8 @@ export interface Disk {
   /** Renames, in place of what is there: durable, name and all, when `done` is called without an error. */
   publish(from: string, to: string, done: (error: Error | null) => void): void;
   remove(path: string): void;
+  /** The same while others wait for nothing: durable when `done` is called without an error. */
+  discard(path: string, done: (error: Error | null) => void): void;
   /** Makes creations, renames and removals in a directory durable. */
   syncDirectory(path: string): void;
   /** Exclusive, gone with the process. @throws VedetteError FAILED_PRECONDITION naming the holder. */

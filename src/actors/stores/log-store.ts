@@ -3,30 +3,36 @@
 //   write ─▶ group index, tail cache ─▶ batch writer ─▶ segment files          (log/batch-writer.ts)
 //   read  ─▶ tail cache, else entry reader ─▶ segment files                    (log/entry-reader.ts)
 //   open  ─▶ segment files ─▶ recovery ─▶ group index, tail cache              (log/recovery.ts, core/log-opening.ts)
+//   then  ─▶ old segments go                                                    (log/cleaner.ts)
 //
 // Invariants
 //   1. `synced` is called in the order of the writes, and only when the write and all before it are on stable storage.
 //   2. After a failed write or sync nothing is called back: `failed` is told, once, and the process must end. A disk without space
 //      is no failure: the store is `full`, what it took waits, and goes on by itself.
 //   3. What was written can be read at once; what is read from disk has the checksum it was written with.
-//   4. Payloads are neither copied nor changed on their way to the disk, and must not be changed by others after `write`.
+//   4. A group that may have lost something by damage is unsound from then on, over restarts, until a write says that it is not.
+//   5. Payloads are neither copied nor changed on their way to the disk, and must not be changed by others after `write`.
 import { assert } from '../../core/assert.ts';
 import { describeError, VedetteError } from '../../core/errors.ts';
-import { groupNumber } from '../../core/ids.ts';
-import { limits } from '../../core/limits.ts';
-import type { EntryHeader, LogRecord } from '../../core/log-format.ts';
+import { groupNumber, type LogIndex } from '../../core/ids.ts';
+import { type LogLimits, limits } from '../../core/limits.ts';
+import { EVERYONE_ELSE } from '../../core/log-format.ts';
+import type { EntryHeader, LogRecord } from '../../core/log-records.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Random } from '../../streams/random.ts';
 import type { Kernels } from '../kernels.ts';
 import type { Disk } from './disk.ts';
 import type { LogEntry, LogStore, LogWrite } from './log.ts';
 import { createBatchWriter } from './log/batch-writer.ts';
+import { createCleaner } from './log/cleaner.ts';
 import { createDiskRoom } from './log/disk-room.ts';
 import { createEntryReader } from './log/entry-reader.ts';
-import { createGroupIndex, type GroupIndex, KIND_NUMBERS, recoveredOf } from './log/group-index.ts';
-import { recover } from './log/recovery.ts';
-import { createSegment, createSegmentLater, openSegments, type SegmentFile } from './log/segment-files.ts';
+import { createGroupIndex, type GroupIndex, KIND_NUMBERS, recoveredOf, stateOf } from './log/group-index.ts';
+import { openFiles } from './log/opening.ts';
+import { createGroupIndexes, indexOf } from './log/replay.ts';
+import { createSegmentLater, discardSegment } from './log/segment-files.ts';
 import { createTailCache } from './log/tail-cache.ts';
+import { createWriteOrder } from './log/write-order.ts';
 
 export interface LogStorePorts {
   readonly disk: Disk;
@@ -38,7 +44,15 @@ export interface LogStorePorts {
   readonly warn: (message: string) => void;
   /** A write or a sync failed: nothing is acknowledged any more, the process must end. */
   readonly failed: (error: VedetteError) => void;
-  readonly options?: Partial<typeof limits.log>;
+  readonly options?: Partial<LogLimits>;
+}
+
+type ReadDone = Parameters<LogStore['read']>[4];
+
+/** What is told of a write that is durable: of each entry, where its payload lies; and then of all. */
+interface Settled {
+  readonly entry: (entry: LogEntry, position: number, segment: number, offset: number) => void;
+  readonly all: () => void;
 }
 
 /** What a write costs beside its payloads, roughly: so that none is for nothing. */
@@ -46,7 +60,7 @@ const WRITE_BYTES = 64;
 
 /**
  * Opens the log, reading all of it back; takes the directory's lock.
- * @throws VedetteError FAILED_PRECONDITION (locked, foreign or newer files), DATA_LOSS (damage that no unfinished write can leave).
+ * @throws VedetteError FAILED_PRECONDITION (locked, foreign or newer files), DATA_LOSS (files of several logs are mixed).
  */
 export function openLog(ports: LogStorePorts): LogStore {
   const { disk, directory } = ports;
@@ -65,13 +79,12 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
   const { crc32c } = kernels;
   const options = { ...limits.log, ...ports.options };
   const cache = createTailCache(options.cacheBytes);
-  const groups = new Map<number, GroupIndex>();
-  const { segments: found, storeId: known } = openSegments(disk, directory, warn);
-  const storeId = known ?? Uint8Array.from({ length: 16 }, () => random.integer(0, 255));
-  const segments = new Map<number, SegmentFile>(found.map((segment) => [segment.number, segment]));
-  const start = recoverOrClose();
+  const groups = createGroupIndexes();
+  const newId = () => Uint8Array.from({ length: 16 }, () => random.integer(0, 255));
+  const { segments, storeId, start } = openFiles(disk, directory, newId, { groups, cache, crc32c, warn });
   const recoveredGroups = new Map([...groups].map(([number, index]) => [number, recoveredOf(index)]));
   let pendingBytes = 0;
+  const order = createWriteOrder();
 
   const reader = createEntryReader(segments, crc32c);
   const writer = createBatchWriter(
@@ -79,15 +92,19 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
       clock,
       crc32c,
       limits: options,
-      chainOf: (group) => indexOf(group).chain,
+      chainOf: (group) => indexOf(groups, group).chain,
       moveChain(group, chain) {
-        indexOf(group).chain = chain;
+        indexOf(groups, group).chain = chain;
       },
       createSegment(number, done) {
         createSegmentLater(disk, directory, number, storeId, (error, segment) => {
           if (segment !== null) segments.set(number, segment);
           done(error, segment);
         });
+      },
+      began(segment) {
+        segment.begins = segment.number > 1;
+        cleaner.check();
       },
       room: (there) => room.told(there),
       failed: (error, doing, path) =>
@@ -105,27 +122,21 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
     warn,
     limits: options,
   });
-
-  function indexOf(group: number): GroupIndex {
-    let index = groups.get(group);
-    if (index === undefined) {
-      index = createGroupIndex();
-      groups.set(group, index);
-    }
-    return index;
-  }
-
-  function recoverOrClose() {
-    try {
-      const { last, end, bytes } = recover(found, { groupOf: indexOf, cache, crc32c, warn });
-      const segment = found.at(-1) ?? createSegment(disk, directory, 1, storeId);
-      segments.set(segment.number, segment);
-      return { segment, end, bytes, last };
-    } catch (error) {
-      for (const { file } of segments.values()) file.close();
-      throw error;
-    }
-  }
+  const cleaner = createCleaner({
+    segments,
+    groups,
+    bytes: () => writer.bytes,
+    read: readFrom,
+    copy,
+    whenDurable: order.whenDurable,
+    discard(segment, done) {
+      writer.released(segment.file.size());
+      reader.whenUnread(segment.number, () => segment.file.close());
+      discardSegment(disk, segment, done);
+    },
+    warn,
+    limits: options,
+  });
 
   /** The entries go into the index, where they can be read from now on. @returns their headers and serials. */
   function append(group: GroupIndex, entries: readonly LogEntry[]) {
@@ -143,63 +154,102 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
     return { headers, serials };
   }
 
+  function put(group: number, records: readonly LogRecord[], entries: readonly LogEntry[], settled: Settled): void {
+    const payloads = entries.map(({ payload }) => payload);
+    const payloadBytes = payloads.reduce((total, { length }) => total + length, 0);
+    pendingBytes += payloadBytes + WRITE_BYTES;
+    order.added();
+    writer.add({
+      group,
+      state: stateOf(indexOf(groups, group)),
+      records,
+      payloads,
+      payloadBytes,
+      settled(segment, offset) {
+        pendingBytes -= payloadBytes + WRITE_BYTES;
+        let at = offset;
+        entries.forEach((entry, e) => {
+          settled.entry(entry, e, segment, at);
+          at += entry.payload.length;
+        });
+        settled.all();
+        order.settled();
+      },
+    });
+  }
+
+  function copy(group: number, entries: readonly LogEntry[], done: () => void): void {
+    const index = indexOf(groups, group);
+    const headers = entries.map((entry) => ({ ...index.place(entry.index), term: entry.term }));
+    put(group, [{ type: 'copied', group, first: entries[0]?.index ?? 0, entries: headers }], entries, {
+      entry({ index: at, term }, e, segment, offset) {
+        const header = headers[e];
+        if (header !== undefined) index.move(at, term, { ...header, segment, offset });
+      },
+      all: done,
+    });
+  }
+
+  function readFrom(index: GroupIndex, from: LogIndex, through: LogIndex, maxBytes: number, done: ReadDone): void {
+    const entries = cachedFrom(index, from, through, maxBytes);
+    if (entries.length > 0) done(null, entries);
+    else reader.read(index, from, through, maxBytes, done);
+  }
+
   return {
-    recovered(group) {
-      return recoveredGroups.get(groupNumber(group)) ?? recoveredOf(createGroupIndex());
-    },
+    recovered: (group) =>
+      recoveredGroups.get(groupNumber(group)) ??
+      recoveredOf(createGroupIndex(recoveredGroups.get(EVERYONE_ELSE)?.sound)),
     write(write, synced) {
       const { group, hard, sound, compactTo, truncateAfter, entries = [] } = write;
       const number = groupNumber(group);
-      const index = indexOf(number);
+      const index = indexOf(groups, number);
       if (hard !== undefined) index.hard = hard;
       if (sound !== undefined) index.sound = sound;
       if (compactTo !== undefined) index.compactThrough(compactTo.index, compactTo.term);
       if (truncateAfter !== undefined) index.truncateAfter(truncateAfter);
       const { headers, serials } = append(index, entries);
-      const payloads = entries.map(({ payload }) => payload);
-      const payloadBytes = payloads.reduce((total, { length }) => total + length, 0);
-      pendingBytes += payloadBytes + WRITE_BYTES;
-      writer.add({
-        records: recordsOf(number, write, headers),
-        payloads,
-        payloadBytes,
-        settled(segment, offset) {
-          pendingBytes -= payloadBytes + WRITE_BYTES;
-          let at = offset;
-          entries.forEach((entry, e) => {
-            index.settle(entry.index, serials[e] ?? 0, segment, at);
-            at += entry.payload.length;
-          });
+      cleaner.wrote(entries.reduce((sum, { payload }) => sum + payload.length, WRITE_BYTES));
+      put(number, recordsOf(number, write, headers), entries, {
+        entry: (entry, e, segment, offset) => index.settle(entry.index, serials[e] ?? 0, segment, offset),
+        all() {
           cache.evict();
           synced();
+          if (compactTo !== undefined || truncateAfter !== undefined) cleaner.check();
         },
       });
     },
     read(group, from, through, maxBytes, done) {
-      const index = indexOf(groupNumber(group));
+      const index = indexOf(groups, groupNumber(group));
       const { firstIndex, lastIndex } = index.view;
       assert(
         from >= firstIndex && from <= through && through <= lastIndex,
         `${group}: ${from} … ${through} is not in the log (${firstIndex} … ${lastIndex})`,
       );
-      const entries = cachedFrom(index, from, through, maxBytes);
-      if (entries.length > 0) done(null, entries);
-      else reader.read(index, from, through, maxBytes, done);
+      readFrom(index, from, through, maxBytes, done);
     },
     get pendingBytes() {
       return pendingBytes;
+    },
+    get busySince() {
+      return writer.busySince;
     },
     get full() {
       return room.full;
     },
     close(done) {
-      writer.close(() =>
-        reader.whenIdle(() => {
+      let parts = 2;
+      const part = (): void => {
+        parts--;
+        if (parts > 0) return;
+        reader.whenUnread('any', () => {
           for (const { file } of segments.values()) file.close();
           lock.release();
           done();
-        }),
-      );
+        });
+      };
+      cleaner.close(part);
+      writer.close(part);
     },
   };
 }

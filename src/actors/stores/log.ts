@@ -1,5 +1,5 @@
 // The log store: one per broker, for all its groups, so that one sync serves them all (group commit).
-import type { GroupId, LogIndex, Term } from '../../core/ids.ts';
+import type { GroupId, LogIndex, Millis, Term } from '../../core/ids.ts';
 import type { HardState } from '../../machines/raft/effects.ts';
 import type { TermRun } from '../../machines/raft/messages.ts';
 
@@ -74,6 +74,8 @@ export interface LogStore {
   ): void;
   /** Bytes waiting to be written and synced: backpressure for those who propose. */
   readonly pendingBytes: number;
+  /** Since when the disk has been at work on the oldest of these, by the clock's `monotonic`; null when it is not, or is full. */
+  readonly busySince: Millis | null;
   /** True while the disk has less room than the reserve: proposals must be refused. */
   readonly full: boolean;
   close(done: () => void): void;

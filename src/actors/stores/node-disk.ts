@@ -24,6 +24,9 @@ export function createNodeDisk(): Disk {
     publish(from, to, done) {
       fs.rename(from, to, (error) => (error === null ? syncDirectoryLater(dirname(to), done) : done(error)));
     },
+    discard(path, done) {
+      fs.unlink(path, (error) => (error === null ? syncDirectoryLater(dirname(path), done) : done(error)));
+    },
     remove: (path) => explained(path, () => fs.unlinkSync(path)),
     syncDirectory: (path) => explained(path, () => syncDirectory(path)),
     lock: takeLock,

@@ -11,15 +11,25 @@
 //      written, and the same bytes go to the same place again.
 //   3. A batch is one write of at most CHUNKS_MAX chunks: disks do it with one call, and so an unfinished one lacks whole sectors.
 //      Payloads that are small are copied side by side; large ones are not.
-//   4. Zeros are written ahead of the batches: a sync that need not also record that the file has grown takes half the time.
+//   4. The first batch of a segment tells the state of every group as it is before this batch: see log-format.ts.
+//   5. Zeros are written ahead of the batches: a sync that need not also record that the file has grown takes half the time.
 import { assert } from '../../../core/assert.ts';
-import { type Crc32c, encodeBatch, type LogRecord, SEGMENT_HEADER_BYTES } from '../../../core/log-format.ts';
+import type { Millis } from '../../../core/ids.ts';
+import { type Crc32c, encodeBatch, SEGMENT_HEADER_BYTES } from '../../../core/log-format.ts';
 import type { LastBatch } from '../../../core/log-opening.ts';
+import type { LogRecord, StateRecord } from '../../../core/log-records.ts';
 import type { Clock, Timer } from '../../../streams/clock.ts';
 import { isNoSpace } from '../disk.ts';
+import type { GroupState } from './group-index.ts';
 import type { SegmentFile } from './segment-files.ts';
 
+/** Where each group stands in the batches that were formed. */
+export type GroupStates = Map<number, GroupState>;
+
 export interface PendingWrite {
+  readonly group: number;
+  /** Where the group stands after it. */
+  readonly state: GroupState;
   readonly records: readonly LogRecord[];
   readonly payloads: readonly Uint8Array[];
   readonly payloadBytes: number;
@@ -31,6 +41,10 @@ export interface BatchWriter {
   add(write: PendingWrite): void;
   /** Of all segments, without the zeros ahead. */
   readonly bytes: number;
+  /** Since when the disk has been at work on a batch; null when it is not, or takes nothing for want of space. */
+  readonly busySince: Millis | null;
+  /** A segment of so many bytes is gone. */
+  released(bytes: number): void;
   /** Stops when nothing is under way and nothing waits, or at once when the disk takes nothing; then calls `done`. */
   close(done: () => void): void;
 }
@@ -47,6 +61,8 @@ export interface BatchWriterPorts {
   readonly chainOf: (group: number) => number;
   readonly moveChain: (group: number, chain: number) => void;
   readonly createSegment: (number: number, done: (error: Error | null, segment: SegmentFile | null) => void) => void;
+  /** The segment's first batch is durable. */
+  readonly began: (segment: SegmentFile) => void;
   /** After each batch; and, with false, when the disk is full, with true when it takes bytes again. */
   readonly room: (there: boolean) => void;
   /** At most once. */
@@ -64,6 +80,10 @@ interface Batch {
 const CHUNKS_MAX = 1000;
 /** To copy up to so many bytes costs less than one more chunk. */
 const SMALL_BYTES = 1024;
+
+export function stateRecords(states: GroupStates): StateRecord[] {
+  return [...states].map(([group, { sound, hard, view }]) => ({ type: 'state', group, sound, hard, ...view }));
+}
 
 let zeros = new Uint8Array(0);
 
@@ -105,13 +125,22 @@ function concatenated(parts: readonly Uint8Array[]): Uint8Array {
   return bytes;
 }
 
-/** @param start the segment that grows, where its next batch goes, and what came before. */
-export function createBatchWriter(
-  ports: BatchWriterPorts,
-  start: { readonly segment: SegmentFile; readonly end: number; readonly bytes: number; readonly last: LastBatch },
-): BatchWriter {
+export interface BatchWriterStart {
+  /** The one that grows. */
+  readonly segment: SegmentFile;
+  /** Where its next batch goes. */
+  readonly end: number;
+  /** Of all segments. */
+  readonly bytes: number;
+  readonly last: NonNullable<LastBatch>;
+  readonly states: GroupStates;
+}
+
+export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterStart): BatchWriter {
   const { clock, limits } = ports;
+  const { states } = start;
   let { segment, end, bytes, last } = start;
+  let busySince: Millis | null = null;
   /** The file's length; behind `end` there are zeros. */
   let allocated = segment.file.size();
   let waiting: PendingWrite[] = [];
@@ -121,6 +150,7 @@ export function createBatchWriter(
 
   function fail(error: Error, doing: string): void {
     state = 'failed';
+    busySince = null;
     waiting = [];
     ports.failed(error, doing, segment.path);
     if (closing !== null) finish();
@@ -131,11 +161,17 @@ export function createBatchWriter(
     if (!isNoSpace(error)) return fail(error, doing);
     ports.room(false);
     state = 'starved';
+    busySince = null;
     if (closing !== null) return finish();
     retry = clock.after(limits.freeCheckMs, () => {
-      state = 'busy';
+      begin();
       again();
     });
+  }
+
+  function begin(): void {
+    state = 'busy';
+    busySince = clock.monotonic();
   }
 
   /** Later in this turn's order, so that everything that is added in it goes out together. */
@@ -148,7 +184,7 @@ export function createBatchWriter(
   }
 
   function flush(): void {
-    state = 'busy';
+    begin();
     if (end < limits.segmentBytes) return put(takeBatch());
     ports.createSegment(segment.number + 1, (error, next) => {
       if (error !== null || next === null)
@@ -176,15 +212,17 @@ export function createBatchWriter(
       count++;
     }
     const writes = waiting.splice(0, count);
-    const number = last.number + 1;
+    const number = (last.number + 1) >>> 0;
+    const begins = end === SEGMENT_HEADER_BYTES && segment.number > 1;
     const { head, crc, chains } = encodeBatch(
-      writes.flatMap(({ records }) => records),
+      [...(begins ? stateRecords(states) : []), ...writes.flatMap(({ records }) => records)],
       { number, previousCrc: last.crc, payloadBytes },
       ports.chainOf,
       ports.crc32c,
     );
     last = { number, crc };
     for (const [group, chain] of chains) ports.moveChain(group, chain);
+    for (const write of writes) states.set(write.group, write.state);
     const chunks = sideBySide(head, writes);
     return { chunks, bytes: head.length + payloadBytes, headBytes: head.length, writes };
   }
@@ -211,9 +249,12 @@ export function createBatchWriter(
 
   function settle(batch: Batch): void {
     let offset = end + batch.headBytes;
+    const isFirst = end === SEGMENT_HEADER_BYTES;
     end += batch.bytes;
     bytes += batch.bytes;
+    busySince = null;
     ports.room(true);
+    if (isFirst) ports.began(segment);
     for (const { settled, payloadBytes } of batch.writes) {
       settled(segment.number, offset);
       offset += payloadBytes;
@@ -241,6 +282,12 @@ export function createBatchWriter(
     },
     get bytes() {
       return bytes;
+    },
+    get busySince() {
+      return busySince;
+    },
+    released(gone) {
+      bytes -= gone;
     },
     close(done) {
       closing = done;

@@ -1,6 +1,6 @@
 // Reads entries back from disk, those that lie side by side with one read; each has the checksum that it was written with.
 import { present } from '../../../core/assert.ts';
-import { VedetteError } from '../../../core/errors.ts';
+import { describeError, VedetteError } from '../../../core/errors.ts';
 import type { LogIndex } from '../../../core/ids.ts';
 import type { Crc32c } from '../../../core/log-format.ts';
 import type { LogEntry } from '../log.ts';
@@ -13,8 +13,8 @@ type Answer = (error: Error | null, entries: readonly LogEntry[]) => void;
 export interface EntryReader {
   /** One entry at least, more as long as they are neighbours and about `maxBytes`. */
   read(group: GroupIndex, from: LogIndex, through: LogIndex, maxBytes: number, done: Answer): void;
-  /** Calls `done` when no read is under way. */
-  whenIdle(done: () => void): void;
+  /** Calls `done` when no read is under way, of this segment or of any. */
+  whenUnread(segment: number | 'any', done: () => void): void;
 }
 
 interface Wanted {
@@ -24,8 +24,18 @@ interface Wanted {
 }
 
 export function createEntryReader(segments: ReadonlyMap<number, SegmentFile>, crc32c: Crc32c): EntryReader {
-  let underWay = 0;
-  let idle: (() => void) | null = null;
+  /** The segments of which reads are under way, once for each. */
+  const underWay: number[] = [];
+  let waiting: { readonly segment: number | 'any'; readonly done: () => void }[] = [];
+
+  const isRead = (segment: number | 'any') => (segment === 'any' ? underWay.length > 0 : underWay.includes(segment));
+
+  function ended(segment: number): void {
+    underWay.splice(underWay.indexOf(segment), 1);
+    const free = waiting.filter((one) => !isRead(one.segment));
+    waiting = waiting.filter((one) => isRead(one.segment));
+    for (const { done } of free) done();
+  }
 
   function neighbours(group: GroupIndex, from: LogIndex, through: LogIndex, maxBytes: number): Wanted[] {
     const wanted: Wanted[] = [];
@@ -62,21 +72,24 @@ export function createEntryReader(segments: ReadonlyMap<number, SegmentFile>, cr
       const first = present(wanted[0], `entry ${from} is on disk`).place;
       const { path, file } = present(segments.get(first.segment), `segment ${first.segment} is there`);
       const length = wanted.reduce((total, { place }) => total + place.bytes, 0);
-      underWay++;
+      underWay.push(first.segment);
       file.read(first.offset, length, (error, bytes) => {
-        underWay--;
         answer(path, bytes, wanted, error, done);
-        if (underWay === 0) idle?.();
+        ended(first.segment);
       });
     },
-    whenIdle(done) {
-      if (underWay === 0) done();
-      else idle = done;
+    whenUnread(segment, done) {
+      if (isRead(segment)) waiting.push({ segment, done });
+      else done();
     },
   };
 
   function answer(path: string, bytes: Uint8Array, wanted: readonly Wanted[], error: Error | null, done: Answer): void {
-    if (error !== null) return done(error, []);
+    if (error !== null) {
+      const at = wanted[0]?.place.offset ?? 0;
+      const message = `${path} cannot be read at byte ${at}: ${describeError(error)}`;
+      return done(new VedetteError('DATA_LOSS', message, { cause: error }), []);
+    }
     let entries: LogEntry[];
     try {
       entries = cutUp(path, bytes, wanted);

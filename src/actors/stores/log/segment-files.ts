@@ -1,4 +1,5 @@
-// The log's files: `00000001.log`, `00000002.log`, … in one directory, the last one growing.
+// The log's files: `00000001.log`, `00000002.log`, … in one directory, the last one growing, the first ones gone when no group needs them.
+// `….log.damaged` are those that were damaged: nothing reads them.
 import { VedetteError } from '../../../core/errors.ts';
 import { decodeSegmentHeader, encodeSegmentHeader, SEGMENT_HEADER_BYTES } from '../../../core/log-format.ts';
 import { decideHeader } from '../../../core/log-opening.ts';
@@ -8,6 +9,10 @@ export interface SegmentFile {
   readonly number: number;
   readonly path: string;
   readonly file: DiskFile;
+  /** A log may begin with it: its first batch, which is durable, tells where each group stands. */
+  begins: boolean;
+  /** It is kept when it is no longer needed. */
+  damaged: boolean;
 }
 
 const SEGMENT_NAME = /^\d{8}\.log$/;
@@ -27,7 +32,21 @@ export function createSegment(disk: Disk, directory: string, number: number, sto
   file.writeSync(encodeSegmentHeader({ storeId, number }), 0);
   file.syncSync();
   disk.syncDirectory(directory);
-  return { number, path, file };
+  return segmentFile(number, path, file);
+}
+
+const segmentFile = (number: number, path: string, file: DiskFile): SegmentFile => ({
+  number,
+  path,
+  file,
+  begins: false,
+  damaged: false,
+});
+
+/** Not needed any more. A damaged one stays, under another name, for whoever wants to look at it. */
+export function discardSegment(disk: Disk, { path, damaged }: SegmentFile, done: (error: Error | null) => void): void {
+  if (damaged) disk.publish(path, `${path}.damaged`, done);
+  else disk.discard(path, done);
 }
 
 /** The same while the store is running: nobody waits for the disk. */
@@ -40,19 +59,19 @@ export function createSegmentLater(
 ): void {
   const path = segmentPath(directory, number);
   disk.create(path, encodeSegmentHeader({ storeId, number }), (error, file) =>
-    done(error, file === null ? null : { number, path, file }),
+    done(error, file === null ? null : segmentFile(number, path, file)),
   );
 }
 
 export interface OpenedSegments {
   readonly segments: readonly SegmentFile[];
-  /** Null when the directory holds no segment yet. */
-  readonly storeId: Uint8Array | null;
+  /** Undefined when no segment tells it. */
+  readonly storeId: Uint8Array | undefined;
 }
 
 /**
  * Opens all segments and checks their headers.
- * @throws VedetteError DATA_LOSS, FAILED_PRECONDITION (foreign or newer files); nothing is left open then.
+ * @throws VedetteError DATA_LOSS (of another log, renamed), FAILED_PRECONDITION (foreign or newer files); nothing is left open then.
  */
 export function openSegments(disk: Disk, directory: string, warn: (message: string) => void): OpenedSegments {
   const names = disk.list(directory).filter((name) => {
@@ -61,14 +80,14 @@ export function openSegments(disk: Disk, directory: string, warn: (message: stri
     return SEGMENT_NAME.test(name);
   });
   const segments: SegmentFile[] = [];
-  let storeId: Uint8Array | null = null;
+  let storeId: Uint8Array | undefined;
   try {
     names.forEach((name, at) => {
       const opened = openSegment(disk, `${directory}/${name}`, at === names.length - 1, warn);
       if (opened === null) return;
       segments.push(opened.segment);
-      checkSequence(opened.segment, segments.length, opened.number, Number.parseInt(name, 10));
-      if (storeId !== null && !sameBytes(storeId, opened.storeId)) {
+      if (opened.storeId === null) return;
+      if (storeId !== undefined && !sameBytes(storeId, opened.storeId)) {
         throw new VedetteError(
           'DATA_LOSS',
           `${opened.segment.path} belongs to another log than the segments before it: was it copied here?`,
@@ -85,9 +104,8 @@ export function openSegments(disk: Disk, directory: string, warn: (message: stri
 
 interface OpenedSegment {
   readonly segment: SegmentFile;
-  /** As its header says. */
-  readonly number: number;
-  readonly storeId: Uint8Array;
+  /** Null when its header is damaged. */
+  readonly storeId: Uint8Array | null;
 }
 
 /** Null when it was removed. */
@@ -95,9 +113,17 @@ function openSegment(disk: Disk, path: string, last: boolean, warn: (message: st
   const file = disk.open(path, 'readWrite');
   const verdict = decodeSegmentHeader(file.readSync(0, SEGMENT_HEADER_BYTES), file.size());
   const decision = decideHeader(verdict.verdict, last ? 'last' : 'earlier');
-  if (decision === 'take' && verdict.verdict === 'good') {
+  const named = Number.parseInt(path.slice(path.lastIndexOf('/') + 1), 10);
+  const segment = segmentFile(named, path, file);
+  if (decision === 'takeDamaged') {
+    warn(`${path} is damaged: its header cannot be read. What is behind it is`);
+    return { segment: { ...segment, damaged: true }, storeId: null };
+  }
+  if (verdict.verdict === 'good') {
     const { number, storeId } = verdict.header;
-    return { segment: { number, path, file }, number, storeId };
+    if (number === named) return { segment, storeId };
+    file.close();
+    throw new VedetteError('DATA_LOSS', `${path} says that it is segment ${number}: it was renamed`);
   }
   file.close();
   if (decision === 'remove') {
@@ -110,31 +136,18 @@ function openSegment(disk: Disk, path: string, last: boolean, warn: (message: st
     throw new VedetteError('FAILED_PRECONDITION', `${path} is not a segment of a vedette log; move it elsewhere`, {
       field: 'data',
     });
-  if (decision === 'refuseNewer')
-    throw new VedetteError(
-      'FAILED_PRECONDITION',
-      `${path} was written by a newer version of vedette; start that version`,
-      { field: 'data' },
-    );
-  throw damage(path, 0, 'its header is damaged');
-}
-
-/** Nothing removes segments yet: the first one is number 1, and none is missing. */
-function checkSequence({ path }: SegmentFile, expected: number, number: number, named: number): void {
-  if (number === expected && named === expected) return;
   throw new VedetteError(
-    'DATA_LOSS',
-    named === expected
-      ? `${path} says that it is segment ${number}: it was renamed`
-      : `${path}: segment ${expected} of the log should come here; a file is missing`,
+    'FAILED_PRECONDITION',
+    `${path} was written by a newer version of vedette; start that version`,
+    { field: 'data' },
   );
 }
 
-/** Of damage that no unfinished write can leave. */
-export function damage(path: string, at: number, what: string): VedetteError {
+/** Of a batch that does not belong behind the one before it. */
+export function foreign(path: string, at: number): VedetteError {
   return new VedetteError(
     'DATA_LOSS',
-    `${path} is damaged at byte ${at}: ${what}. Nothing was changed. While all other brokers are up, the data directory can be moved away and this broker started anew: it fetches its data from them`,
+    `${path}: the batch at byte ${at} belongs to another past of this log; were files of two directories mixed? Nothing was changed. While all other brokers are up, the data directory can be moved away and this broker started anew: it fetches its data from them`,
   );
 }
 
