@@ -5,7 +5,8 @@
 //   campaign 1              its timer is the first to fire after a long silence
 //   elect 1                 … and all is settled; told in one line
 //   propose 1 x y           one proposal of two entries
-//   deliver [1->2] [TYPE]   the messages that wait, or those between these (`*`: all) and of this type; what they cause waits
+//   deliver [1->2] [TYPE] [first=1]   the messages that wait, or those between these (`*`: all) and of this type, or the first
+//                           of them; what they cause waits
 //   drop, repeat            instead: throw them away, have them twice
 //   lose [1->2] [TYPE]      from now on such messages are lost when they leave, until `heal`
 //   sync 1                  its writes are durable now: what waited for them leaves
@@ -119,7 +120,10 @@ const VERBS: Readonly<Record<string, Verb>> = {
   elect: (charts, command) => charts.elect(wordAt(command, 0)),
   propose: (charts, { words: [name = '', ...data] }) => charts.propose(name, ...data),
   deliver: (charts, command) => {
-    charts.deliver(wanted(command));
+    const most = command.options.get('first');
+    const now = charts.waiting().filter(wanted(command));
+    const chosen = new Set(most === undefined ? now : now.slice(0, Number(most)));
+    charts.deliver((message) => chosen.has(message));
   },
   drop: (charts, command, say) => {
     for (const message of charts.drop(wanted(command))) say(`${messageLine(message)}  (lost)`);

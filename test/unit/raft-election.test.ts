@@ -3,7 +3,7 @@
 import { strict as assert } from 'node:assert';
 import { test } from 'uvu';
 import type { Term } from '../../src/core/ids.ts';
-import type { Vote, VoteReply } from '../../src/machines/raft/messages.ts';
+import type { RaftMessage, Vote, VoteReply } from '../../src/machines/raft/messages.ts';
 import { type Charts, createCharts, DEFAULTS, id, type UntimedEvent } from '../support/raft-charts.ts';
 
 const THREE = ['a', 'b', 'c'];
@@ -374,6 +374,20 @@ test('a member that hears nobody but is heard cannot topple the leader [Disrupti
   assert.equal(charts.context('c').term, 1);
 });
 
+test('a late heartbeat finds a member that asks for pre-votes: it follows again, and the leader keeps its term [DisruptiveFollower with PreVote]', () => {
+  const charts = createCharts(THREE);
+  charts.elect('a');
+  charts.beat('a');
+  charts.deliver(({ to }) => to === 'b');
+  charts.skip(DEFAULTS.electionMaxMs);
+  charts.expire('c');
+  charts.deliver(({ to }) => to === 'c');
+  charts.settle();
+  assert.equal(charts.role('c'), 'follower');
+  assert.equal(charts.role('a'), 'leader');
+  for (const name of THREE) assert.equal(charts.context(name).term, 1, name);
+});
+
 test('a leader that a quorum answers stays; one that nobody answers steps down within a timeout and two beats [LeaderStepdown]', () => {
   const charts = createCharts(THREE);
   charts.elect('a');
@@ -408,6 +422,44 @@ test('who heard the leader within the shortest timeout refuses votes and pre-vot
     charts.settle();
     assert.equal(charts.context('a').term, grants ? 2 : 1);
     assert.equal(charts.context('a').votedFor, grants ? 'c' : null);
+  }
+});
+
+test('who hears a leader refuses the others, but not that leader: by asking it says that it leads no more [PreVote_ShouldRejectNonLeader, ShouldNotRejectLeader]', () => {
+  for (const ask of [preVote, vote]) {
+    for (const { from, grants } of [
+      { from: 'b', grants: true },
+      { from: 'c', grants: false },
+    ]) {
+      const charts = createCharts(THREE);
+      charts.step('a', heartbeat('b', 'a', 1));
+      charts.sent.length = 0;
+      charts.step('a', ask(from, 'a', 2));
+      charts.settle();
+      assert.equal(granted(charts) ?? false, grants, `${ask.name} of ${from}`);
+    }
+  }
+});
+
+test('votes that are delayed for seconds: in each term one member alone sends entries, the one that was elected [SlowSendVote, SlowRecvVote]', () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const charts = createCharts(FIVE, { seed: seed * 5 });
+    const late: { readonly message: RaftMessage; readonly due: number }[] = [];
+    // A vote takes one or two seconds; all else takes no time.
+    charts.lose((message) => {
+      if (message.type !== 'vote' && message.type !== 'voteReply') return false;
+      late.push({ message, due: charts.at + 1_000 + ((seed * 7_919 + charts.sent.length * 104_729) % 1_000) });
+      return true;
+    });
+    const senders = new Map<Term, Set<string>>();
+    for (let round = 0; round < 400; round++) {
+      charts.advance(25);
+      for (const { message } of late.filter(({ due }) => due <= charts.at)) charts.step(message.to, message);
+      late.splice(0, late.length, ...late.filter(({ due }) => due > charts.at));
+    }
+    for (const { type, term, from } of charts.sent)
+      if (type === 'append') senders.set(term, (senders.get(term) ?? new Set()).add(from));
+    for (const [term, names] of senders) assert.equal(names.size, 1, `term ${term}: ${[...names].join()}`);
   }
 });
 

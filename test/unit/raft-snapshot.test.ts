@@ -1,4 +1,5 @@
-// Snapshots and compaction, by the charts alone: when a follower is sent one, what it makes of it, and how both go on.
+// Snapshots and compaction, by the charts alone: when a follower is sent one, what it makes of it, and how both go on. Names in
+// brackets are the tests of etcd/raft that show the same.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { LogIndex } from '../../src/core/ids.ts';
@@ -53,7 +54,7 @@ test('what is applied leaves the log, and nothing else: terms stay known, and a 
   assert.throws(() => charts.step('a', { type: 'compact', through: 7 }), /only 6 is applied/);
 });
 
-test('a follower whose next entry has left the log is sent a snapshot, then the rest, and ends equal', () => {
+test('a follower whose next entry has left the log is sent a snapshot, then the rest, and ends equal [ProvideSnap]', () => {
   const charts = withStraggler();
   heal(charts);
   assert.equal(charts.transfers, [{ from: id('a'), to: id('c'), term: 1 }]);
@@ -75,7 +76,7 @@ test('a follower whose next entry has left the log is sent a snapshot, then the 
   assert.equal(charts.applied('c'), charts.applied('a'));
 });
 
-test('a follower that does not answer is sent none', () => {
+test('a follower that does not answer is sent none [IgnoreProvidingSnap]', () => {
   const charts = withStraggler();
   charts.advance(2_000);
   assert.equal(charts.transfers, []);
@@ -184,7 +185,7 @@ test('a longer log that conflicts gives way; one that holds the base is kept', (
   assert.equal(charts.context('b').log, before);
 });
 
-test('what a follower makes of a snapshot', () => {
+test('a newer snapshot replaces the log; one at or below the commit index is ignored; one that the log holds only moves the commit index [Restore, RestoreIgnoreSnapshot]', () => {
   // Its log: terms 1 1 2 2, of which two are committed.
   const cases: readonly {
     readonly what: string;
@@ -276,6 +277,53 @@ test('an answer that shows the follower to hold all before the log ends the wait
   assert.is(progressOf(charts, 'a', 'c').state, 'snapshot', 'a refusal is about the time before');
 });
 
+test('an answer that comes late, and does not reach the leader’s log, asks for no second snapshot; one that does ends the wait [snapshot_succeed_via_app_resp, …_behind]', () => {
+  const charts = withStraggler({ held: 2, base: 5 });
+  heal(charts);
+  assert.is(charts.transfers.length, 1);
+  const reply = { from: id('c'), to: id('a'), term: 1, rejected: false, hintIndex: 0, hintTerm: 0 } as const;
+  for (const index of [3, 4]) {
+    charts.step('a', { type: 'appendReply', ...reply, index });
+    assert.is(progressOf(charts, 'a', 'c').state, 'snapshot');
+    assert.is(progressOf(charts, 'a', 'c').match, index);
+    assert.is(charts.transfers.length, 1, 'one is under way');
+  }
+  charts.step('a', { type: 'appendReply', ...reply, index: 5 });
+  assert.is(progressOf(charts, 'a', 'c').state, 'replicate');
+});
+
+test('a full window of what was lost keeps no follower from its snapshot [SlowNodeRestore]', () => {
+  const charts = createCharts(['a', 'b', 'c'], { options: { inflightMax: 2 } });
+  charts.elect('a');
+  charts.isolate('c');
+  for (let at = 0; at < 8; at++) charts.propose('a', `p${at}`);
+  charts.settle();
+  assert.is(progressOf(charts, 'a', 'c').inflight.length, 2);
+  charts.compact('a', 7);
+  charts.settle();
+  heal(charts);
+  charts.transfer();
+  charts.settle();
+  charts.advance(100);
+  assert.is(progressOf(charts, 'a', 'c').state, 'replicate');
+  assert.equal(charts.applied('c'), charts.applied('a'));
+});
+
+test('a follower whose log was compacted hints no farther back than it begins, and the leader finds the place [FastLogRejection]', () => {
+  const charts = createCharts(['a', 'b', 'c'], {
+    logs: { a: [1, 1, 3, 3, 5], b: [1, 1, 3, 3, 5], c: [1, 1, 2, 2, 4, 4] },
+  });
+  charts.step('c', { type: 'heartbeat', from: id('b'), to: id('c'), term: 5, commit: 2, round: 0 });
+  charts.compact('c', 2);
+  charts.settle();
+  charts.elect('a');
+  const [first, second] = charts.sent.filter(({ type, from }) => type === 'appendReply' && from === id('c'));
+  assert.ok(first?.type === 'appendReply' && second?.type === 'appendReply');
+  assert.equal([first.rejected, first.hintIndex, first.hintTerm], [true, 4, 2]);
+  assert.equal([second.rejected, second.index], [false, 6]);
+  assert.equal(charts.terms('c'), charts.terms('a'));
+});
+
 test('news of a transfer in another term, or that nobody waits for, changes nothing', () => {
   const charts = withStraggler();
   heal(charts);
@@ -304,7 +352,7 @@ test('a change of leader in the middle: the new one begins its own, if it must',
   assert.equal(charts.applied('c'), charts.applied('b'), 'its log was never compacted');
 });
 
-test('half a cluster far behind, compaction all the time: all end equal', () => {
+test('half a cluster far behind, compaction all the time: all end equal [SlowNodeRestore]', () => {
   const charts = createCharts(['a', 'b', 'c', 'd', 'e']);
   charts.elect('a');
   for (let round = 0; round < 12; round++) {

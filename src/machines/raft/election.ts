@@ -31,8 +31,9 @@ function allowance({ options }: RaftContext, { link }: RaftEvent): Millis {
   return link === undefined ? 0 : Math.max(0, link.patience - options.electionMinMs);
 }
 
-/** Is a leader known and was it heard within the minimum election timeout? */
+/** Is a leader known and was it heard within the minimum election timeout? One that asks for votes itself leads no more. */
 export function leaderIsWell(context: RaftContext, event: RaftEvent): boolean {
+  if ((event.type === 'preVote' || event.type === 'vote') && event.from === context.leader) return false;
   const silence = event.at - leaderHeardAt(context, event);
   return context.leader !== null && silence < context.options.electionMinMs + allowance(context, event);
 }

@@ -35,7 +35,7 @@ export function needsSnapshot({ firstIndex }: LogView, { next, state }: Progress
 
 /** Nobody sends a snapshot to who does not answer: it would only be in the way of those who do. */
 export function askForSnapshot(
-  { options, term }: RaftContext,
+  { options, term, log }: RaftContext,
   to: BrokerId,
   known: Progress,
   at: Millis,
@@ -43,7 +43,8 @@ export function askForSnapshot(
 ): Progress {
   if (known.probing || at - known.heardAt > options.electionMaxMs) return known;
   effects.push({ type: 'sendSnapshot', params: { to, term } });
-  return { ...known, state: 'snapshot', inflight: [], probing: false };
+  // A late answer ends the wait only if it shows the follower to hold all before the log.
+  return { ...known, state: 'snapshot', next: log.firstIndex, inflight: [], probing: false };
 }
 
 /** The transfer has ended. Undefined: it is no news any more. */
