@@ -62,6 +62,7 @@ interface Member {
   entries: Entry[];
   base: LogIndex;
   writes: {
+    readonly at: Millis;
     readonly write: Write;
     readonly letters: Letter[];
     readonly last: { readonly index: LogIndex; readonly term: Term };
@@ -139,6 +140,9 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   const ids = names.map(id);
   const members = new Map<string, Member>();
   const leaders = new Map<Term, BrokerId>();
+  /** What was committed, anywhere, when a read was asked for. */
+  const floors = new Map<number, LogIndex>();
+  const votes = new Map<string, BrokerId>();
   const committed: Entry[] = [];
   const cuts = new Set<string>();
   let transfers: { readonly from: BrokerId; readonly to: BrokerId; readonly term: Term }[] = [];
@@ -221,7 +225,8 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
         : {};
     const configurations = untimed.type === 'append' ? placed(carried, untimed.prevIndex) : [];
     const brought = configurations.length > 0 ? { configurations } : {};
-    const event = { ...untimed, ...held, ...brought, at } as RaftEvent;
+    const pending = untimed.type === 'beat' && self.diskHangs ? { diskPendingMs: at - (self.writes[0]?.at ?? at) } : {};
+    const event = { ...untimed, ...held, ...brought, ...pending, at } as RaftEvent;
     const before = self.snapshot;
     const stepped = self.stepper.step(before, event);
     self.snapshot = stepped.snapshot;
@@ -265,13 +270,22 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       if (effect.type === 'refuseProposal' || effect.type === 'refuseChange' || effect.type === 'endTransfer')
         self.refusals.push(effect.params.reason);
       if (effect.type === 'answerReads')
-        for (const read of effect.params.reads) self.readAnswers.set(read, effect.params.index);
+        for (const read of effect.params.reads) answerRead(self, read, effect.params.index);
       if (effect.type === 'refuseReads') for (const read of effect.params.reads) self.readAnswers.set(read, 'refused');
     }
     if (Object.keys(write).length > 0) put(self, write);
     for (const { message, when } of sends) post(self, message, when);
     if (restored !== null) restore(self, restored);
     if (through > 0) applyThrough(self, through);
+  }
+
+  function answerRead(self: Member, read: number, index: LogIndex): void {
+    const floor = floors.get(read) ?? 0;
+    assert.ok(
+      index >= floor,
+      `read ${read} at ${self.id}: ${floor} was committed before it, and it is answered at ${index}`,
+    );
+    self.readAnswers.set(read, index);
   }
 
   function restore(self: Member, base: LogIndex): void {
@@ -301,7 +315,7 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       self.snapshot.context.log.lastIndex,
       `${self.id}: the chart's log and the real one have the same end`,
     );
-    self.writes.push({ write, letters: [], last: { index, term } });
+    self.writes.push({ at, write, letters: [], last: { index, term } });
   }
 
   function change(
@@ -333,6 +347,7 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   function send(letter: Letter): void {
     sent.push(letter.message);
     const { from, to } = letter.message;
+    checkVote(letter.message);
     const arrives = !cuts.has(`${from}>${to}`) && !isLost(letter.message);
     watch({ kind: arrives ? 'sent' : 'lost', message: letter.message });
     if (arrives) letters.push(letter);
@@ -350,6 +365,15 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
   }
 
   // ---------------------------------------------------------------- safety
+
+  /** Whatever became of its disk: who was told of a vote can rely on it. */
+  function checkVote(message: RaftMessage): void {
+    if (message.type !== 'voteReply' || !message.granted) return;
+    const key = `${message.from} in term ${message.term}`;
+    const given = votes.get(key) ?? message.to;
+    assert.equal(message.to, given, `${key} votes once`);
+    votes.set(key, message.to);
+  }
 
   function checkStep(before: RaftContext, self: Member): void {
     const { term, commit, applied, log, durable } = self.snapshot.context;
@@ -486,6 +510,8 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     skip(ms: Millis): void {
       at += ms;
     },
+    /** Its timer fires now. */
+    timeout: (name: string): void => fire(member(name)),
     /** Campaigns, and wins. */
     elect(name: string): void {
       expire(name);
@@ -504,7 +530,8 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       );
     },
     read(name: string): number {
-      step(name, { type: 'read', read: ++reads });
+      floors.set(++reads, committed.length);
+      step(name, { type: 'read', read: reads });
       return reads;
     },
     restart(name: string): void {
@@ -518,19 +545,25 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
       boot(id(name), { hard: { term: 0, votedFor: null }, entries: entries.slice(0, kept), sound: false });
     },
     /** Asks for other members, by the configuration in force there. */
-    change(name: string, target: Partial<Record<keyof MembershipTarget, readonly string[]>>): void {
-      const { index, configuration } = inForce(member(name).snapshot.context.configurations);
+    change(
+      name: string,
+      target: Partial<Record<keyof MembershipTarget, readonly string[]>>,
+      seen = inForce(member(name).snapshot.context.configurations).index,
+    ): void {
+      const { configuration } = inForce(member(name).snapshot.context.configurations);
       const {
         voters = configuration.voters,
         learners = configuration.learners,
         joining = configuration.joining,
       } = target;
-      const wanted = { voters: voters.map(id), learners: learners.map(id), joining: joining.map(id) };
-      step(name, { type: 'changeMembership', ticket: ++tickets, seen: index, target: wanted });
+      const others = [...new Set([...learners, ...joining])];
+      const wanted = { voters: voters.map(id), learners: others.map(id), joining: joining.map(id) };
+      step(name, { type: 'changeMembership', ticket: ++tickets, seen, target: wanted });
     },
     handOver(name: string, to: string): void {
       step(name, { type: 'transfer', to: id(to) });
     },
+    membership: (name: string): PlacedConfiguration => inForce(member(name).snapshot.context.configurations),
     configuration: (name: string): Configuration => inForce(member(name).snapshot.context.configurations).configuration,
     cut(from: string, to: string): void {
       cuts.add(`${from}>${to}`);

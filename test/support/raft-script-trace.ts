@@ -13,6 +13,7 @@ import type { RaftContext } from '../../src/machines/raft/context.ts';
 import type { RaftEffect } from '../../src/machines/raft/effects.ts';
 import type { RaftEvent } from '../../src/machines/raft/events.ts';
 import { runsBetween } from '../../src/machines/raft/log-view.ts';
+import { inForce } from '../../src/machines/raft/membership.ts';
 import type { RaftMessage, TermRun } from '../../src/machines/raft/messages.ts';
 import type { Happening, Snapshot } from './raft-charts.ts';
 
@@ -45,11 +46,15 @@ const plain = (fields: Readonly<Record<string, unknown>>): string =>
     .map(([name, of]) => `${name} ${value(of)}`)
     .join(' ');
 
+const doubtOf = ({ uncertain }: { readonly uncertain?: number | undefined }): string =>
+  uncertain === undefined ? '' : ` uncertain ${uncertain}`;
+
 function content(message: RaftMessage): string {
   switch (message.type) {
     case 'preVote':
-    case 'vote':
       return `last ${at(message.lastIndex, message.lastTerm)}`;
+    case 'vote':
+      return `last ${at(message.lastIndex, message.lastTerm)}${message.transfer === true ? ' by transfer' : ''}`;
     case 'preVoteReply':
     case 'voteReply':
       return message.granted ? 'granted' : 'refused';
@@ -59,13 +64,13 @@ function content(message: RaftMessage): string {
     }
     case 'appendReply':
       return message.rejected
-        ? `refused behind ${message.index} hint ${at(message.hintIndex, message.hintTerm)}`
-        : `holds ${message.index}`;
+        ? `refused behind ${message.index} hint ${at(message.hintIndex, message.hintTerm)}${doubtOf(message)}`
+        : `holds ${message.index}${doubtOf(message)}`;
     // Round 0 wants no answer.
     case 'heartbeat':
       return `commit ${message.commit}${message.round > 0 ? ` round ${message.round}` : ''}`;
     case 'heartbeatReply':
-      return `round ${message.round}`;
+      return `round ${message.round}${doubtOf(message)}`;
     case 'installSnapshot':
       return `log begins behind ${at(message.index, message.indexTerm)}`;
     case 'timeoutNow':
@@ -75,9 +80,9 @@ function content(message: RaftMessage): string {
     case 'readIndexReply':
       return `read ${message.read} ${message.index === null ? 'refused' : `at ${message.index}`}`;
     case 'vouch':
-      return `for ${message.boot} when it holds ${message.index}`;
+      return `boot ${message.boot} entry ${message.index}`;
     case 'vouchReply':
-      return `for ${message.boot}`;
+      return `boot ${message.boot}`;
   }
 }
 
@@ -108,6 +113,14 @@ function effectLine(name: string, effect: RaftEffect, before: RaftContext | unde
   return line(name, effect.type, term, effectContent(effect, before, after));
 }
 
+/** `voters 1,2,4 outgoing 1,2,3 learners 5 joining 5 (entry 7)`. */
+export function membershipOf({ configurations }: RaftContext): string {
+  const { index, configuration } = inForce(configurations);
+  const { voters, outgoing, learners, joining } = configuration;
+  const parts = Object.entries({ voters, outgoing, learners, joining }).filter(([, ids]) => ids.length > 0);
+  return [...parts.map(([name, ids]) => `${name} ${ids.join(',')}`), `(entry ${index})`].join(' ');
+}
+
 /** `leader.serving`. */
 export function stateOf({ value: state }: Snapshot): string {
   return typeof state === 'string' ? state : Object.entries(state).flat().join('.');
@@ -123,10 +136,12 @@ function isUnchanged(before: Snapshot, after: Snapshot): boolean {
   return isDeepStrictEqual({ ...before.context, heardAt: 0 }, { ...after.context, heardAt: 0 });
 }
 
+const isMessage = (event: RaftEvent): event is RaftEvent & RaftMessage => 'from' in event && 'to' in event;
+
 /** Of most events it shows in what comes of them. */
 function cause(name: string, event: RaftEvent, isIdle: boolean): string[] {
   if (event.type.startsWith('xstate.after') && !isIdle) return [line(name, 'timeout', null, '')];
-  if (isIdle && 'from' in event) return [line(name, 'ignores', null, messageLine(event).replace(/ +/g, ' '))];
+  if (isIdle && isMessage(event)) return [line(name, 'ignores', null, messageLine(event).replace(/ +/g, ' '))];
   return [];
 }
 
@@ -135,9 +150,12 @@ function stepLines({ name, event, before, after, effects }: Extract<Happening, {
   if (event !== null && before !== null) {
     const isSame = standing(before) === standing(after);
     const isQuiet = effects.length === 0 && isSame;
-    lines.push(...cause(name, event, isQuiet && ('from' in event ? isUnchanged(before, after) : true)));
+    lines.push(...cause(name, event, isQuiet && (!isMessage(event) || isUnchanged(before, after))));
     if (!isSame) lines.push(standing(after));
   }
+  const membership = membershipOf(after.context);
+  if (before !== null && membership !== membershipOf(before.context))
+    lines.push(line(name, 'members', null, membership));
   const shown = effects.filter(({ type }) => type !== 'send');
   return [...lines, ...shown.map((effect) => effectLine(name, effect, before?.context, after.context))];
 }

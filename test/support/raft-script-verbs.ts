@@ -1,8 +1,9 @@
 // What the steps of a script do, over the network of charts of raft-charts.ts. Members are named 1, 2, 3 …; time stands still but for
 // `campaign` and `advance`; messages and writes wait until they are delivered, synced, or all of it is settled.
 //
-//   add-nodes 3 [log.1=1,2*3] [term.1=2] [vote.1=2] [OPTION=NUMBER]   terms of the entries that 1 begins with: one of 1, three of 2
+//   add-nodes 3 [log.1=1,2*3] [term.1=2] [vote.1=2] [founders=1,2] [OPTION=NUMBER]   terms of the entries that 1 begins with: one of 1, three of 2
 //   campaign 1              its timer is the first to fire after a long silence
+//   timeout 1               its timer fires now
 //   elect 1                 … and all is settled; told in one line
 //   propose 1 x y           one proposal of two entries
 //   deliver [1->2] [TYPE] [first=1]   the messages that wait, or those between these (`*`: all) and of this type, or the first
@@ -19,9 +20,12 @@
 //   compact 1 through=5     1 has a snapshot of what it has applied; what is up to 5 leaves its log
 //   transfer [fails]        the snapshots that were asked for arrive, or do not
 //   read 1
+//   change-members 1 [voters=1,2,4] [learners=5] [joining=4] [seen=3]   seen: the entry of the configuration that its author knew
+//   transfer-leadership 1 2
+//   wipe 3                  it comes back with an empty disk, and knows that it was there before
 //   closed 1 2, opened 1 2  1 sees that the connection to 2 was closed by its end, or is there anew
 //   sent 1->2 last=3 bytes=90   1 has weighed what it sent
-//   raft-log [1], state [1], status 1, messages, applied [1]   tell
+//   raft-log [1], state [1], members [1], status 1, messages, applied [1]   tell
 //
 // `quietly` before a command leaves out its trace; `fails` says that it ends the process, which else ends the script.
 import type { LogIndex } from '../../src/core/ids.ts';
@@ -29,7 +33,7 @@ import type { RaftOptions } from '../../src/machines/raft/context.ts';
 import type { RaftMessage } from '../../src/machines/raft/messages.ts';
 import { type Charts, createCharts, DEFAULTS, type Happening, id, type UntimedEvent } from './raft-charts.ts';
 import type { Command } from './raft-script.ts';
-import { entries, line, linesOf, messageLine, stateOf } from './raft-script-trace.ts';
+import { entries, line, linesOf, membershipOf, messageLine, stateOf } from './raft-script-trace.ts';
 
 type Run = (command: Command) => string[];
 type Verb = (charts: Charts, command: Command, say: (text: string) => void) => void;
@@ -85,6 +89,8 @@ function peer(type: 'peer.closed' | 'peer.opened'): Verb {
     charts.step(wordAt(command, 0), { type, peer: id(wordAt(command, 1)) } satisfies UntimedEvent);
 }
 
+const idsOf = (text = '') => (text === '' ? [] : text.split(',').map(id));
+
 const lost = ({ from, to, type }: RaftMessage): string => `${from}->${to} ${type}`;
 
 // ---------------------------------------------------------------- telling
@@ -117,6 +123,7 @@ function tellProgress(charts: Charts, name: string): string[] {
 
 const VERBS: Readonly<Record<string, Verb>> = {
   campaign: (charts, command) => charts.expire(wordAt(command, 0)),
+  timeout: (charts, command) => charts.timeout(wordAt(command, 0)),
   elect: (charts, command) => charts.elect(wordAt(command, 0)),
   propose: (charts, { words: [name = '', ...data] }) => charts.propose(name, ...data),
   deliver: (charts, command) => {
@@ -159,6 +166,14 @@ const VERBS: Readonly<Record<string, Verb>> = {
   read: (charts, command) => {
     charts.read(wordAt(command, 0));
   },
+  'change-members': (charts, { words, options }) => {
+    const given = ['voters', 'learners', 'joining'].filter((part) => options.has(part));
+    const target = Object.fromEntries(given.map((part) => [part, idsOf(options.get(part))]));
+    const seen = options.get('seen');
+    charts.change(words[0] ?? '', target, seen === undefined ? undefined : Number(seen));
+  },
+  'transfer-leadership': (charts, command) => charts.handOver(wordAt(command, 0), wordAt(command, 1)),
+  wipe: (charts, command) => charts.restartUncertain(wordAt(command, 0)),
   closed: peer('peer.closed'),
   opened: peer('peer.opened'),
   sent: (charts, command) => {
@@ -168,6 +183,8 @@ const VERBS: Readonly<Record<string, Verb>> = {
   },
   'raft-log': (charts, command, say) => named(charts, command).forEach((name) => say(tellLog(charts, name))),
   state: (charts, command, say) => named(charts, command).forEach((name) => say(tellState(charts, name))),
+  members: (charts, command, say) =>
+    named(charts, command).forEach((name) => say(line(name, 'members', null, membershipOf(charts.context(name))))),
   status: (charts, command, say) => tellProgress(charts, wordAt(command, 0)).forEach(say),
   messages: (charts, _command, say) => charts.waiting().forEach((message) => say(messageLine(message))),
   applied: (charts, command, say) =>
@@ -203,7 +220,8 @@ function addNodes({ words, options }: Command, watch: (happening: Happening) => 
     const vote = options.get(`vote.${name}`);
     hard[name] = { term, votedFor: vote === undefined ? null : id(vote) };
   }
-  return createCharts(names, { options: optionsOf(options), logs, hard, watch });
+  const founders = options.has('founders') ? idsOf(options.get('founders')) : names;
+  return createCharts(names, { options: optionsOf(options), logs, hard, founders, watch });
 }
 
 const isPulse = (happening: Happening): boolean =>

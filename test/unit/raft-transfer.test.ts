@@ -254,4 +254,26 @@ test('a leader whose disk has not answered for long gives up leadership [hashico
   assert.equal(charts.role('a'), 'follower');
 });
 
+test('with writes all the time every one that succeeds is durable, and every other one is told so at once [LeadershipTransferWithWrites, LeaderRejectsClientRequests]', () => {
+  const charts = elected();
+  let written = 0;
+  for (let round = 0; round < 30; round++) {
+    const leader = charts.leader() ?? 'a';
+    const target = THREE[(THREE.indexOf(leader) + 1) % 3] ?? 'b';
+    charts.propose(leader, `before ${written++}`);
+    charts.handOver(leader, target);
+    for (let step = 0; step < 4; step++) {
+      for (const name of THREE) charts.propose(name, `during ${written++}`);
+      charts.deliver();
+      for (const name of THREE) charts.sync(name);
+    }
+    charts.settle();
+    assert.equal(charts.leader(), target);
+  }
+  const refused = THREE.flatMap((name) => charts.member(name).refusals);
+  assert.equal(charts.applied('a').length + refused.length, written);
+  assert.ok(refused.includes('transferring') && refused.every((why) => why === 'transferring' || why === 'notLeader'));
+  for (const name of THREE) assert.deepEqual(charts.applied(name), charts.applied('a'));
+});
+
 test.run();

@@ -159,7 +159,8 @@ export function initialContext(input: RaftInput): RaftContext {
     commit,
     applied: commit,
     // A member that comes back grants the leader it does not know yet a full timeout.
-    heardAt: NEVER,
+    // … and with leases it may just have answered one, and is bound by that.
+    heardAt: options.leaseReads ? input.at : NEVER,
     ...drawTimeout({ timer: { chance: input.seed >>> 0, timeout: 0, delay: 0 }, options }),
     refused: null,
     campaign: { since: NEVER, votes: {} },

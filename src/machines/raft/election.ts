@@ -35,7 +35,9 @@ function allowance({ options }: RaftContext, { link }: RaftEvent): Millis {
 export function leaderIsWell(context: RaftContext, event: RaftEvent): boolean {
   if ((event.type === 'preVote' || event.type === 'vote') && event.from === context.leader) return false;
   const silence = event.at - leaderHeardAt(context, event);
-  return context.leader !== null && silence < context.options.electionMinMs + allowance(context, event);
+  // What was said to a leader that is not known any more may still hold up its lease.
+  const isBound = context.leader !== null || context.options.leaseReads;
+  return isBound && silence < context.options.electionMinMs + allowance(context, event);
 }
 
 const deadline = (context: RaftContext, event: RaftEvent): Millis =>
@@ -121,9 +123,15 @@ export function standing(context: RaftContext, event: RaftEvent): Tally {
 export const isElected = ({ configurations, campaign }: RaftContext): boolean =>
   tallyOf(inForce(configurations).configuration, campaign.votes) === 'won';
 
-/** Does it count in elections? */
-export const isVoter = ({ configurations, self }: RaftContext): boolean =>
-  isVoterIn(inForce(configurations).configuration, self);
+/**
+ * May it stand for election? Also one that the newest configuration leaves out, until that is known to be committed: it may be the
+ * only one that holds it, and needed to commit it (§4.2.2, figure 4.6). Its own vote does not count then.
+ */
+export function mayStand({ configurations, self, commit }: RaftContext): boolean {
+  const { index, configuration } = inForce(configurations);
+  const before = index > commit ? configurations.at(-2)?.configuration : undefined;
+  return isVoterIn(configuration, self) || (before !== undefined && isVoterIn(before, self));
+}
 
 /** Does this answer the pre-vote that is open? A granted one names the term that was asked for, a refusal the own term. */
 export function answersPreVote(context: RaftContext, event: RaftEvent): boolean {

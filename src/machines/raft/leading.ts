@@ -62,8 +62,7 @@ function advance(before: RaftContext, leadership: Leadership, at: Millis): Outco
   kept = { ...kept, progress: replicate(context, kept.progress, at, effects) };
   kept = handOver(context, { ...kept, reads: answerReads(context, kept, effects) }, effects);
   if (!hasCommitted) return { changes: changed(context, kept), effects };
-  // Those who are left out have been told of it just now.
-  ({ context, leadership: kept } = withoutFormer(context, kept));
+  ({ context, leadership: kept } = withoutFormer(context, kept, effects));
   if (!hasLeft(context)) return { changes: changed(context, kept), effects };
   effects.push(...tellSuccessor(context, kept));
   return { changes: changed(context, kept), effects, raise: { type: 'membership.left', at } };

@@ -84,8 +84,8 @@ export const raftMachine = raft.createMachine({
       description: 'What is this member, by the configuration in its log? It takes up that part at once.',
       always: [
         { guard: 'isUncertain', target: 'storageUncertain' },
+        { guard: 'mayStand', target: 'follower' },
         { guard: 'isStranger', target: 'removed' },
-        { guard: 'isVoter', target: 'follower' },
         { target: 'learner' },
       ],
     },
@@ -121,6 +121,8 @@ export const raftMachine = raft.createMachine({
       on: {
         ...takesEntries,
         timeoutNow: { guard: 'ofThisTerm', target: 'candidate' },
+        // The configuration that leaves it out is committed.
+        applied: { guard: 'mayStandNoMore', target: 'opening', actions: 'noteApplied' },
         vote: { guard: 'mayVote', target: 'follower', reenter: true, actions: 'grantVote' },
         'peer.closed': { guard: 'leaderClosed', target: 'follower', reenter: true, actions: 'followHint' },
       },

@@ -4,10 +4,11 @@
 //   1. A joint configuration that is committed is followed by its end, whoever leads by then and whoever asked for it.
 //   2. A learner that is to become a voter is made one when it holds everything that is committed: it slows no quorum down.
 //   3. A leader that is no voter of a committed configuration leads no longer; it tells a successor to campaign before it goes.
+import { present } from '../../core/assert.ts';
 import type { BrokerId, LogIndex, Millis } from '../../core/ids.ts';
 import type { Decision, Leadership, Outcome, RaftContext } from './context.ts';
 import { type RaftEffect, send } from './effects.ts';
-import { extend } from './log-view.ts';
+import { extend, runsBetween, termAt } from './log-view.ts';
 import {
   afterJoint,
   changeTo,
@@ -68,13 +69,35 @@ function hasCaughtUp({ progress }: Leadership, id: BrokerId, commit: LogIndex): 
   return known !== undefined && known.state === 'replicate' && known.doubt === null && known.match >= commit;
 }
 
-/** The configuration in force was committed just now: whoever is not in it is not talked to any more. */
-export function withoutFormer(context: RaftContext, leadership: Leadership): Reconfigured {
+/**
+ * The entry of the configuration once more, and that it is committed: who is left out by it stands for election no more. Where this is
+ * lost it asks for pre-votes, and nobody who hears a leader grants them.
+ */
+function farewell({ self, term, log, commit }: RaftContext, to: BrokerId, index: LogIndex): RaftEffect {
+  const prevTerm = present(termAt(log, index - 1), 'what was committed just now is in the log');
+  const runs = runsBetween(log, index, index);
+  return send({
+    type: 'append',
+    from: self,
+    to,
+    term,
+    prevIndex: index - 1,
+    prevTerm,
+    lastIndex: index,
+    runs,
+    commit,
+    bytes: 0,
+  });
+}
+
+/** The configuration in force was committed just now: whoever is not in it is told so, and not talked to any more. */
+export function withoutFormer(context: RaftContext, leadership: Leadership, effects: RaftEffect[]): Reconfigured {
   const { index, configuration } = inForce(context.configurations);
   if (context.commit < index) return { context, leadership };
   const members = membersOf(configuration);
   const peers = context.peers.filter((peer) => members.includes(peer));
   if (peers.length === context.peers.length) return { context, leadership };
+  for (const peer of context.peers) if (!members.includes(peer)) effects.push(farewell(context, peer, index));
   const progress = Object.fromEntries(
     Object.entries(leadership.progress).filter(([peer]) => peers.includes(peer as BrokerId)),
   );

@@ -50,7 +50,8 @@ const base = setup({
       following.changesMembership(context, event) &&
       following.holdsPrevious(context, event),
     isUncertain: ({ context }: Scope) => !context.sound,
-    isVoter: ({ context }: Scope) => election.isVoter(context),
+    mayStand: ({ context }: Scope) => election.mayStand(context),
+    mayStandNoMore: ({ context }: Scope) => !election.mayStand(context),
     isStranger: ({ context }: Scope) => isLeftOut(context),
     isVouchedFor: ({ context, event }: Scope) => event.type === 'vouch' && doubt.isVouchedFor(context, event),
     leaderIsWell: ({ context, event }: Scope) => election.leaderIsWell(context, event),
