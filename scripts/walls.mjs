@@ -27,7 +27,6 @@ const OUTSIDE_ADAPTERS = ['src/actors/transports/', 'src/actors/stores/', 'src/c
 /** The port adapters: the only files below that may ask the system for time, timers or chance. */
 const ADAPTERS = [
   'src/streams/real-clock.ts',
-  'src/streams/system-seed.ts',
   'src/actors/transports/',
   'src/actors/stores/node-disk.ts',
   'src/actors/pool/',

@@ -317,6 +317,8 @@ export const limits = {
     callDeadlineMs: 2_000,
     /** Without an answer for so long the next broker is asked as well. */
     callPatienceMs: 400,
+    /** A broker that was asked for a stream and has sent nothing by then is left for the next; longer than brokers wait for each other. */
+    answerPatienceMs: 1_500,
     /** Values in one answer about a host; more are refused with RESOURCE_EXHAUSTED: a shorter range or fewer metrics are to be asked for. */
     answerValuesMax: 2_000_000,
     /** Subscriptions of one browser connection; one more is refused with RESOURCE_EXHAUSTED. */
@@ -341,6 +343,10 @@ export function checkLimits(): void {
   const { frames, ingest, queries, raft, shard, subscriptions } = limits;
   assert(raft.appendBytesMax <= raft.inflightBytesMax, 'an append message must fit into the in-flight window');
   assert(raft.entryBytesMax <= raft.uncommittedBytesMax, 'an entry must fit into the uncommitted limit');
+  assert(
+    subscriptions.openPatienceMs < limits.dashboard.answerPatienceMs,
+    'a broker that waits for others has begun before it is left',
+  );
   assert(queries.confirmMs < queries.attemptMs, 'a leader without a quorum says so before its caller gives up');
   assert(queries.attemptMs < queries.deadlineMs, 'a query has time for a second attempt');
   // Labels of a host: names and values of up to four bytes a character.

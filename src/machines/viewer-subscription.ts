@@ -12,7 +12,8 @@
 //      `every` each row comes once, whichever brokers die.
 //   2. While the browser cannot take more, nothing is read from the broker: it waits in the log (`every`) or is conflated by the
 //      broker (`latest`), never here.
-//   3. A change of the request counts from then on, whenever it comes: the stream under the old terms ends.
+//   3. A broker that was asked and says nothing is left for the next one: paused, it would hold the browser up for seconds.
+//   4. A change of the request counts from then on, whenever it comes: the stream under the old terms ends.
 import { assign, setup } from 'xstate';
 import type { Millis } from '../core/ids.ts';
 
@@ -36,7 +37,11 @@ export type ViewerEffect =
   | { readonly type: 'releaseUpstream' }
   | { readonly type: 'scheduleRetry'; readonly params: { readonly attempt: number } };
 
-export interface ViewerContext {
+export interface ViewerInput {
+  readonly answerPatienceMs: Millis;
+}
+
+export interface ViewerContext extends ViewerInput {
   /** Streams lost in a row without an answer. */
   readonly attempt: number;
 }
@@ -46,7 +51,8 @@ type Scope = { context: ViewerContext };
 const backOff = { type: 'scheduleRetry', params: ({ context }: Scope) => ({ attempt: context.attempt }) } as const;
 
 export const viewerSubscriptionMachine = setup({
-  types: { context: {} as ViewerContext, events: {} as ViewerEvent },
+  types: { context: {} as ViewerContext, events: {} as ViewerEvent, input: {} as ViewerInput },
+  delays: { answerPatience: ({ context }: Scope) => context.answerPatienceMs },
   actions: {
     openUpstream: noEffect,
     closeUpstream: noEffect,
@@ -59,7 +65,7 @@ export const viewerSubscriptionMachine = setup({
 }).createMachine({
   id: 'subscription',
   description: "A browser's subscription at the dashboard.",
-  context: { attempt: 0 },
+  context: ({ input }) => ({ ...input, attempt: 0 }),
   initial: 'opening',
   on: {
     refused: '.closed',
@@ -70,6 +76,7 @@ export const viewerSubscriptionMachine = setup({
     opening: {
       description: 'A broker was asked and has not answered yet.',
       entry: 'openUpstream',
+      after: { answerPatience: { target: 'resuming', actions: 'closeUpstream' } },
       on: {
         'upstream.answered': 'live',
         changed: { target: 'opening', reenter: true, actions: 'closeUpstream' },
@@ -103,6 +110,7 @@ export const viewerSubscriptionMachine = setup({
         asking: {
           description: 'A broker was asked to go on and has not answered yet.',
           entry: 'openUpstream',
+          after: { answerPatience: { target: '#subscription.resuming', reenter: true, actions: 'closeUpstream' } },
           on: {
             'upstream.answered': '#subscription.live',
             changed: { target: 'asking', reenter: true, actions: 'closeUpstream' },

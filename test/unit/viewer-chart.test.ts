@@ -62,13 +62,13 @@ function chart() {
   const machine = runMachine<typeof viewerSubscriptionMachine, ViewerEffect>(viewerSubscriptionMachine, {
     id: 's',
     kind: 'subscription',
-    input: undefined,
+    input: { answerPatienceMs: 1_000 },
     clock,
     inspector: createInspector({ clock }),
     onEffect: (effect) => effects.push(effect),
   });
   const state = () => statePaths(machine.snapshot.value);
-  return { effects, state, send: (...types: Type[]) => types.forEach((type) => machine.send({ type, at: 0 })) };
+  return { clock, effects, state, send: (...types: Type[]) => types.forEach((type) => machine.send({ type, at: 0 })) };
 }
 
 for (const [state, way] of Object.entries(WAYS)) {
@@ -88,6 +88,21 @@ for (const [state, way] of Object.entries(WAYS)) {
     });
   }
 }
+
+test('a broker that says nothing when it is asked is left for the next; one that has answered may be silent', () => {
+  const viewer = chart();
+  const passed = (ms: number) => {
+    viewer.effects.length = 0;
+    viewer.clock.advance(ms);
+    return [viewer.state(), ...viewer.effects.map(({ type }) => type)];
+  };
+  assert.equal(passed(999), ['opening']);
+  assert.equal(passed(1), ['resuming.waiting', 'closeUpstream', 'scheduleRetry']);
+  viewer.send('retry.due');
+  assert.equal(passed(1_000), ['resuming.waiting', 'closeUpstream', 'scheduleRetry']);
+  viewer.send('retry.due', 'upstream.answered');
+  assert.equal(passed(60_000), ['live']);
+});
 
 test('streams that are lost in a row are counted, until one answers', () => {
   const viewer = chart();

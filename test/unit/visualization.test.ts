@@ -149,6 +149,22 @@ test('a broken stream goes on at another broker, from the last cursor, without i
   );
 });
 
+test('a stream does not go on at the broker that has just failed, whoever else asks the others meanwhile', async () => {
+  const { browser, clock, last, route } = dashboard({ listHosts: noHosts });
+  browser().say({ op: 'subscribe', id: 's' });
+  for (let round = 0; round < 10; round++) {
+    const failed = last();
+    for (let n = 0; n <= round; n++) await route('/api/v1/hosts');
+    if (round % 2 === 0) {
+      failed.inbox.next(rows(`c${round}`));
+      failed.inbox.error(unavailable('gone'));
+    } else clock.advance(limits.dashboard.answerPatienceMs);
+    clock.advance(50);
+    assert.not(last().broker === failed.broker);
+    assert.ok(round % 2 === 0 || failed.closed, 'it says nothing');
+  }
+});
+
 test('a browser that does not read holds its stream, also when it changes what it asks for', () => {
   const { browser, last } = dashboard();
   const { say, seen, drained } = browser();

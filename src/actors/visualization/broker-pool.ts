@@ -25,8 +25,8 @@ export interface BrokerPool {
    * all failed.
    */
   call<T>(ask: (client: MonitorClient, deadlineMs: Millis) => Promise<T>): Promise<T>;
-  /** A client of the next broker in turn. */
-  next(): MonitorClient;
+  /** A client of the next broker in turn; of another one than that at `except`, when there is one. */
+  next(except: string | null): MonitorClient;
   stop(): void;
 }
 
@@ -57,9 +57,10 @@ export function createBrokerPool({ seeds, clients, clock, random }: BrokerPoolPo
 
   const addresses = () => (known.length > 0 ? known.map((broker) => broker.grpcAddress) : seeds);
 
-  function next(): MonitorClient {
+  function next(except: string | null): MonitorClient {
     const all = addresses();
     at = (at + 1) % all.length;
+    if (all[at] === except) at = (at + 1) % all.length;
     return clients(all[at] ?? '');
   }
 

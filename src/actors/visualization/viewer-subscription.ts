@@ -47,6 +47,8 @@ export function openViewerSubscription(ports: ViewerPorts): ViewerSubscription {
   let terms = ports.request;
   let cursor = terms.cursor ?? '';
   let upstream: { source: Source<Response>; subscription: Subscription } | null = null;
+  /** Who was asked last: when that came to nothing, it is another's turn. */
+  let asked: string | null = null;
   let retry: Timer | null = null;
   let socketFull = false;
   /** Cursors of data messages that wait for the browser's ack, oldest first; only with a `window`. */
@@ -56,7 +58,7 @@ export function openViewerSubscription(ports: ViewerPorts): ViewerSubscription {
   const machine = runMachine<typeof viewerSubscriptionMachine, ViewerEffect>(viewerSubscriptionMachine, {
     id: ports.machineId,
     kind: 'subscription',
-    input: undefined,
+    input: { answerPatienceMs: limits.dashboard.answerPatienceMs },
     clock,
     inspector: ports.inspector,
     onEffect: carryOut,
@@ -90,7 +92,9 @@ export function openViewerSubscription(ports: ViewerPorts): ViewerSubscription {
   function open(): void {
     close();
     writer.streamBegan();
-    const source = pool.next().subscribe({
+    const client = pool.next(asked);
+    asked = client.address;
+    const source = client.subscribe({
       hostIds: terms.hosts,
       metrics: terms.metrics,
       cursor,
