@@ -83,7 +83,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   const recovered = log.recovered(group);
   const start = restoreAtStart(group, recovered, ports.machine.saved, ports.snapshots?.store);
   const carried = createCarriedEntries();
-  const durability = createDurability(clock, ports.outbox);
+  const durability = createDurability(ports.outbox);
   const proposals = createProposals(clock, propose);
   const changes = createChanges(clock);
   const patienceMs = limits.raft.answerTimeouts * options.electionMaxMs;
@@ -299,7 +299,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       // Nobody else does anything at a beat, and most groups of a broker are led elsewhere.
       if (!leads()) return;
       const at = clock.monotonic();
-      const beat = beatEvent(context(), links, at, durability.pendingMs(at));
+      const beat = beatEvent(context(), links, at, log.busySince === null ? 0 : at - log.busySince);
       if (beat !== null) send(beat);
     },
     claimTo(peer) {

@@ -1,7 +1,6 @@
 // The parts of the Raft actor whose order matters most, by themselves.
 import { strict as assert } from 'node:assert';
 import { test } from 'uvu';
-import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
 import { createCarriedEntries } from '../../src/actors/raft/carried-entries.ts';
 import { createDurability } from '../../src/actors/raft/durability.ts';
 import { createEntrySender } from '../../src/actors/raft/entry-sender.ts';
@@ -29,7 +28,7 @@ const append = (prevIndex: LogIndex, lastIndex: LogIndex, to = 'b'): Append => (
 
 test('what waits leaves when every write before it is durable, in order; what waits for nothing leaves at once', () => {
   const out: number[] = [];
-  const durability = createDurability(createVirtualClock(), ({ message }) => void out.push(message.term));
+  const durability = createDurability(({ message }) => void out.push(message.term));
   const say = (term: number): void =>
     durability.sendAfterSync({ group: 'control', message: { ...append(0, 0), term }, entries: [] });
   say(1);
@@ -48,7 +47,7 @@ test('what waits leaves when every write before it is durable, in order; what wa
 });
 
 test('an entry that was cut and written again counts as durable by its last write only', () => {
-  const durability = createDurability(createVirtualClock(), () => {});
+  const durability = createDurability(() => {});
   const again = { index: 5, term: 2 };
   durability.writing({ index: 4, term: 2 });
   durability.writing(again);
@@ -63,7 +62,7 @@ test('an entry that was cut and written again counts as durable by its last writ
 });
 
 test('a write of term and vote alone is no news of the log', () => {
-  const durability = createDurability(createVirtualClock(), () => {});
+  const durability = createDurability(() => {});
   durability.writing(null);
   assert.equal(durability.synced(1), null);
 });

@@ -5,8 +5,7 @@
 //      they were given.
 //   2. An entry is reported as durable only by a write after which it was not cut: of a write whose entries were cut while it was on
 //      its way nothing is reported, because a later write of the same index may be under way.
-import type { LogIndex, Millis, Term } from '../../core/ids.ts';
-import type { Clock } from '../../streams/clock.ts';
+import type { LogIndex, Term } from '../../core/ids.ts';
 import type { RaftEnvelope } from '../../streams/envelope.ts';
 
 export interface DurableEntry {
@@ -15,8 +14,6 @@ export interface DurableEntry {
 }
 
 export interface Durability {
-  /** How long the oldest write that is not durable yet has been under way. */
-  pendingMs(at: Millis): Millis;
   /** A write was asked for; returns its number. `last`: the log's end by then, null when it changes no entries. */
   writing(last: DurableEntry | null): number;
   /** Entries after this one are cut by the next write. */
@@ -27,12 +24,10 @@ export interface Durability {
   sendAfterSync(envelope: RaftEnvelope): void;
 }
 
-export function createDurability(clock: Clock, out: (envelope: RaftEnvelope) => void): Durability {
+export function createDurability(out: (envelope: RaftEnvelope) => void): Durability {
   let asked = 0;
   let durable = 0;
   const ends = new Map<number, DurableEntry>();
-  /** When the oldest write under way was asked for, or became the oldest. */
-  let pendingSince: Millis | null = null;
   let held: { readonly write: number; readonly envelope: RaftEnvelope }[] = [];
 
   function release(): void {
@@ -43,10 +38,8 @@ export function createDurability(clock: Clock, out: (envelope: RaftEnvelope) => 
   }
 
   return {
-    pendingMs: (at) => (pendingSince === null ? 0 : at - pendingSince),
     writing(last) {
       asked++;
-      pendingSince ??= clock.monotonic();
       if (last !== null) ends.set(asked, last);
       return asked;
     },
@@ -55,7 +48,6 @@ export function createDurability(clock: Clock, out: (envelope: RaftEnvelope) => 
     },
     synced(write) {
       durable = write;
-      pendingSince = durable === asked ? null : clock.monotonic();
       release();
       const end = ends.get(write) ?? null;
       ends.delete(write);
