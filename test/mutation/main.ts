@@ -49,7 +49,7 @@ const { values: flags } = parseArgs({
   },
 });
 const memory = openMemory(join(root, 'node_modules/.cache/vedette/mutation.json'));
-const testsOf = createTestFinder(root);
+const testsOf = createTestFinder(root, memory.msOf);
 
 const isTerminal = process.stdout.isTTY === true && !flags.json;
 let tried = 0;
@@ -89,13 +89,15 @@ async function tryChart(chart: Chart, subjects: readonly Subject[]): Promise<Map
       if (flags.only !== undefined) say(verdict.words);
     };
     progress(test);
-    await Promise.all(halves(left).map((part) => tryMutants(chart, test, part, judged)));
+    await Promise.all(
+      halves(left).map((part) => tryMutants(chart, test, part, { judged, took: (ms) => memory.took(test, ms) })),
+    );
   }
 
   for (const test of tests)
     await ask(
       test,
-      subjects.filter(({ name }) => memory.killerOf(name) === test),
+      subjects.filter(({ name }) => memory.noticedBy(name) === test),
     );
   for (const test of tests) await ask(test, subjects);
   for (const subject of subjects) {
@@ -131,6 +133,7 @@ function table(rows: readonly Row[]): void {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => {
     endAllTrials();
+    memory.save();
     process.exit(130);
   });
 

@@ -126,6 +126,14 @@ function changedCandidate(
   return unguarded;
 }
 
+/** An event that reached a state. */
+export const heardBy = (path: readonly string[], event: string): string => `${path.join('.')} ${event}`;
+
+/** Whether what the mutant changes can have mattered where only these events reached these states. */
+export function canMatter({ slot, path, key }: Mutant, heard: ReadonlySet<string>): boolean {
+  return slot !== 'on' || key === null || key.includes('*') || heard.has(heardBy(path, key));
+}
+
 /** `streaming.delivery.awaiting, on answered [2]: guard acknowledgesSome always true` */
 export function describe({ path, slot, key, index, what }: Mutant): string {
   const state = path.length === 0 ? 'root' : path.join('.');

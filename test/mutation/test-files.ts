@@ -1,6 +1,7 @@
-// Which tests may notice a change of a module: those that import it, directly or by way of others; the near and quick ones first.
+// Which tests may notice a change of a module: those that import it, directly or by way of others. Those that bear its name come first,
+// then the near and quick ones.
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { dirname, join, relative } from 'node:path';
+import { basename, dirname, join, relative } from 'node:path';
 
 /** What a run of the tests costs, from cheap to dear. */
 const ROOMS = ['test/unit', 'test/contract', 'test/sim', 'test/integration'];
@@ -13,11 +14,14 @@ const LONG = /^\/\/ (?:watchdog|needs): /m;
 interface TestFile {
   readonly file: string;
   readonly room: number;
+  /** By its name: `raft-election.test.ts` is about `raft-machine.ts`. */
+  readonly bearsName: boolean;
   /** How many imports lie between it and the module. */
   readonly distance: number;
 }
 
-export function createTestFinder(root: string): (module: string) => string[] {
+/** @param msOf how long a test took last, 0 when nobody knows. */
+export function createTestFinder(root: string, msOf: (test: string) => number): (module: string) => string[] {
   const imports = new Map<string, readonly string[]>();
 
   function importsOf(file: string): readonly string[] {
@@ -51,12 +55,16 @@ export function createTestFinder(root: string): (module: string) => string[] {
 
   return (module) => {
     const found: TestFile[] = [];
+    const [name = ''] = basename(module).split(/[-.]/);
     for (const { file, room } of tests) {
       const distance = distanceBetween(file, module);
-      if (distance !== null) found.push({ file, room, distance });
+      if (distance !== null) found.push({ file, room, bearsName: basename(file).startsWith(name), distance });
     }
-    return found
-      .sort((a, b) => a.room - b.room || a.distance - b.distance || (a.file < b.file ? -1 : 1))
-      .map(({ file }) => file);
+    const rank = (a: TestFile, b: TestFile) =>
+      a.room - b.room ||
+      Number(b.bearsName) - Number(a.bearsName) ||
+      a.distance - b.distance ||
+      msOf(a.file) - msOf(b.file);
+    return found.sort((a, b) => rank(a, b) || (a.file < b.file ? -1 : 1)).map(({ file }) => file);
   };
 }

@@ -4,9 +4,10 @@
 //   1. A mutant is noticed when a test fails with it, and the file passes without it: before, and again afterwards.
 //   2. One process runs the file for many mutants. When it ends by itself, hangs, or fails afterwards, an earlier mutant may be to
 //      blame: then the mutant is tried again in a process of its own, and what happens there counts.
+//   3. A file in which an event never reaches a state cannot notice what that state makes of the event: it is not run.
 import { type ChildProcess, spawn } from 'node:child_process';
 import type { ChartPlace } from './charts.ts';
-import { describe, type Mutant } from './mutants.ts';
+import { canMatter, describe, type Mutant } from './mutants.ts';
 import type { Order, Outcome } from './worker.ts';
 
 export interface Verdict {
@@ -68,18 +69,24 @@ function startWorker({ file, exported }: ChartPlace, test: string): Worker {
   };
 }
 
+export interface Watcher<M extends Mutant> {
+  /** A mutant's fate is known. */
+  judged(mutant: M, verdict: Verdict): void;
+  /** How long the file takes by itself. */
+  took(ms: number): void;
+}
+
 /**
- * @param judged is called as soon as a mutant's fate is known.
  * @throws Error when the file fails without any mutant, or when a mutant is no chart.
  */
 export async function tryMutants<M extends Mutant>(
   chart: ChartPlace,
   test: string,
   mutants: readonly M[],
-  judged: (mutant: M, verdict: Verdict) => void,
+  watcher: Watcher<M>,
 ): Promise<void> {
   let left = mutants;
-  while (left.length > 0) left = await tryInOneProcess(chart, test, left, judged);
+  while (left.length > 0) left = await tryInOneProcess(chart, test, left, watcher);
 }
 
 /** @returns those that need a new process, the first of them one of its own. */
@@ -87,26 +94,35 @@ async function tryInOneProcess<M extends Mutant>(
   chart: ChartPlace,
   test: string,
   mutants: readonly M[],
-  judged: (mutant: M, verdict: Verdict) => void,
+  { judged, took }: Watcher<M>,
 ): Promise<readonly M[]> {
   const worker = startWorker(chart, test);
   try {
     const baseline = await worker.run({ mutant: null }, START_LIMIT_MS);
     if (typeof baseline === 'string') throw new Error(`${test} ${baseline} before any mutant`);
     if (baseline.failure !== null) throw new Error(`${test} fails without any mutant: ${baseline.failure}`);
+    took(baseline.ms);
     const limitMs = 10 * baseline.ms + RUN_LIMIT_MS;
+    const heard = new Set(baseline.heard);
+    let isFresh = true;
     for (const [position, mutant] of mutants.entries()) {
+      if (!canMatter(mutant, heard)) {
+        judged(mutant, NOTHING);
+        continue;
+      }
       const outcome = await worker.run({ mutant }, limitMs);
       if (typeof outcome !== 'string' && outcome.unfit !== null)
         throw new Error(`${describe(mutant)}: ${outcome.unfit}`);
       if (typeof outcome !== 'string' && outcome.failure === null) {
         judged(mutant, NOTHING);
+        isFresh = false;
         continue;
       }
       const after = typeof outcome === 'string' ? outcome : await worker.run({ mutant: null }, limitMs);
       const isClean = typeof after !== 'string' && after.failure === null;
-      if (!isClean && position > 0) return mutants.slice(position);
+      if (!isClean && !isFresh) return mutants.slice(position);
       judged(mutant, verdictOf(outcome));
+      isFresh = false;
       if (!isClean) return mutants.slice(position + 1);
     }
     return [];

@@ -4,9 +4,9 @@
 // It is told what to run by messages, and says what came of it (trial.ts). `node --import tsx worker.ts CHART EXPORT TEST`.
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { type AnyStateMachine, StateMachine } from 'xstate';
+import { type AnyStateMachine, type AnyStateNode, StateMachine } from 'xstate';
 import { configOf } from './charts.ts';
-import { type Mutant, mutated } from './mutants.ts';
+import { heardBy, type Mutant, mutated } from './mutants.ts';
 
 /** Null: the chart as it is. */
 export interface Order {
@@ -19,6 +19,8 @@ export interface Outcome {
   /** Why the mutant is no chart: a mistake of this program, and nothing that a test has noticed. */
   readonly unfit: string | null;
   readonly ms: number;
+  /** Which events reached which states so far, while the chart was whole (`heardBy`). */
+  readonly heard: readonly string[];
 }
 
 type Runner = () => Promise<readonly [errors: string | true, ...counts: number[]]>;
@@ -31,7 +33,26 @@ uvu.UVU_DEFER = 1;
 const machine = ((await import(url(chart))) as Readonly<Record<string, object>>)[exported];
 if (machine === undefined) throw new RangeError(`${chart} exports no ${exported}`);
 const original = { ...machine } as AnyStateMachine;
+const heard = new Set<string>();
 let runs = 0;
+
+/** Notes what a state is asked for: both xstate and the compiled steps (src/streams/quiet-step.ts) look events up here. */
+class Listening<Value> extends Map<string, Value> {
+  readonly #path: readonly string[];
+  constructor(entries: Iterable<readonly [string, Value]>, path: readonly string[]) {
+    super(entries);
+    this.#path = path;
+  }
+  override get(type: string): Value | undefined {
+    heard.add(heardBy(this.#path, type));
+    return super.get(type);
+  }
+}
+
+function listen(node: AnyStateNode): void {
+  node.transitions = new Listening(node.transitions, node.path);
+  for (const inner of Object.values(node.states)) listen(inner);
+}
 
 /** A mutant that hands an event to itself without end throws, instead of hanging. */
 const options = { maxIterations: 10_000 };
@@ -65,9 +86,10 @@ async function runTests(): Promise<string | null> {
 }
 
 function answer(failure: string | null, unfit: string | null, began: number): void {
-  process.send?.({ failure, unfit, ms: Date.now() - began } satisfies Outcome);
+  process.send?.({ failure, unfit, ms: Date.now() - began, heard: [...heard] } satisfies Outcome);
 }
 
+listen(original.root);
 process.on('message', ({ mutant }: Order) => {
   const began = Date.now();
   try {

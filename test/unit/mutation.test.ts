@@ -5,7 +5,15 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { findCharts, lineOf } from '../mutation/charts.ts';
-import { describe, type Mutant, mutantsOf, mutated, type StateConfig } from '../mutation/mutants.ts';
+import {
+  canMatter,
+  describe,
+  heardBy,
+  type Mutant,
+  mutantsOf,
+  mutated,
+  type StateConfig,
+} from '../mutation/mutants.ts';
 import { createTestFinder } from '../mutation/test-files.ts';
 import { tryMutants, type Verdict } from '../mutation/trial.ts';
 
@@ -104,7 +112,7 @@ test('the charts of this house are found, each with tests of its own, and their 
   const charts = await findCharts('.');
   const names = charts.map(({ name }) => name);
   for (const name of ['agent', 'broker', 'raft-machine', 'subscription']) assert.ok(names.includes(name), name);
-  const testsOf = createTestFinder('.');
+  const testsOf = createTestFinder('.', () => 0);
   for (const found of charts) assert.ok(testsOf(found.file)[0]?.startsWith('test/unit/'), found.file);
   assert.is(testsOf('src/machines/broker.ts')[0], 'test/unit/broker-chart.test.ts');
 
@@ -130,11 +138,18 @@ test('the charts of this house are found, each with tests of its own, and their 
   }
 });
 
+test('a mutant can only matter where its event reaches its state', () => {
+  const heard = new Set([heardBy(['a'], 'go'), heardBy([], 'note')]);
+  const silent = mutantsOf(chart).filter((mutant) => !canMatter(mutant, heard));
+  const places = new Set(silent.map(({ path, key }) => `${path.join('.')} ${key}`));
+  assert.equal([...places], [' stop', ' ignored', 'b go', 'b.inner back']);
+});
+
 const LAMP = `import { setup } from 'xstate';
 export const lamp = setup({ guards: { never: () => false } }).createMachine({
   id: 'lamp', initial: 'off',
   states: {
-    off: { on: { start: 'on', unused: 'on', loop: { guard: 'never', target: 'spin' }, crash: 'off' } },
+    off: { on: { start: 'on', unused: 'on', loop: { guard: 'never', target: 'spin' }, crash: 'on' } },
     on: {},
     spin: { always: 'spun' },
     spun: { always: 'spin' },
@@ -147,7 +162,7 @@ import { lamp } from './lamp.ts';
 const after = (type) => transition(lamp, initialTransition(lamp)[0], { type })[0].value;
 test('start', () => assert.is(after('start'), 'on'));
 test('loop', () => assert.is(after('loop'), 'off'));
-if (lamp.config.states.off.on.crash === undefined) process.exit(7);
+if (after('crash') !== 'on') process.exit(7);
 test.run();`;
 
 test('what notices a mutant: a failed test, a chart that never comes to rest, a process that ends; or nothing', async () => {
@@ -155,12 +170,13 @@ test('what notices a mutant: a failed test, a chart that never comes to rest, a 
   try {
     writeFileSync(join(directory, 'lamp.ts'), LAMP);
     writeFileSync(join(directory, 'lamp.test.ts'), TESTS);
-    const on = { start: 'on', unused: 'on', loop: { guard: 'never', target: 'spin' }, crash: 'off' };
+    const on = { start: 'on', unused: 'on', loop: { guard: 'never', target: 'spin' }, crash: 'on' };
     const mutants = mutantsOf({ states: { off: { on } } });
     const verdicts = new Map<string, Verdict>();
     const place = { file: join(directory, 'lamp.ts'), exported: 'lamp' };
-    await tryMutants(place, join(directory, 'lamp.test.ts'), mutants, (mutant, verdict) => {
-      verdicts.set(describe(mutant), verdict);
+    await tryMutants(place, join(directory, 'lamp.test.ts'), mutants, {
+      judged: (mutant, verdict) => void verdicts.set(describe(mutant), verdict),
+      took: () => {},
     });
     const noticedBy = [...verdicts].map(([what, verdict]) => [what, verdict.noticedBy]);
     assert.equal(noticedBy, [
@@ -168,7 +184,7 @@ test('what notices a mutant: a failed test, a chart that never comes to rest, a 
       ['off, on unused: transition to on left out', null],
       ['off, on loop: transition to spin left out', null],
       ['off, on loop: guard never always true', 'a failed test'],
-      ['off, on crash: transition to off left out', 'a process that ended'],
+      ['off, on crash: transition to on left out', 'a process that ended'],
     ]);
     assert.match(verdicts.get('off, on start: transition to on left out')?.words ?? '', /FAIL.*"start"/);
     assert.match(verdicts.get('off, on loop: guard never always true')?.words ?? '', /[Ii]nfinite loop/);
