@@ -41,7 +41,7 @@ import { createShard } from './shard/create-shard.ts';
 import { createWindowBudget } from './shard/hot-window.ts';
 import type { Shard } from './shard.ts';
 import type { Founding, IdentityStore } from './stores/identity.ts';
-import type { LogStore } from './stores/log.ts';
+import type { BrokerLog } from './stores/log.ts';
 import { createSubscriptions } from './subscriptions/subscriptions.ts';
 
 export interface BrokerPorts {
@@ -52,7 +52,7 @@ export interface BrokerPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly inspector: Inspector;
-  readonly log: LogStore;
+  readonly log: BrokerLog;
   readonly identity: IdentityStore;
   readonly peers: PeerTransport;
   readonly snapshots: BrokerSnapshotPorts;

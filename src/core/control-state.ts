@@ -7,6 +7,7 @@
 //   2. The first founding entry counts; later ones (of leaders that did not know it yet) change nothing.
 //   3. The configuration changes only from the version that its author saw; a version is used once.
 //   4. A broker that was removed does not come back by presenting itself: it is added anew.
+//   5. Whenever other brokers are to hold shards the membership has another version, the same at every broker.
 import { assert } from './assert.ts';
 import {
   type ControlResult,
@@ -47,6 +48,8 @@ export interface AgreedConfig {
 export interface ControlState {
   readonly cluster: ClusterId | null;
   readonly brokers: ReadonlyMap<BrokerId, AgreedBroker>;
+  /** How often it changed who is to hold shards, the founding among them; 0: not founded yet. */
+  readonly membershipVersion: number;
   readonly config: AgreedConfig;
   readonly sessions: number;
   /** @throws AssertionError for an entry of another format: one that was agreed on and cannot be read is corruption, or a newer version's. */
@@ -93,6 +96,7 @@ export function createControlState(
   let sessions = sessionsFrom([]);
   let founded: vedette.v1.IClusterFounded | null = null;
   let config: AgreedConfig = { version: 0, values: {} };
+  let membershipVersion = 0;
   let time: Millis = 0;
   if (snapshot !== undefined) become(snapshot);
 
@@ -106,12 +110,14 @@ export function createControlState(
     }
     founded = saved.founded ?? null;
     config = { version: saved.configVersion ?? 0, values: { ...saved.configValues } };
+    membershipVersion = saved.membershipVersion ?? 0;
     time = saved.timeMs ?? 0;
   }
 
   function found(founding: vedette.v1.IClusterFounded): ControlResult {
     if (founded !== null) return doneResult();
     founded = founding;
+    membershipVersion = 1;
     (founding.brokerIds ?? []).forEach((id, at) => {
       const grpcAddress = founding.grpcAddresses?.[at] ?? '';
       const facts = { id: id as BrokerId, incarnation: '', grpcAddress, httpAddress: '', zone: '' };
@@ -152,7 +158,10 @@ export function createControlState(
     const known = brokers.get(facts.id);
     const problem = known === undefined ? obstacleToAdd(facts) : obstacleToAgain(known, facts);
     if (problem !== null) return problem;
-    if (known === undefined) brokers.set(facts.id, { ...facts, leaving: false });
+    if (known === undefined) {
+      brokers.set(facts.id, { ...facts, leaving: false });
+      membershipVersion++;
+    }
     return doneResult();
   }
 
@@ -175,6 +184,7 @@ export function createControlState(
   function leave(id: BrokerId): ControlResult {
     const known = brokers.get(id);
     if (known === undefined) return refusedResult('NOT_FOUND', `there is no broker ${JSON.stringify(id)}`, 'id');
+    if (!known.leaving) membershipVersion++;
     brokers.set(id, { ...known, leaving: true });
     return doneResult();
   }
@@ -216,6 +226,9 @@ export function createControlState(
     get config() {
       return config;
     },
+    get membershipVersion() {
+      return membershipVersion;
+    },
     get sessions() {
       return sessions.count;
     },
@@ -238,6 +251,7 @@ export function createControlState(
         configVersion: config.version,
         configValues: { ...config.values },
         sessions: sessions.encode(),
+        membershipVersion,
       }).finish();
       return formatted(SNAPSHOT_FORMAT, message);
     },

@@ -9,6 +9,7 @@
 //     copied    … the same: entries that the log has already, written once more so that an old segment can go
 //     state     … sound u8 | term f64 | name bytes u16 | name | first f64 | its previous term f64 | last f64 | count u32 |,
 //               each | first index f64 | term f64 |: all of a group but its entries, whatever came before
+//     forget    … nothing: the group's member is gone from here, and all entries with it
 //
 // All numbers are little-endian; indexes and terms are whole numbers below 2^53, kept as float64.
 import { assert, unreachable } from './assert.ts';
@@ -54,10 +55,20 @@ export type LogRecord =
   | { readonly type: 'sound'; readonly group: number; readonly sound: boolean }
   | { readonly type: 'compact'; readonly group: number; readonly through: LogIndex; readonly term: Term }
   | { readonly type: 'truncate'; readonly group: number; readonly after: LogIndex }
+  | { readonly type: 'forget'; readonly group: number }
   | EntriesRecord
   | StateRecord;
 
-const RECORD_TYPES = { hard: 1, truncate: 2, entries: 3, compact: 4, sound: 5, copied: 6, state: 7 } as const;
+const RECORD_TYPES = {
+  hard: 1,
+  truncate: 2,
+  entries: 3,
+  compact: 4,
+  sound: 5,
+  copied: 6,
+  state: 7,
+  forget: 8,
+} as const;
 
 /** What a record takes in a batch, without payloads. */
 export function recordBytes(record: LogRecord): number {
@@ -70,6 +81,8 @@ export function recordBytes(record: LogRecord): number {
       return RECORD_HEADER_BYTES + 16;
     case 'truncate':
       return RECORD_HEADER_BYTES + 8;
+    case 'forget':
+      return RECORD_HEADER_BYTES;
     case 'entries':
     case 'copied':
       return RECORD_HEADER_BYTES + 12 + record.entries.length * ENTRY_HEADER_BYTES;
@@ -100,6 +113,8 @@ export function writeRecord(record: LogRecord, view: DataView, bytes: Uint8Array
       break;
     case 'truncate':
       view.setFloat64(body, record.after, true);
+      break;
+    case 'forget':
       break;
     case 'entries':
     case 'copied':
@@ -179,6 +194,8 @@ function decodeRecord(bytes: Uint8Array): LogRecord {
       return { type: 'compact', group, through: view.getFloat64(body, true), term: view.getFloat64(body + 8, true) };
     case RECORD_TYPES.truncate:
       return { type: 'truncate', group, after: view.getFloat64(body, true) };
+    case RECORD_TYPES.forget:
+      return { type: 'forget', group };
     case RECORD_TYPES.entries:
       return { type: 'entries', group, first: view.getFloat64(body, true), entries: readEntries(view, body + 8) };
     case RECORD_TYPES.copied:

@@ -1,6 +1,6 @@
 // Log stores over a disk in memory, for tests of what opening finds and of what lets segments go.
 import { openLog } from '../../src/actors/stores/log-store.ts';
-import type { EntryKind, LogEntry, LogStore, LogWrite } from '../../src/actors/stores/log.ts';
+import type { BrokerLog, EntryKind, LogEntry, LogStore, LogWrite } from '../../src/actors/stores/log.ts';
 import type { Disk } from '../../src/actors/stores/disk.ts';
 import { crc32c } from '../../src/core/crc32c.ts';
 import type { VedetteError } from '../../src/core/errors.ts';
@@ -11,7 +11,7 @@ import type { VirtualClock } from '../../src/streams/virtual-clock.ts';
 export type LogOptions = NonNullable<Parameters<typeof openLog>[0]['options']>;
 
 export interface OpenedLog {
-  readonly log: LogStore;
+  readonly log: BrokerLog;
   readonly warnings: readonly string[];
   readonly failures: readonly VedetteError[];
 }

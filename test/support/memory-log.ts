@@ -49,7 +49,10 @@ const newGroup = (): GroupState => ({
   entries: [],
 });
 
-function change(groups: MemoryDisk, { group, hard, sound, compactTo, truncateAfter, entries = [] }: LogWrite): void {
+function change(
+  groups: MemoryDisk,
+  { group, hard, sound, compactTo, truncateAfter, forget, entries = [] }: LogWrite,
+): void {
   const state = groups.get(group) ?? newGroup();
   groups.set(group, state);
   if (hard !== undefined) state.hard = hard;
@@ -59,6 +62,7 @@ function change(groups: MemoryDisk, { group, hard, sound, compactTo, truncateAft
     state.entries = held?.term === compactTo.term ? state.entries.slice(compactTo.index - state.base.index) : [];
     state.base = compactTo;
   }
+  if (forget === true) Object.assign(state, { sound: false, base: { index: 0, term: 0 }, entries: [] });
   const { index: base } = state.base;
   if (truncateAfter !== undefined) state.entries.length = Math.min(state.entries.length, truncateAfter - base);
   for (const entry of entries) {

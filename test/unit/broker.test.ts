@@ -32,7 +32,7 @@ function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Ma
     clock,
     random: createRandom(1),
     inspector,
-    log: logCloses ? log : { ...log, close() {} },
+    log: { ...log, groups: [], ...(logCloses ? {} : { close() {} }) },
     identity: {
       get identity() {
         return identity;

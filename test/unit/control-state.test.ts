@@ -95,6 +95,26 @@ test('brokers are added, leave, and are removed', () => {
   assert.equal(apply(added('one-more')).code, 'RESOURCE_EXHAUSTED');
 });
 
+test('the membership has another version whenever others are to hold shards, and a snapshot knows it', () => {
+  const { state, apply } = create();
+  const versions = [state.membershipVersion];
+  for (const change of [
+    FOUNDED,
+    FOUNDED,
+    added('c'),
+    added('c'),
+    { brokerLeaving: { brokerId: 'c' } },
+    { brokerLeaving: { brokerId: 'c' } },
+    { brokerRemoved: { brokerId: 'c' } },
+    added('c'),
+  ]) {
+    apply(change);
+    versions.push(state.membershipVersion);
+  }
+  assert.deepEqual(versions, [0, 1, 1, 2, 2, 3, 3, 3, 4]);
+  assert.equal(createControlState(state.encode()).membershipVersion, 4);
+});
+
 test('a call made again is applied once, and gets the result that is recorded', () => {
   const { state, apply } = create();
   const session = apply({ sessionOpened: {} }).value;

@@ -99,6 +99,27 @@ test('a quiet group pins nothing: its hard state goes with each segment', () => 
   assert.equal(recoveredEntries(again, clock, 'shard-6'), ['1/2:kept']);
 });
 
+test('a group that was forgotten pins nothing', () => {
+  const clock = createVirtualClock();
+  const disk = createDisk(2);
+  const { log } = openLogOn(disk.mount(clock), clock, OPTIONS);
+  for (let index = 1; index <= 20; index++)
+    log.write({ group: 'shard-5', entries: [entryOf(index, payload(index))] }, () => {});
+  put(log, clock, { group: 'shard-5', forget: true });
+  for (let index = 1; index <= 2_000; index++) {
+    log.write(
+      { group: 'control', compactTo: { index: index - 1, term: 1 }, entries: [entryOf(index, payload(index))] },
+      () => {},
+    );
+    if (index % 10 === 0) settle(clock);
+  }
+  settle(clock);
+  assert.not(segmentsOn(disk, clock).includes('00000001.log'));
+  const again = openLogOn(disk.copy().mount(clock), clock, OPTIONS).log;
+  assert.equal(again.groups, ['control']);
+  assert.is(again.recovered('shard-5').sound, false);
+});
+
 test('a crash at any moment of copying and removing: all that was durable is there, and everyone is sound', () => {
   let copied = 0;
   for (let seed = 1; seed <= 40; seed++) {

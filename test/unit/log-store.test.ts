@@ -315,6 +315,31 @@ test('configurations in the log, and whether a group is sound, come back as they
   assert.equal(reopen(disk, clock).log.recovered('shard-0').sound, true);
 });
 
+test('a group that is forgotten: no entry is left, its term and vote are, it is unsound, and begins anew at its first entry', () => {
+  const { clock, disk, open } = setUp();
+  const { log } = open();
+  const hard = { term: 7, votedFor: 'b' as BrokerId };
+  log.write({ group: 'shard-0', hard, entries: [entry(1, 7, 'one'), entry(2, 7, 'two')] }, () => {});
+  log.write({ group: 'shard-1', entries: [entry(1, 1, 'other')] }, () => {});
+  settle(clock);
+  log.write({ group: 'shard-0', compactTo: { index: 1, term: 7 }, entries: [entry(3, 7, 'on its way')] }, () => {});
+  let synced = 0;
+  log.write({ group: 'shard-0', forget: true }, () => synced++);
+  const afterwards = { sound: false, hard, firstIndex: 1, previousTerm: 0, lastIndex: 0, runs: [], configurations: [] };
+  assert.equal(log.recovered('shard-0'), afterwards);
+  settle(clock);
+  assert.is(synced, 1);
+  const again = reopen(disk.copy(), clock).log;
+  assert.equal(again.recovered('shard-0'), afterwards);
+  assert.equal(again.groups, ['shard-1']);
+  log.write({ group: 'shard-0', entries: [entry(1, 8, 'anew')] }, () => {});
+  settle(clock);
+  const third = reopen(disk, clock).log;
+  assert.equal(third.groups, ['shard-0', 'shard-1']);
+  assert.equal(read(third, clock, 'shard-0'), ['1/8:anew']);
+  assert.is(third.recovered('shard-0').sound, false);
+});
+
 /** First index, and what the log holds from there on. */
 interface Held {
   readonly first: number;

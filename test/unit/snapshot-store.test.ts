@@ -241,6 +241,28 @@ test('a failed write or sync is told, once, and what was not durable is not call
   }
 });
 
+test('a group that is forgotten has none left, not even the one that is being written, and the others go on', () => {
+  for (let steps = 0; steps < 12; steps++) {
+    const clock = createVirtualClock();
+    const { store, names } = open(createDisk(5), clock);
+    save(store, 'shard-0', 1);
+    save(store, 'shard-1', 1);
+    settle(clock);
+    save(store, 'shard-0', 5, chunksOf(5));
+    const other = save(store, 'shard-1', 5);
+    for (let step = 0; step < steps; step++) clock.step();
+    store.forget('shard-0');
+    assert.is(store.newest('shard-0'), null);
+    settle(clock);
+    assert.equal(store.groups, ['shard-1']);
+    assert.is(other.length, 1, `forgotten after ${steps} steps`);
+    assert.equal(
+      names().filter((name) => name.startsWith('shard-1')),
+      ['shard-1-0000000000000001.snap', 'shard-1-0000000000000005.snap'],
+    );
+  }
+});
+
 test('one that arrives in pieces counts when it is whole; one that is given up leaves nothing', () => {
   const clock = createVirtualClock();
   const { store, names } = open(createDisk(7), clock);

@@ -17,6 +17,8 @@ export interface BrokerSnapshotPorts {
 }
 
 export interface BrokerSnapshots extends SnapshotPorts {
+  /** Its member is gone from here: nothing of it is kept. */
+  forget(group: GroupId): void;
   stop(): void;
 }
 
@@ -42,6 +44,10 @@ export function createBrokerSnapshots(
     transfers,
     cluster,
     options,
+    forget(group) {
+      receiver.forget(group);
+      store.forget(group);
+    },
     stop() {
       accepting.unsubscribe();
       transfers.stop();

@@ -20,6 +20,8 @@ import type { SnapshotMeta, SnapshotStore } from '../stores/snapshots.ts';
 
 export interface SnapshotReceiver {
   accept(wire: Wire<SnapshotMessage>): void;
+  /** The group has no member here any more. */
+  forget(group: GroupId): void;
   stop(): void;
 }
 
@@ -232,6 +234,10 @@ export function createSnapshotReceiver(ports: SnapshotReceiverPorts): SnapshotRe
 
   return {
     accept,
+    forget(group) {
+      const arrival = arrivals.get(group);
+      if (arrival !== undefined) giveUp(arrival, `${group} has no member on ${self} any more`);
+    },
     stop() {
       stopped = true;
       for (const stream of streams) stream.end(false, `${self} is stopping`);

@@ -14,7 +14,7 @@
 //   5. Payloads are neither copied nor changed on their way to the disk, and must not be changed by others after `write`.
 import { assert } from '../../core/assert.ts';
 import { describeError, VedetteError } from '../../core/errors.ts';
-import { groupNumber, type LogIndex } from '../../core/ids.ts';
+import { groupFromNumber, groupNumber, type LogIndex } from '../../core/ids.ts';
 import { type LogLimits, limits } from '../../core/limits.ts';
 import { EVERYONE_ELSE } from '../../core/log-format.ts';
 import type { EntryHeader, LogRecord } from '../../core/log-records.ts';
@@ -22,7 +22,7 @@ import type { Clock } from '../../streams/clock.ts';
 import type { Random } from '../../streams/random.ts';
 import type { Kernels } from '../kernels.ts';
 import type { Disk } from './disk.ts';
-import type { LogEntry, LogStore, LogWrite } from './log.ts';
+import type { BrokerLog, LogEntry, LogStore, LogWrite } from './log.ts';
 import { createBatchWriter } from './log/batch-writer.ts';
 import { createCleaner } from './log/cleaner.ts';
 import { createDiskRoom } from './log/disk-room.ts';
@@ -62,7 +62,7 @@ const WRITE_BYTES = 64;
  * Opens the log, reading all of it back; takes the directory's lock.
  * @throws VedetteError FAILED_PRECONDITION (locked, foreign or newer files), DATA_LOSS (files of several logs are mixed).
  */
-export function openLog(ports: LogStorePorts): LogStore {
+export function openLog(ports: LogStorePorts): BrokerLog {
   const { disk, directory } = ports;
   disk.makeDirectory(directory);
   const lock = disk.lock(`${directory}/lock`);
@@ -74,7 +74,7 @@ export function openLog(ports: LogStorePorts): LogStore {
   }
 }
 
-function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
+function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog {
   const { disk, directory, clock, random, kernels, warn } = ports;
   const { crc32c } = kernels;
   const options = { ...limits.log, ...ports.options };
@@ -83,6 +83,11 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
   const newId = () => Uint8Array.from({ length: 16 }, () => random.integer(0, 255));
   const { segments, storeId, start } = openFiles(disk, directory, newId, { groups, cache, crc32c, warn });
   const recoveredGroups = new Map([...groups].map(([number, index]) => [number, recoveredOf(index)]));
+  const found = [...groups]
+    .filter(([, { view }]) => view.lastIndex > 0)
+    .map(([number]) => number)
+    .sort((a, b) => a - b)
+    .map(groupFromNumber);
   let pendingBytes = 0;
   const order = createWriteOrder();
 
@@ -200,14 +205,19 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
     recovered: (group) =>
       recoveredGroups.get(groupNumber(group)) ??
       recoveredOf(createGroupIndex(recoveredGroups.get(EVERYONE_ELSE)?.sound)),
+    groups: found,
     write(write, synced) {
-      const { group, hard, sound, compactTo, truncateAfter, entries = [] } = write;
+      const { group, hard, sound, compactTo, truncateAfter, forget, entries = [] } = write;
       const number = groupNumber(group);
       const index = indexOf(groups, number);
       if (hard !== undefined) index.hard = hard;
       if (sound !== undefined) index.sound = sound;
       if (compactTo !== undefined) index.compactThrough(compactTo.index, compactTo.term);
       if (truncateAfter !== undefined) index.truncateAfter(truncateAfter);
+      if (forget === true) {
+        index.forget();
+        recoveredGroups.set(number, recoveredOf(index));
+      }
       const { headers, serials } = append(index, entries);
       cleaner.wrote(entries.reduce((sum, { payload }) => sum + payload.length, WRITE_BYTES));
       put(number, recordsOf(number, write, headers), entries, {
@@ -215,7 +225,7 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
         all() {
           cache.evict();
           synced();
-          if (compactTo !== undefined || truncateAfter !== undefined) cleaner.check();
+          if (compactTo !== undefined || truncateAfter !== undefined || forget === true) cleaner.check();
         },
       });
     },
@@ -256,7 +266,7 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): LogStore {
 
 function recordsOf(
   group: number,
-  { hard, sound, compactTo, truncateAfter, entries }: LogWrite,
+  { hard, sound, compactTo, truncateAfter, forget, entries }: LogWrite,
   headers: readonly EntryHeader[],
 ): LogRecord[] {
   const records: LogRecord[] = [];
@@ -264,6 +274,7 @@ function recordsOf(
   if (sound !== undefined) records.push({ type: 'sound', group, sound });
   if (compactTo !== undefined) records.push({ type: 'compact', group, through: compactTo.index, term: compactTo.term });
   if (truncateAfter !== undefined) records.push({ type: 'truncate', group, after: truncateAfter });
+  if (forget === true) records.push({ type: 'forget', group });
   const first = entries?.[0];
   if (first !== undefined) records.push({ type: 'entries', group, first: first.index, entries: headers });
   return records;

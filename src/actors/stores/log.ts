@@ -28,6 +28,11 @@ export interface LogWrite {
   readonly compactTo?: { readonly index: LogIndex; readonly term: Term };
   /** Forget every entry after this one. */
   readonly truncateAfter?: LogIndex;
+  /**
+   * The member is gone from here for good: every entry is forgotten, and the group is unsound, so that a member of it that begins here
+   * one day is not taken for one that still holds what this one acknowledged. Its term and vote stay. Alone in its write.
+   */
+  readonly forget?: true;
   /** Consecutive, beginning right after what is there by then. */
   readonly entries?: readonly LogEntry[];
 }
@@ -79,4 +84,9 @@ export interface LogStore {
   /** True while the disk has less room than the reserve: proposals must be refused. */
   readonly full: boolean;
   close(done: () => void): void;
+}
+
+export interface BrokerLog extends LogStore {
+  /** Those of which opening found a log, in their order. */
+  readonly groups: readonly GroupId[];
 }

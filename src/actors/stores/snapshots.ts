@@ -56,6 +56,10 @@ export interface SnapshotStore {
   read(snapshot: StoredSnapshot): SnapshotReader;
   /** It is damaged: it is renamed, said, and never given again. */
   setAside(snapshot: StoredSnapshot, reason: string): void;
+  /** Those of which any is kept. */
+  readonly groups: readonly GroupId[];
+  /** Its member is gone from here: all of this group are removed, and what is being saved of it is given up. */
+  forget(group: GroupId): void;
   /** What is being written is given up. */
   close(): void;
 }
@@ -91,6 +95,7 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
   const writers = new Set<SnapshotWriter>();
   const waiting: (() => void)[] = [];
   let saving = false;
+  let underWay: { readonly writer: SnapshotWriter; readonly giveUp: () => void } | null = null;
   let written = 0;
   let closed = false;
 
@@ -167,7 +172,10 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
     else
       writer.add(value, crc32c(value), (written) => {
         if (!written) done(null);
-        else clock.defer(() => put(writer, chunks, done));
+        else
+          clock.defer(() => {
+            if (underWay?.writer === writer) put(writer, chunks, done);
+          });
       });
   }
 
@@ -179,12 +187,17 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
         if (closed) return;
         const ended = (stored: StoredSnapshot | null) => {
           if (closed) return;
+          underWay = null;
           done(stored);
           next();
         };
         const begun = begin();
         if (begun === null) clock.defer(() => ended(null));
-        else put(write(begun.meta), begun.chunks[Symbol.iterator](), ended);
+        else {
+          const writer = write(begun.meta);
+          underWay = { writer, giveUp: () => ended(null) };
+          put(writer, begun.chunks[Symbol.iterator](), ended);
+        }
       });
       if (!saving) next();
     },
@@ -199,6 +212,18 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
         kept.filter(({ meta }) => meta.index !== index),
       );
       markBroken(snapshot.path, reason);
+    },
+    get groups() {
+      return [...groups].flatMap(([group, kept]) => (kept.length > 0 ? [group] : []));
+    },
+    forget(group) {
+      if (underWay?.writer.meta.group === group) {
+        underWay.writer.abandon();
+        clock.defer(underWay.giveUp);
+        underWay = null;
+      }
+      for (const { path } of groups.get(group) ?? []) disk.remove(path);
+      groups.delete(group);
     },
     close() {
       closed = true;

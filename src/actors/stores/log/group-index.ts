@@ -38,6 +38,8 @@ export interface GroupIndex {
   truncateAfter(after: LogIndex): void;
   /** What LogWrite.compactTo says. */
   compactThrough(through: LogIndex, term: Term): void;
+  /** What LogWrite.forget says. */
+  forget(): void;
   settle(index: LogIndex, serial: number, segment: number, offset: number): void;
   /** Its bytes are on stable storage, and can be read from there. */
   isSettled(index: LogIndex): boolean;
@@ -137,6 +139,13 @@ export function createGroupIndex(sound = true): GroupIndex {
       for (let index = firstIndex; index <= last; index++) cached.delete(index);
       places.drop(last - firstIndex + 1);
       keepConfigurations();
+    },
+    forget() {
+      this.sound = false;
+      view = emptyLog;
+      places.cut(0);
+      cached.clear();
+      configurations = [];
     },
     settle: (index, serial, segment, offset) => places.settle(index - view.firstIndex, serial, segment, offset),
     isSettled: (index) => places.isSettled(index - view.firstIndex),

@@ -69,6 +69,11 @@ function takeOther(record: Exclude<LogRecord, EntriesRecord>, index: GroupIndex)
     case 'truncate':
       if (index.knowledge === 'known') index.truncateAfter(record.after);
       break;
+    case 'forget':
+      // Whatever is missing was forgotten.
+      index.knowledge = decideChain(index.knowledge, 'restated');
+      index.forget();
+      break;
     default:
       index.knowledge = decideChain(index.knowledge, 'restated');
       index.restate(stateIn(record));
