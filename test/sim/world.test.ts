@@ -2,9 +2,10 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createLatency } from '../../scenarios/engine/sim/latency.ts';
-import { createNetwork } from '../../scenarios/engine/sim/network.ts';
+import { createNetwork, type LinkFault } from '../../scenarios/engine/sim/network.ts';
 import { type DiskOptions, drawOptions, faultKinds, type NetworkOptions } from '../../scenarios/engine/sim/options.ts';
 import { parseSeeds } from '../../scenarios/engine/sim/report.ts';
+import { type LinkChange, plainLink } from '../../scenarios/engine/sim/schedule.ts';
 import { createSimDisk } from '../../scenarios/engine/sim/sim-disk.ts';
 import { createTrace } from '../../scenarios/engine/sim/trace.ts';
 import { createRandom } from '../../src/streams/random.ts';
@@ -37,6 +38,12 @@ function sending(options: Partial<NetworkOptions>) {
     );
   return { clock, network, arrived, lost, send };
 }
+
+const fault = (change: Partial<LinkChange>, cut = false): LinkFault => ({
+  cut,
+  change: { ...plainLink, ...change },
+  touched: 0,
+});
 
 const numbers = Array.from({ length: 1000 }, (_, n) => n);
 
@@ -71,33 +78,81 @@ test('loss and repetition have their chances; whoever sends is told of each loss
 test('a cut is one way, and takes what is under way; healing brings nothing back', () => {
   const { clock, network, arrived, lost, send } = sending({});
   send(1);
-  network.cut(0, 1);
+  const cut = fault({}, true);
+  network.impose(0, 1, cut);
   send(2);
   send(3, 1, 0);
   clock.advance(1000);
   assert.equal(arrived, [3]);
   assert.equal(lost, [1, 2]);
-  network.heal(0, 1);
+  const another = fault({}, true);
+  network.impose(0, 1, another);
+  network.lift(0, 1, cut);
+  assert.is(network.isCut(0, 1), true, 'who mends a fault mends that one');
+  network.lift(0, 1, another);
   send(4);
   clock.advance(1000);
   assert.equal(arrived, [3, 4]);
+  assert.is(cut.touched, 2);
+  assert.is(another.touched, 0);
 });
 
 test('a clogged link delivers when it is free again; a full one drops', () => {
   const clogged = sending({});
+  const clog = fault({ hold: true });
   clogged.send(1);
-  clogged.network.clog(0, 1, 500);
+  clogged.network.impose(0, 1, clog);
   clogged.send(2);
   clogged.clock.advance(499);
   assert.equal(clogged.arrived, []);
-  clogged.clock.advance(200);
+  clogged.network.lift(0, 1, clog);
+  clogged.clock.advance(0);
   assert.equal([...clogged.arrived].sort(), [1, 2]);
+  assert.is(clog.touched, 2);
 
   const full = sending({ linkMessagesMax: 4 });
   for (const n of numbers) full.send(n);
   full.clock.advance(1000);
   assert.is(full.arrived.length, 4);
   assert.is(full.lost.length, 996);
+});
+
+test('a link that loses, repeats, delays, reorders or is narrow does so while that lasts, and what it touched is counted', () => {
+  const changed = (change: Partial<LinkChange>, options: Partial<NetworkOptions> = {}) => {
+    const world = sending({ ordered: true, linkMessagesMax: 1e6, ...options });
+    const by = fault(change);
+    world.network.impose(0, 1, by);
+    for (const n of numbers) world.send(n);
+    world.send(-1, 1, 0);
+    return { ...world, by };
+  };
+  const lossy = changed({ loss: 0.5 });
+  lossy.clock.advance(1000);
+  assert.ok(lossy.lost.length > 400 && lossy.lost.length < 600);
+  assert.is(lossy.by.touched, lossy.lost.length);
+
+  const repeating = changed({ duplicate: 0.5 });
+  repeating.clock.advance(1000);
+  assert.is(repeating.arrived.length, 1001 + repeating.by.touched);
+
+  const slow = changed({ delayMs: 500, jitterMs: 100 });
+  slow.clock.advance(499);
+  assert.equal(slow.arrived, [-1], 'the other way is well');
+  slow.clock.advance(1000);
+  assert.is(slow.arrived.length, 1001);
+  assert.is(slow.by.touched, 1000);
+
+  const reordering = changed({ reorder: 0.1 });
+  reordering.clock.advance(1000);
+  const overtaken = reordering.arrived.filter((n, at) => n < (reordering.arrived[at - 1] ?? 0));
+  assert.ok(overtaken.length > 5 && reordering.by.touched > 50);
+
+  const narrow = changed({ bandwidth: 1_000 });
+  narrow.clock.advance(1000);
+  assert.ok(narrow.arrived.length < 15, `${narrow.arrived.length} messages of 100 bytes in a second`);
+  narrow.network.lift(0, 1, narrow.by);
+  narrow.clock.advance(200_000);
+  assert.is(narrow.arrived.length, 1001);
 });
 
 // ---------------------------------------------------------------- disk
@@ -183,14 +238,21 @@ test('a name that was not synced may be gone; one that was, stays; a lock goes w
 test('a slow disk is slow, and well again at once', () => {
   const { clock, disk, latency } = diskOf(1);
   const file = disk.open('/d/f', 'create');
-  latency.slow(10_000);
+  const slow = { factor: 10_000, touched: 0 };
+  const hung = { factor: Number.POSITIVE_INFINITY, touched: 0 };
+  latency.impose(slow);
+  latency.impose(hung);
   let syncs = 0;
   file.sync(() => syncs++);
+  clock.advance(1e9);
+  assert.is(syncs, 0, 'one that hangs does nothing');
+  latency.lift(hung);
   clock.advance(5000);
   assert.is(syncs, 0);
   latency.calm(2);
   clock.advance(2.1);
   assert.is(syncs, 1);
+  assert.ok(slow.touched > 0 && hung.touched > 0);
 });
 
 // ---------------------------------------------------------------- trace, options

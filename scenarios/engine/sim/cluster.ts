@@ -8,11 +8,12 @@ import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import { createGroupChecker, type GroupChecker } from './checker.ts';
 import { createLogOverDisk } from './log-over-disk.ts';
 import { createMemoryStore } from './memory-store.ts';
-import { createNetwork, type Network } from './network.ts';
+import { createNetwork, type LinkFault } from './network.ts';
 import { createSnapshotDisk } from './process-snapshots.ts';
 import { createSimulatedWirePair } from './simulated-wire.ts';
 import type { SnapshotMessage } from '../../../src/streams/snapshot-message.ts';
 import type { SimOptions } from './options.ts';
+import { memberName } from './schedule.ts';
 import type { Planted } from './planted.ts';
 import { createProcess, type SimProcess } from './process.ts';
 import type { Trace } from './trace.ts';
@@ -20,24 +21,21 @@ import type { Trace } from './trace.ts';
 export interface Cluster {
   readonly size: number;
   readonly groups: number;
-  readonly network: Network;
   readonly checkers: readonly GroupChecker[];
   readonly processes: readonly SimProcess[];
   process(member: number): SimProcess;
   start(member: number): void;
   crash(member: number): void;
-  cut(from: number, to: number): void;
-  heal(from: number, to: number): void;
-  isCut(from: number, to: number): boolean;
-  clog(from: number, to: number, ms: Millis): void;
-  /** The connection between two living processes breaks, and is there again a moment later. */
-  reset(a: number, b: number): void;
+  impose(from: number, to: number, fault: LinkFault): void;
+  lift(from: number, to: number, fault: LinkFault): void;
+  /** The whole network is well from now on. */
+  calm(delayMaxMs: Millis): void;
+  /** The connection between two processes breaks, and is there again a moment later. @returns false when there was none. */
+  reset(a: number, b: number): boolean;
   /** Whoever leads a group in the newest term, as far as it knows itself. */
   leaderOf(group: number): number | undefined;
   /** Messages that arrived at a living process. */
   readonly delivered: number;
-  /** How long a process that crashed by itself stays down; null: for good. Asked again when it is to start. */
-  restartAfter: (member: number) => Millis | null;
 }
 
 /** How soon a closed connection is noticed, and a new one made. */
@@ -52,7 +50,7 @@ export function createCluster(
   promises: boolean,
 ): Cluster {
   const { members: size, driftPpmMax } = options;
-  const names: BrokerId[] = Array.from({ length: size }, (_, member) => parseBrokerId(`b${member + 1}`));
+  const names: BrokerId[] = Array.from({ length: size }, (_, member) => parseBrokerId(memberName(member)));
   const groupIds: GroupId[] = Array.from({ length: options.groups }, (_, group) =>
     group === 0 ? 'control' : shardGroup(group - 1),
   );
@@ -93,14 +91,6 @@ export function createCluster(
       planted,
       send,
       sendPulse,
-      crashed(member) {
-        crash(member);
-        const after = cluster.restartAfter(member);
-        if (after === null) return;
-        clock.after(after, () => {
-          if (cluster.restartAfter(member) !== null) start(member);
-        });
-      },
     }),
   );
 
@@ -123,7 +113,8 @@ export function createCluster(
         target.group(group)?.receive(arrived);
       }, group);
     };
-    network.send(from, to, arrive, () => trace.note('lost', from, group, to));
+    const bytes = envelope.entries.reduce((sum, { payload }) => sum + payload.length, 0);
+    network.send(from, to, arrive, () => trace.note('lost', from, group, to), bytes);
   }
 
   function sendPulse(from: number, toName: BrokerId, pulse: Pulse): void {
@@ -182,38 +173,45 @@ export function createCluster(
     }
   }
 
-  const cluster: Cluster = {
+  function healed(from: number, to: number): void {
+    trace.note('heal', from, -1, to);
+    if (network.isCut(to, from) || !process(from).up || !process(to).up) return;
+    tellConnection(from, to, 'opened');
+    tellConnection(to, from, 'opened');
+  }
+
+  return {
     size,
     groups: options.groups,
-    network,
     checkers,
     processes,
     process,
     start,
     crash,
-    cut(from, to) {
-      trace.note('cut', from, -1, to);
-      network.cut(from, to);
+    impose(from, to, fault) {
+      if (fault.cut) trace.note('cut', from, -1, to);
+      else trace.note('link', from, -1, to, 1);
+      network.impose(from, to, fault);
     },
-    heal(from, to) {
-      if (!network.isCut(from, to)) return;
-      trace.note('heal', from, -1, to);
-      network.heal(from, to);
-      if (network.isCut(to, from) || !process(from).up || !process(to).up) return;
-      tellConnection(from, to, 'opened');
-      tellConnection(to, from, 'opened');
+    lift(from, to, fault) {
+      const was = network.isCut(from, to);
+      network.lift(from, to, fault);
+      if (!fault.cut) trace.note('link', from, -1, to, 0);
+      else if (was && !network.isCut(from, to)) healed(from, to);
     },
-    isCut: network.isCut,
-    clog(from, to, ms) {
-      trace.note('clog', from, -1, to, Math.round(ms));
-      network.clog(from, to, ms);
+    calm(delayMaxMs) {
+      const pairs = names.flatMap((_, from) => names.map((_name, to) => [from, to] as const));
+      const cut = pairs.filter(([from, to]) => network.isCut(from, to));
+      network.calm(delayMaxMs);
+      for (const [from, to] of cut) healed(from, to);
     },
     reset(a, b) {
-      if (!process(a).up || !process(b).up) return;
+      if (!process(a).up || !process(b).up) return false;
       for (const what of ['closed', 'opened'] as const) {
         tellConnection(a, b, what);
         tellConnection(b, a, what);
       }
+      return true;
     },
     leaderOf(group) {
       let leader: number | undefined;
@@ -229,9 +227,7 @@ export function createCluster(
     get delivered() {
       return delivered;
     },
-    restartAfter: () => null,
   };
-  return cluster;
 }
 
 function noteMessage(trace: Trace, to: number, group: number, from: number, { message }: RaftEnvelope): void {

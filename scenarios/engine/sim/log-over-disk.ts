@@ -30,7 +30,8 @@ export function createLogOverDisk(random: Random, options: DiskOptions): SimStor
       latency.forget();
       disk.crash();
     },
-    slow: latency.slow,
+    impose: latency.impose,
+    lift: latency.lift,
     calm: latency.calm,
   };
 }

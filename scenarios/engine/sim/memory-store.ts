@@ -141,7 +141,8 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
       for (const { write } of underWay.slice(0, survivors)) carryOut(durable, write);
       underWay = [];
     },
-    slow: latency.slow,
+    impose: latency.impose,
+    lift: latency.lift,
     calm: latency.calm,
   };
 }

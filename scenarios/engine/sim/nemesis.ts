@@ -1,124 +1,195 @@
-// Brings the faults of a run: what, to whom and for how long is drawn from the seed. Everything it breaks it mends after a while;
-// how long is drawn, too.
-import type { Millis } from '../../../src/core/ids.ts';
+// Brings the faults of a schedule, each at its moment and to whom it then concerns, mends each when its time is over, and counts what
+// each one touched: one that touched nothing has shown nothing.
 import type { Random } from '../../../src/streams/random.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import type { Cluster } from './cluster.ts';
-import { type FaultKind, faultKinds, type FaultOptions } from './options.ts';
+import type { LinkFault } from './network.ts';
+import { plainLink, type Direction, type NetworkFault, type Step, type Target } from './schedule.ts';
+
+/** What became of a step. */
+export interface Brought {
+  readonly step: Step;
+  /** Whom it met. */
+  readonly members: readonly number[];
+  /** Processes that it stopped, messages that it lost or delayed, what a disk did late … */
+  readonly touched: number;
+}
 
 export interface Nemesis {
   /** No more faults, and nothing is mended any more: what is broken stays so. */
   stop(): void;
+  /** Of every step whose moment came, in their order. */
+  readonly brought: readonly Brought[];
 }
 
-export function createNemesis(clock: VirtualClock, random: Random, cluster: Cluster, options: FaultOptions): Nemesis {
-  const { intervalMeanMs, durationMeanMs, weights } = options;
-  const kinds = faultKinds.filter((kind) => (weights[kind] ?? 0) > 0);
-  const total = kinds.reduce((sum, kind) => sum + (weights[kind] ?? 0), 0);
+/** A fault at work. */
+interface Work {
+  readonly members: readonly number[];
+  /** How many operations it has touched so far. */
+  readonly touched: () => number;
+  /** Mends it. */
+  readonly end: () => void;
+}
+
+type Pair = readonly [from: number, to: number];
+
+export function createNemesis(clock: VirtualClock, random: Random, cluster: Cluster, steps: readonly Step[]): Nemesis {
   const { size } = cluster;
+  const brought: Brought[] = [];
   let stopped = false;
+  const everyone = Array.from({ length: size }, (_, member) => member);
 
-  const exponential = (mean: Millis) => -Math.log(1 - random.next()) * mean;
-  const anyone = () => random.integer(0, size - 1);
-  const leaderOfSome = () => cluster.leaderOf(random.integer(0, cluster.groups - 1));
-  const later = (run: () => void) => clock.after(exponential(durationMeanMs), () => stopped || run());
+  // ---------------------------------------------------------------- targets
 
-  function draw(): FaultKind | undefined {
-    let left = random.next() * total;
-    return kinds.find((kind) => {
-      left -= weights[kind] ?? 0;
-      return left < 0;
-    });
-  }
-
-  function crash(member: number): void {
-    if (!cluster.process(member).up) return;
-    cluster.crash(member);
-    later(() => cluster.start(member));
-  }
-
-  function cut(from: number, to: number): void {
-    if (from === to || cluster.isCut(from, to)) return;
-    cluster.cut(from, to);
-    later(() => cluster.heal(from, to));
-  }
-
-  function isolate(member: number): void {
-    for (let other = 0; other < size; other++) {
-      cut(member, other);
-      cut(other, member);
+  function resolve(target: Target): readonly number[] {
+    switch (target.type) {
+      case 'member':
+        return [target.member];
+      case 'leader':
+        return [cluster.leaderOf(target.group) ?? random.integer(0, size - 1)];
+      case 'follower':
+        return anyOf(everyone.filter((member) => member !== cluster.leaderOf(0)));
+      case 'random':
+        return anyOf(everyone);
+      case 'minority':
+        return several(Math.floor((size - 1) / 2));
+      case 'majority':
+        return several(Math.floor(size / 2) + 1);
     }
   }
 
-  function bring(kind: FaultKind): void {
-    const member = anyone();
-    switch (kind) {
-      case 'crash':
-        return crash(member);
-      case 'crashLeader':
-        return crash(leaderOfSome() ?? member);
-      case 'crashAtWrite':
-        return cluster.process(member).crashAt('write');
-      case 'crashAfterSync':
-        return cluster.process(member).crashAt('synced');
-      case 'powerLoss': {
-        // All at once, or all but a few.
-        for (let each = 0; each < size; each++) if (random.next() < 0.8) crash(each);
-        return;
+  const anyOf = (members: readonly number[]): number[] =>
+    members.slice(0).splice(random.integer(0, members.length - 1), 1);
+
+  function several(count: number): number[] {
+    const members = [...everyone];
+    while (members.length > count) members.splice(random.integer(0, members.length - 1), 1);
+    return members;
+  }
+
+  const resolveAll = (targets: readonly Target[]): number[] => [...new Set(targets.flatMap(resolve))];
+
+  // ---------------------------------------------------------------- processes
+
+  function crash(members: readonly number[]): Work {
+    const hit = members.filter((member) => cluster.process(member).up);
+    for (const member of hit) cluster.crash(member);
+    return { members, touched: () => hit.length, end: () => hit.forEach(cluster.start) };
+  }
+
+  /** It dies by itself, in the midst of what it does; how long it is down counts from there. */
+  function crashLater(members: readonly number[], moment: 'write' | 'synced', forMs: number): Work {
+    let touched = 0;
+    for (const member of members) {
+      cluster.process(member).crashAt(moment, () => {
+        touched++;
+        cluster.crash(member);
+        clock.after(forMs, () => stopped || cluster.start(member));
+      });
+    }
+    return { members, touched: () => touched, end: () => {} };
+  }
+
+  function pause(members: readonly number[]): Work {
+    const hit = members.map((member) => cluster.process(member)).filter(({ up, paused }) => up && !paused);
+    for (const process of hit) process.pause();
+    return { members, touched: () => hit.length, end: () => hit.forEach((process) => process.resume()) };
+  }
+
+  // ---------------------------------------------------------------- network
+
+  function impose(pairs: readonly Pair[], fault: LinkFault, members: readonly number[]): Work {
+    for (const [from, to] of pairs) cluster.impose(from, to, fault);
+    return {
+      members,
+      touched: () => fault.touched,
+      end: () => {
+        for (const [from, to] of pairs) cluster.lift(from, to, fault);
+      },
+    };
+  }
+
+  function cut(groups: readonly (readonly number[])[], direction: Direction): Work {
+    const pairs = groups.flatMap((group, at) =>
+      groups.slice(at + 1).flatMap((other) => group.flatMap((a) => other.flatMap((b) => waysOf(a, b, direction)))),
+    );
+    return impose(pairs, { cut: true, change: plainLink, touched: 0 }, groups.flat());
+  }
+
+  function network({ from, to, both, change, reset }: NetworkFault): Work {
+    const pairs: Pair[] = both
+      ? [
+          [from, to],
+          [to, from],
+        ]
+      : [[from, to]];
+    const fault: LinkFault = { cut: false, change, touched: reset && cluster.reset(from, to) ? 1 : 0 };
+    return impose(pairs, fault, [from, to]);
+  }
+
+  // ---------------------------------------------------------------- steps
+
+  function bring(step: Step): Work {
+    switch (step.fault) {
+      case 'crash': {
+        const members = resolveAll(step.targets);
+        return step.moment === 'now' ? crash(members) : crashLater(members, step.moment, step.forMs);
       }
-      case 'pause': {
-        const process = cluster.process(member);
-        if (!process.up || process.paused) return;
-        process.pause();
-        later(() => process.resume());
-        return;
+      case 'pause':
+        return pause(resolveAll(step.targets));
+      case 'partition':
+        return cut(step.groups, step.direction);
+      case 'isolate': {
+        const members = resolveAll(step.targets);
+        return cut([members, everyone.filter((member) => !members.includes(member))], step.direction);
       }
-      case 'isolate':
-        return isolate(member);
-      case 'isolateLeader':
-        return isolate(leaderOfSome() ?? member);
-      case 'split': {
-        const side = Array.from({ length: size }, () => random.next() < 0.5);
-        for (let a = 0; a < size; a++) for (let b = 0; b < size; b++) if (side[a] !== side[b]) cut(a, b);
-        return;
-      }
-      case 'oneWay': {
-        const others = Array.from({ length: size }, (_, other) => other).filter(() => random.next() < 0.6);
-        const outward = random.next() < 0.5;
-        for (const other of others) outward ? cut(member, other) : cut(other, member);
-        return;
-      }
-      case 'clog': {
-        const other = anyone();
-        if (other !== member) cluster.clog(member, other, exponential(durationMeanMs));
-        return;
-      }
-      case 'reset': {
-        const other = anyone();
-        if (other !== member) cluster.reset(member, other);
-        return;
-      }
-      case 'slowDisk': {
-        cluster.process(member).slowDisk(random.integer(5, 100));
-        later(() => cluster.process(member).slowDisk(1));
-        return;
+      case 'network':
+        return network(step);
+      case 'disk': {
+        const members = resolveAll(step.targets);
+        const slowness = { factor: step.factor, touched: 0 };
+        for (const member of members) cluster.process(member).slowDisk(slowness);
+        return {
+          members,
+          touched: () => slowness.touched,
+          end: () => {
+            for (const member of members) cluster.process(member).mendDisk(slowness);
+          },
+        };
       }
     }
   }
 
-  function next(): void {
-    clock.after(exponential(intervalMeanMs), () => {
+  for (const step of steps) {
+    clock.after(step.atMs, () => {
       if (stopped) return;
-      const kind = draw();
-      if (kind !== undefined) bring(kind);
-      next();
+      const { members, touched, end } = bring(step);
+      brought.push({
+        step,
+        members,
+        get touched() {
+          return touched();
+        },
+      });
+      clock.after(step.forMs, () => stopped || end());
     });
   }
-  next();
 
   return {
     stop() {
       stopped = true;
     },
+    brought,
   };
+}
+
+/** From the first to the second is out. */
+function waysOf(a: number, b: number, direction: Direction): Pair[] {
+  if (direction === 'out') return [[a, b]];
+  return direction === 'in'
+    ? [[b, a]]
+    : [
+        [a, b],
+        [b, a],
+      ];
 }

@@ -42,6 +42,7 @@ export const faultKinds = [
   'isolate',
   'isolateLeader',
   'split',
+  'partial',
   'oneWay',
   'clog',
   'reset',

@@ -15,7 +15,7 @@ import type { Random } from '../../../src/streams/random.ts';
 import type { SnapshotMessage } from '../../../src/streams/snapshot-message.ts';
 import type { Wire } from '../../../src/streams/wire.ts';
 import type { GroupChecker } from './checker.ts';
-import { createLatency } from './latency.ts';
+import { createLatency, type Slowness } from './latency.ts';
 import { fingerprint, foldEntry } from './log-shadow.ts';
 import type { DiskOptions } from './options.ts';
 import { createSimDisk } from './sim-disk.ts';
@@ -25,7 +25,8 @@ import { Violation } from './violation.ts';
 export interface SnapshotDisk {
   open(life: ClockView, self: BrokerId, groups: readonly GroupId[], dial: Dial): ProcessSnapshots;
   crash(): void;
-  slow(factor: number): void;
+  impose(slowness: Slowness): void;
+  lift(slowness: Slowness): void;
   calm(maxMs: Millis): void;
 }
 
@@ -77,7 +78,8 @@ export function createSnapshotDisk(
       latency.forget();
       disk.crash();
     },
-    slow: latency.slow,
+    impose: latency.impose,
+    lift: latency.lift,
     calm: latency.calm,
   };
 }

@@ -15,6 +15,7 @@ import type { SnapshotMessage } from '../../../src/streams/snapshot-message.ts';
 import type { Wire } from '../../../src/streams/wire.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import type { GroupChecker } from './checker.ts';
+import type { Slowness } from './latency.ts';
 import type { Planted } from './planted.ts';
 import { createFold, type ProcessSnapshots, type SnapshotDisk } from './process-snapshots.ts';
 import type { SimStore } from './store.ts';
@@ -32,15 +33,21 @@ export interface SimProcess {
   start(): void;
   /** @param sentMax of the messages of the turn under way, so many leave. */
   crash(): void;
-  /** The process will crash by itself: at its next write, or right after its next sync; with a part of that turn's messages unsent. */
-  crashAt(moment: 'write' | 'synced'): void;
+  /**
+   * `crash` will be called at the end of the turn of its next write, or of its next sync, with a part of that turn's messages unsent;
+   * unless it dies before.
+   */
+  crashAt(moment: 'write' | 'synced', crash: () => void): void;
+  /** It will not crash by itself. */
+  disarm(): void;
   pause(): void;
   resume(): void;
   /** From outside: now, when it is resumed, or never. @param group the only one that this can touch. */
   enter(run: () => void, group?: number): void;
   /** Another process opened a stream for a snapshot. */
   acceptSnapshot(wire: Wire<SnapshotMessage>): void;
-  slowDisk(factor: number): void;
+  slowDisk(slowness: Slowness): void;
+  mendDisk(slowness: Slowness): void;
   /** The disk is well from now on. */
   calmDisk(syncMaxMs: Millis): void;
 }
@@ -63,8 +70,6 @@ export interface ProcessPorts {
   readonly planted: Planted;
   readonly send: (from: number, group: number, envelope: RaftEnvelope) => void;
   readonly sendPulse: (from: number, to: BrokerId, pulse: Pulse) => void;
-  /** It crashed by itself. */
-  readonly crashed: (number: number) => void;
 }
 
 export function createProcess(ports: ProcessPorts): SimProcess {
@@ -73,7 +78,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   let view: ClockView | null = null;
   let running: RaftGroup[] = [];
   let lives = 0;
-  let armed: 'write' | 'synced' | null = null;
+  let armed: { readonly moment: 'write' | 'synced'; readonly crash: () => void } | null = null;
   let dying = false;
   /** The only group that the turn under way can touch; null: any. */
   let touched: number | null = null;
@@ -111,7 +116,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       const member = running[group];
       if (member !== undefined) checkers[group]?.turned(number, member.status);
     }
-    if (dying) ports.crashed(number);
+    if (dying) armed?.crash();
   }
 
   /** Between a member and its store: the checker learns what is written, and what is durable. */
@@ -121,10 +126,10 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       write(write, synced) {
         const checker = checkers[groups.indexOf(write.group)];
         checker?.wrote(number, write);
-        if (armed === 'write') dying = true;
+        if (armed?.moment === 'write') dying = true;
         log.write(write, () => {
           checker?.synced(number);
-          if (armed === 'synced') dying = true;
+          if (armed?.moment === 'synced') dying = true;
           synced();
         });
       },
@@ -232,8 +237,11 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       });
     },
     crash: die,
-    crashAt(moment) {
-      armed = moment;
+    crashAt(moment, crash) {
+      armed = { moment, crash };
+    },
+    disarm() {
+      armed = null;
     },
     pause() {
       trace.note('pause', number, -1);
@@ -250,10 +258,15 @@ export function createProcess(ports: ProcessPorts): SimProcess {
         run();
       });
     },
-    slowDisk(factor) {
-      trace.note('slow', number, -1, factor);
-      store.slow(factor);
-      ports.snapshots?.slow(factor);
+    slowDisk(slowness) {
+      trace.note('slow', number, -1, slowness.factor);
+      store.impose(slowness);
+      ports.snapshots?.impose(slowness);
+    },
+    mendDisk(slowness) {
+      trace.note('mended', number, -1);
+      store.lift(slowness);
+      ports.snapshots?.lift(slowness);
     },
     calmDisk(syncMaxMs) {
       store.calm(syncMaxMs);

@@ -1,17 +1,22 @@
-// One run: everything follows from its options, and those from its seed.
+// One run: everything follows from its options and its schedule, and those, unless they are given, from its seed.
 import { createRandom } from '../../../src/streams/random.ts';
 import { createVirtualClock } from '../../../src/streams/virtual-clock.ts';
 import { createClients } from './clients.ts';
 import { createCluster } from './cluster.ts';
 import { runLiveness } from './liveness.ts';
-import { createNemesis } from './nemesis.ts';
+import { drawSchedule } from './draw-schedule.ts';
+import { type Brought, createNemesis } from './nemesis.ts';
 import type { SimOptions } from './options.ts';
 import type { Planted } from './planted.ts';
+import type { Schedule } from './schedule.ts';
 import { createTrace } from './trace.ts';
 import { Violation } from './violation.ts';
 
 export interface SimResult {
   readonly options: SimOptions;
+  readonly schedule: Schedule;
+  /** What became of its steps. */
+  readonly brought: readonly Brought[];
   /** Null when the run passed. */
   readonly failure: Violation | null;
   /** Messages that arrived at a member. */
@@ -26,6 +31,8 @@ export interface SimResult {
 }
 
 export interface SimHooks {
+  /** Default: as it is drawn from the seed. */
+  readonly schedule?: Schedule;
   readonly planted?: Planted;
   /** Check what members may say and when, not only what comes of it. Default: yes. */
   readonly promises?: boolean;
@@ -39,7 +46,7 @@ const STEPS_MAX = 20_000_000;
 
 export function runSimulation(
   options: SimOptions,
-  { planted = {}, promises = true, trace: each }: SimHooks = {},
+  { schedule = drawSchedule(options), planted = {}, promises = true, trace: each }: SimHooks = {},
 ): SimResult {
   const clock = createVirtualClock();
   const random = createRandom(options.seed).fork('run');
@@ -56,21 +63,19 @@ export function runSimulation(
       options: options.workload,
     }),
   );
+  const nemesis = createNemesis(clock, random.fork('nemesis'), cluster, schedule.steps);
   let failure: Violation | null = null;
   try {
     safety();
     trace.note('phase', -1, -1, 1);
-    runLiveness(options, clock, random.fork('liveness'), cluster, clients);
+    runLiveness(options, schedule.ending, clock, random.fork('liveness'), cluster, clients);
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
     failure = error;
   }
 
   function safety(): void {
-    const restarts = random.fork('restarts');
-    cluster.restartAfter = () => -Math.log(1 - restarts.next()) * options.faults.durationMeanMs;
     for (let member = 0; member < cluster.size; member++) cluster.start(member);
-    const nemesis = createNemesis(clock, random.fork('nemesis'), cluster, options.faults);
     for (
       let steps = 0;
       clock.monotonic() < options.safetyMs &&
@@ -87,6 +92,8 @@ export function runSimulation(
   const total = (of: 'acknowledged' | 'length') => cluster.checkers.reduce((sum, { history }) => sum + history[of], 0);
   return {
     options,
+    schedule,
+    brought: nemesis.brought,
     failure,
     delivered: cluster.delivered,
     virtualMs: clock.monotonic(),

@@ -2,14 +2,15 @@
 import type { Millis } from '../../../src/core/ids.ts';
 import type { Clock } from '../../../src/streams/clock.ts';
 import type { LogStore } from '../../../src/actors/stores/log.ts';
+import type { Slowness } from './latency.ts';
 
 export interface SimStore {
   /** @param failed the log is unusable: the process must end. */
   open(clock: Clock, failed: (error: Error) => void): LogStore;
   /** The process died: what was not synced is lost, in whole or in part. */
   crash(): void;
-  /** Writes and syncs take this many times as long, what is under way among them. */
-  slow(factor: number): void;
+  impose(slowness: Slowness): void;
+  lift(slowness: Slowness): void;
   /** From now on no sync takes longer. */
   calm(syncMaxMs: Millis): void;
 }

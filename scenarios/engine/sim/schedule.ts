@@ -1,0 +1,124 @@
+// What happens to a run, as data: faults, each with its moment, its target and how long it lasts. It is drawn from the seed before
+// the run begins, or read from a file; the run follows from its options and this alone. So it can be looked at, shortened and kept.
+//
+// Whom a fault meets may depend on the state ("the leader then"): that is settled when its moment has come.
+import type { Millis } from '../../../src/core/ids.ts';
+
+/** Members and groups by their numbers, from 0; group 0 is the control group. */
+export type Target =
+  | { readonly type: 'member'; readonly member: number }
+  | { readonly type: 'leader'; readonly group: number }
+  /** Some follower of the control group; anybody; as many as cannot, or can, decide alone. */
+  | { readonly type: 'follower' | 'random' | 'minority' | 'majority' };
+
+/** Which way is cut, seen from the first group, or from the target. */
+export type Direction = 'both' | 'in' | 'out';
+
+/** `write`: at its next write; `synced`: right after its next sync. */
+export type CrashMoment = 'now' | 'write' | 'synced';
+
+/** What a link does to messages besides what the whole network does. */
+export interface LinkChange {
+  /** Of each message. */
+  readonly loss: number;
+  readonly duplicate: number;
+  /** Of a message that overtakes those before it, or is overtaken, on an ordered link, too. */
+  readonly reorder: number;
+  readonly delayMs: Millis;
+  readonly jitterMs: Millis;
+  /** Bytes a second; 0: no limit. */
+  readonly bandwidth: number;
+  /** Nothing arrives while it lasts; then what was sent meanwhile does. */
+  readonly hold: boolean;
+}
+
+interface Lasting {
+  readonly forMs: Millis;
+}
+
+export interface CrashFault extends Lasting {
+  readonly fault: 'crash';
+  readonly targets: readonly Target[];
+  readonly moment: CrashMoment;
+}
+
+export interface PauseFault extends Lasting {
+  readonly fault: 'pause';
+  readonly targets: readonly Target[];
+}
+
+/** Members of one group do not hear those of another; who is in none hears all. */
+export interface PartitionFault extends Lasting {
+  readonly fault: 'partition';
+  readonly groups: readonly (readonly number[])[];
+  readonly direction: Direction;
+}
+
+export interface IsolateFault extends Lasting {
+  readonly fault: 'isolate';
+  readonly targets: readonly Target[];
+  readonly direction: Direction;
+}
+
+export interface NetworkFault extends Lasting {
+  readonly fault: 'network';
+  readonly from: number;
+  readonly to: number;
+  readonly both: boolean;
+  readonly change: LinkChange;
+  /** The connection breaks at the beginning, and is there again a moment later. */
+  readonly reset: boolean;
+}
+
+export interface DiskFault extends Lasting {
+  readonly fault: 'disk';
+  readonly targets: readonly Target[];
+  readonly kind: 'slow';
+  /** Everything takes so many times as long. */
+  readonly factor: number;
+}
+
+export type Fault = CrashFault | PauseFault | PartitionFault | IsolateFault | NetworkFault | DiskFault;
+
+export type Step = { readonly atMs: Millis } & Fault;
+
+/** How one outside the core stays broken when nothing heals any more. */
+export const afflictions = ['down', 'cut', 'deaf', 'mute', 'paused', 'well'] as const;
+export type Affliction = (typeof afflictions)[number];
+
+/** The second phase: a quorum is whole, all else is broken for good. */
+export interface Ending {
+  /** Who is taken into the core, one after another, until it is a quorum of every group. */
+  readonly core: readonly number[];
+  /** By member, for those whom the core does not need. */
+  readonly others: readonly Affliction[];
+}
+
+export interface Schedule {
+  readonly steps: readonly Step[];
+  readonly ending: Ending;
+}
+
+export const plainLink: LinkChange = {
+  loss: 0,
+  duplicate: 0,
+  reorder: 0,
+  delayMs: 0,
+  jitterMs: 0,
+  bandwidth: 0,
+  hold: false,
+};
+
+/** As people write it. */
+export function targetText(target: Target): string {
+  switch (target.type) {
+    case 'member':
+      return memberName(target.member);
+    case 'leader':
+      return target.group === 0 ? 'leader' : `shard:${target.group - 1}/leader`;
+    default:
+      return target.type;
+  }
+}
+
+export const memberName = (member: number): string => `broker-${member + 1}`;
