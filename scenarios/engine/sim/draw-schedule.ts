@@ -83,13 +83,19 @@ const recipes: Readonly<Record<FaultKind, (draw: Draw) => Fault>> = {
   },
   clog: (draw) => ({
     fault: 'network',
-    ...link(draw),
-    both: false,
-    change: { ...plainLink, hold: true },
+    ...plainLink,
+    link: { ...link(draw), both: false },
+    hold: true,
     reset: false,
     forMs: draw.duration(),
   }),
-  reset: (draw) => ({ fault: 'network', ...link(draw), both: true, change: plainLink, reset: true, forMs: 0 }),
+  reset: (draw) => ({
+    fault: 'network',
+    ...plainLink,
+    link: { ...link(draw), both: true },
+    reset: true,
+    forMs: 0,
+  }),
   slowDisk: (draw) => ({
     fault: 'disk',
     targets: draw.member(),

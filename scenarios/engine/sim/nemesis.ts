@@ -116,15 +116,16 @@ export function createNemesis(clock: VirtualClock, random: Random, cluster: Clus
     return impose(pairs, { cut: true, change: plainLink, touched: 0 }, groups.flat());
   }
 
-  function network({ from, to, both, change, reset }: NetworkFault): Work {
+  function network(step: NetworkFault): Work {
+    const { from, to, both } = step.link;
     const pairs: Pair[] = both
       ? [
           [from, to],
           [to, from],
         ]
       : [[from, to]];
-    const fault: LinkFault = { cut: false, change, touched: reset && cluster.reset(from, to) ? 1 : 0 };
-    return impose(pairs, fault, [from, to]);
+    const touched = step.reset && cluster.reset(from, to) ? 1 : 0;
+    return impose(pairs, { cut: false, change: step, touched }, [from, to]);
   }
 
   // ---------------------------------------------------------------- steps

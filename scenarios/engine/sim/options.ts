@@ -69,6 +69,11 @@ export interface WorkloadOptions {
   readonly burstMax: number;
 }
 
+export type SnapshotOptions = Pick<
+  SnapshotLimits,
+  'everyBytes' | 'horizonMs' | 'tailBytesMin' | 'tailBytesMax' | 'windowChunks' | 'patienceMs' | 'partialMs'
+>;
+
 export interface SimOptions {
   readonly seed: string;
   readonly members: number;
@@ -84,15 +89,18 @@ export interface SimOptions {
   readonly faults: FaultOptions;
   readonly workload: WorkloadOptions;
   /** When logs are compacted, and by how much; null: never. */
-  readonly snapshots: Partial<SnapshotLimits> | null;
+  readonly snapshots: SnapshotOptions | null;
   /** The safety phase lasts until then, or until so many proposals of each group were acknowledged. */
   readonly safetyMs: Millis;
   readonly acknowledgedMax: number;
 }
 
+/** To one part in so many: what is drawn can be written down as it is. */
+const rounded = (value: number, parts: number): number => Math.round(value * parts) / parts;
+
 /** Zero in a third of the draws, else up to `max`, small values more often. */
 function sometimes(random: Random, max: number): number {
-  return random.next() < 0.33 ? 0 : max * random.next() ** 2;
+  return random.next() < 0.33 ? 0 : rounded(max * random.next() ** 2, 1e4);
 }
 
 function pick<T>(random: Random, values: readonly [T, ...T[]]): T {
@@ -131,8 +139,8 @@ export function drawOptions(seed: number | string): SimOptions {
     network: {
       lossChance: sometimes(random, 0.3),
       duplicateChance: sometimes(random, 0.3),
-      delayMinMs: 5 * random.next(),
-      delayMeanMs: pick(random, [0.5, 2, 10, electionMinMs / 6]),
+      delayMinMs: rounded(5 * random.next(), 100),
+      delayMeanMs: pick(random, [0.5, 2, 10, rounded(electionMinMs / 6, 100)]),
       straggleChance: sometimes(random, 0.02),
       ordered: random.next() < 0.4,
       linkMessagesMax: pick(random, [4, 20, 1000, 1000]),

@@ -60,12 +60,16 @@ export interface IsolateFault extends Lasting {
   readonly direction: Direction;
 }
 
-export interface NetworkFault extends Lasting {
-  readonly fault: 'network';
+export interface LinkTarget {
   readonly from: number;
   readonly to: number;
+  /** The way back, too. */
   readonly both: boolean;
-  readonly change: LinkChange;
+}
+
+export interface NetworkFault extends Lasting, LinkChange {
+  readonly fault: 'network';
+  readonly link: LinkTarget;
   /** The connection breaks at the beginning, and is there again a moment later. */
   readonly reset: boolean;
 }
