@@ -41,6 +41,32 @@ export interface ConfigAnswer {
   readonly config: Readonly<Record<string, number>>;
 }
 
+/** A broker that is to belong to the cluster. */
+export interface NewBroker {
+  readonly id: string;
+  readonly grpc: string;
+  /** May be '': the broker says it itself. */
+  readonly http: string;
+  readonly zone: string;
+}
+
+/** What a broker needs to know in order to join. */
+export interface Admission {
+  readonly clusterId: string;
+  readonly shards: number;
+  readonly replicas: number;
+  readonly founders: readonly MemberAddress[];
+  /** All that there are now, the new one among them. */
+  readonly brokers: readonly MemberAddress[];
+  /** How new that list is. */
+  readonly membersAt: number;
+}
+
+export interface MemberAddress {
+  readonly id: string;
+  readonly grpc: string;
+}
+
 /** Promises reject with a VedetteError only. */
 export interface AdminService {
   /** As this broker knows it now: it answers without a quorum, too. */
@@ -51,6 +77,10 @@ export interface AdminService {
   openSession(): Promise<number>;
   /** @param config all of it: what is left out has its default. Rejects with ABORTED when the version is another by now. */
   setConfig(version: number, config: unknown, call?: SessionCall): Promise<ConfigAnswer>;
+  /** It is a member from then on; to add what is there already, at the same address, is done already. */
+  addBroker(broker: NewBroker, call?: SessionCall): Promise<Admission>;
+  /** It leaves from then on, and is gone from the status when it has left. */
+  removeBroker(id: string, call?: SessionCall): Promise<void>;
   /** By the group's leader. @returns the last entry that it holds. */
   snapshot(group: string): Promise<number>;
   /** Resolves when that broker leads the group; when it does already, at once. */

@@ -25,6 +25,7 @@ import { type ClusterView, createClusterView } from './cluster/cluster-view.ts';
 import { createControlGroup } from './cluster/control-group.ts';
 import { checkFounding, foundingDigest } from './cluster/founding-check.ts';
 import { createHostBeatRounds } from './cluster/host-beats.ts';
+import { createMemberKeeper } from './cluster/member-keeper.ts';
 import { createPeers } from './cluster/peers.ts';
 import { createRaftHost } from './cluster/raft-host.ts';
 import { repeat } from './cluster/repeat.ts';
@@ -247,6 +248,14 @@ export function createBroker(ports: BrokerPorts): Broker {
     random: random.fork('steering'),
   });
 
+  const keeper = createMemberKeeper({
+    self: id,
+    control,
+    peers,
+    clock,
+    holdsReplicas: (broker) => layout.replicas.some((replicas) => replicas.includes(broker)),
+  });
+
   const founded = control.cluster.subscribe((agreed) => {
     if (agreed === null) return;
     try {
@@ -326,6 +335,7 @@ export function createBroker(ports: BrokerPorts): Broker {
 
   function halt(): void {
     looking.cancel();
+    keeper.stop();
     raft.stop();
     snapshots.stop();
     beats.stop();

@@ -25,9 +25,3 @@ export const laterDashboardRoutes: readonly Route[] = [
   later('GET', '/api/v1/aggregate', 'aggregation'),
   later('GET', '/api/v1/topk', 'Top-K'),
 ];
-
-/** On a broker's address, and on the dashboard's. */
-export const laterClusterRoutes: readonly Route[] = [
-  later('POST', '/api/v1/cluster/nodes', 'adding a broker'),
-  later('DELETE', '/api/v1/cluster/nodes/{id}', 'removing a broker'),
-];

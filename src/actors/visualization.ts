@@ -7,7 +7,7 @@ import type { Clock } from '../streams/clock.ts';
 import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
 import { reply, type Route } from './http-route.ts';
-import { laterClusterRoutes, laterDashboardRoutes } from './later-routes.ts';
+import { laterDashboardRoutes } from './later-routes.ts';
 import type { MonitorClient } from './monitor-client.ts';
 import type { WsConnection } from './transports/ws-server.ts';
 import { type BrokerPool, createBrokerPool } from './visualization/broker-pool.ts';
@@ -55,7 +55,6 @@ export function createDashboard(ports: DashboardPorts): Dashboard {
       ...machineRoutes(pool, inspector, ports.fetchJson),
       ...healthRoutes(pool),
       ...laterDashboardRoutes,
-      ...laterClusterRoutes,
     ],
     pool,
     get browsers() {

@@ -1,26 +1,36 @@
 import { adminDefinition } from '../actors/transports/grpc-definitions.ts';
 import { type AdminClient, createAdminClient } from '../actors/transports/admin-client.ts';
-import { configFromProto, nodesFromProto, statusFromProto } from '../actors/transports/admin-codec.ts';
+import {
+  admissionFromProto,
+  configFromProto,
+  nodesFromProto,
+  statusFromProto,
+} from '../actors/transports/admin-codec.ts';
 import { configKeys } from '../actors/cluster/cluster-config.ts';
 import { invalidArgument, VedetteError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
-import { nearest, parseAddresses } from '../core/units.ts';
+import { nearest, parseAddress, parseAddresses } from '../core/units.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
 import { configTable, nodesTable, statusScreen } from './cluster-tables.ts';
+import { remove } from './cluster-remove.ts';
 import type { Command, Values } from './flags.ts';
 import { randomName } from './process.ts';
 
 export const clusterCommand: Command = {
   name: 'cluster',
   summary: 'sees and steers the cluster',
-  words: 'status | nodes | config get [KEY…] | config set KEY=NUMBER… | transfer GROUP BROKER | snapshot GROUP',
+  words:
+    'status | nodes | add ID --grpc ADDR | remove ID | config get [KEY…] | config set KEY=NUMBER… | transfer GROUP BROKER | snapshot GROUP',
   flags: {
     brokers: {
       value: 'ADDR,…',
       default: '127.0.0.1:7411,127.0.0.1:7412,127.0.0.1:7413',
       help: 'some brokers of the cluster: the first that answers does',
     },
+    grpc: { value: 'ADDR', help: 'of the broker to add: its gRPC address' },
+    zone: { value: 'NAME', help: 'of the broker to add: where it stands, for people' },
+    'no-wait': { help: 'remove: do not wait until it is gone' },
     json: { help: 'as the HTTP answer' },
   },
   run: runCluster,
@@ -31,9 +41,9 @@ interface Answer {
   readonly data: unknown;
   readonly text: () => string;
 }
-type Action = (admin: AdminClient, words: readonly string[]) => Promise<Answer>;
+type Action = (admin: AdminClient, words: readonly string[], values: Values) => Promise<Answer>;
 
-const ACTIONS: Readonly<Record<string, Action>> = { status, nodes, config, transfer, snapshot };
+const ACTIONS: Readonly<Record<string, Action>> = { status, nodes, add, remove, config, transfer, snapshot };
 
 async function runCluster(values: Values): Promise<number> {
   const [name, ...words] = values.words;
@@ -41,7 +51,7 @@ async function runCluster(values: Values): Promise<number> {
   const addresses = parseAddresses(values.text('brokers'), 'brokers');
   const admin = createAdminClient({ addresses, clock: createRealClock(), random: createRandom(randomName()) });
   try {
-    const { data, text } = await action(admin, words);
+    const { data, text } = await action(admin, words, values);
     process.stdout.write(values.switch('json') ? `${JSON.stringify(data)}\n` : text());
   } finally {
     admin.close();
@@ -82,8 +92,26 @@ async function nodes(admin: AdminClient, words: readonly string[]): Promise<Answ
   return { data, text: () => nodesTable(data.nodes) };
 }
 
-function config(admin: AdminClient, [name, ...words]: readonly string[]): Promise<Answer> {
-  return chosen(name, { get: getConfig, set: setConfig }, 'cluster config')(admin, words);
+async function add(admin: AdminClient, [id, ...rest]: readonly string[], values: Values): Promise<Answer> {
+  noMore(rest, 'add ID');
+  if (id === undefined) throw invalidArgument('words', 'vedette cluster add takes the ID of the new broker');
+  const grpc = values.optional('grpc');
+  if (grpc === undefined) throw invalidArgument('grpc', 'vedette cluster add needs --grpc ADDR');
+  const broker = { id, grpc: parseAddress(grpc, 'grpc'), zone: values.optional('zone') ?? '' };
+  const { brokers, ...admission } = admissionFromProto(
+    await admin.ask(adminDefinition.AddBroker, { ...broker, call: await admin.call() }),
+  );
+  const join = brokers.filter((member) => member.id !== id).map((member) => member.grpc);
+  return {
+    data: { id, grpc: broker.grpc, ...admission, brokers },
+    text: () =>
+      `${id} is a member of cluster ${admission.clusterId}; it waits to be started:\n` +
+      `  vedette broker --id ${id} --grpc ${broker.grpc} --http ADDR --data DIR --join ${join.join(',')}\n`,
+  };
+}
+
+function config(admin: AdminClient, [name, ...words]: readonly string[], values: Values): Promise<Answer> {
+  return chosen(name, { get: getConfig, set: setConfig }, 'cluster config')(admin, words, values);
 }
 
 async function getConfig(admin: AdminClient, keys: readonly string[]): Promise<Answer> {

@@ -8,6 +8,7 @@
 //   3. The configuration changes only from the version that its author saw; a version is used once.
 //   4. A broker that was removed does not come back by presenting itself: it is added anew.
 //   5. Whenever other brokers are to hold shards the membership has another version, the same at every broker.
+//   6. A broker leaves only while another stays.
 import { assert } from './assert.ts';
 import {
   type ControlResult,
@@ -38,6 +39,13 @@ export interface AgreedBroker extends BrokerFacts {
   readonly leaving: boolean;
 }
 
+export interface AgreedFounding {
+  readonly shards: number;
+  readonly replicas: number;
+  /** Ids with gRPC addresses. */
+  readonly members: Readonly<Record<string, string>>;
+}
+
 export interface AgreedConfig {
   /** How often it was changed. */
   readonly version: number;
@@ -50,6 +58,10 @@ export interface ControlState {
   readonly brokers: ReadonlyMap<BrokerId, AgreedBroker>;
   /** How often it changed who is to hold shards, the founding among them; 0: not founded yet. */
   readonly membershipVersion: number;
+  /** The entry that last changed who is a member, or at which address: of two that know the members, the later knows better. */
+  readonly membersAt: LogIndex;
+  /** What the cluster was founded with; null until it was. */
+  readonly founding: AgreedFounding | null;
   readonly config: AgreedConfig;
   readonly sessions: number;
   /** @throws AssertionError for an entry of another format: one that was agreed on and cannot be read is corruption, or a newer version's. */
@@ -98,6 +110,7 @@ export function createControlState(
   let config: AgreedConfig = { version: 0, values: {} };
   let membershipVersion = 0;
   let time: Millis = 0;
+  let membersAt: LogIndex = 0;
   if (snapshot !== undefined) become(snapshot);
 
   function become(bytes: Uint8Array): void {
@@ -112,25 +125,27 @@ export function createControlState(
     config = { version: saved.configVersion ?? 0, values: { ...saved.configValues } };
     membershipVersion = saved.membershipVersion ?? 0;
     time = saved.timeMs ?? 0;
+    membersAt = saved.membersAt ?? 0;
   }
 
-  function found(founding: vedette.v1.IClusterFounded): ControlResult {
+  function found(index: LogIndex, founding: vedette.v1.IClusterFounded): ControlResult {
     if (founded !== null) return doneResult();
     founded = founding;
     membershipVersion = 1;
-    (founding.brokerIds ?? []).forEach((id, at) => {
-      const grpcAddress = founding.grpcAddresses?.[at] ?? '';
-      const facts = { id: id as BrokerId, incarnation: '', grpcAddress, httpAddress: '', zone: '' };
-      brokers.set(facts.id, { ...facts, leaving: false });
-    });
+    membersAt = index;
+    for (const [id, grpcAddress] of foundersOf(founding)) {
+      const facts = { id, incarnation: '', grpcAddress, httpAddress: '', zone: '' };
+      brokers.set(id, { ...facts, leaving: false });
+    }
     return doneResult();
   }
 
-  function announce(announced: vedette.v1.IBrokerAnnounced): ControlResult {
+  function announce(index: LogIndex, announced: vedette.v1.IBrokerAnnounced): ControlResult {
     const facts = factsFrom(announced);
     const known = brokers.get(facts.id);
     if (known === undefined) return refusedResult('NOT_FOUND', `${facts.id} is no member`, 'id');
     brokers.set(facts.id, { ...facts, leaving: known.leaving });
+    if (known.grpcAddress !== facts.grpcAddress) membersAt = index;
     return doneResult();
   }
 
@@ -147,7 +162,7 @@ export function createControlState(
     return doneResult(config.version);
   }
 
-  function add({ brokerId, grpcAddress, httpAddress, zone }: vedette.v1.IBrokerAdded): ControlResult {
+  function add(index: LogIndex, { brokerId, grpcAddress, httpAddress, zone }: vedette.v1.IBrokerAdded): ControlResult {
     if (founded === null) return refusedResult('FAILED_PRECONDITION', 'the cluster is not founded yet');
     const facts = factsFrom({
       brokerId: brokerId ?? '',
@@ -161,6 +176,7 @@ export function createControlState(
     if (known === undefined) {
       brokers.set(facts.id, { ...facts, leaving: false });
       membershipVersion++;
+      membersAt = index;
     }
     return doneResult();
   }
@@ -184,23 +200,28 @@ export function createControlState(
   function leave(id: BrokerId): ControlResult {
     const known = brokers.get(id);
     if (known === undefined) return refusedResult('NOT_FOUND', `there is no broker ${JSON.stringify(id)}`, 'id');
-    if (!known.leaving) membershipVersion++;
+    if (known.leaving) return doneResult();
+    const stays = [...brokers.values()].some((broker) => broker.id !== id && !broker.leaving);
+    if (!stays) return refusedResult('FAILED_PRECONDITION', `${id} is the last broker: nobody would be left`, 'id');
+    membershipVersion++;
     brokers.set(id, { ...known, leaving: true });
     return doneResult();
   }
 
-  function remove(id: BrokerId): ControlResult {
-    if (brokers.get(id)?.leaving === true) brokers.delete(id);
+  function remove(index: LogIndex, id: BrokerId): ControlResult {
+    if (brokers.get(id)?.leaving !== true) return doneResult();
+    brokers.delete(id);
+    membersAt = index;
     return doneResult();
   }
 
   function change(index: LogIndex, entry: Entry): ControlResult {
-    if (entry.founded) return found(entry.founded);
-    if (entry.announced) return announce(entry.announced);
+    if (entry.founded) return found(index, entry.founded);
+    if (entry.announced) return announce(index, entry.announced);
     if (entry.configChanged) return setConfig(entry.configChanged);
-    if (entry.brokerAdded) return add(entry.brokerAdded);
+    if (entry.brokerAdded) return add(index, entry.brokerAdded);
     if (entry.brokerLeaving) return leave((entry.brokerLeaving.brokerId ?? '') as BrokerId);
-    if (entry.brokerRemoved) return remove((entry.brokerRemoved.brokerId ?? '') as BrokerId);
+    if (entry.brokerRemoved) return remove(index, (entry.brokerRemoved.brokerId ?? '') as BrokerId);
     if (entry.sessionOpened) {
       sessions.open(index, time);
       return doneResult(index);
@@ -223,6 +244,14 @@ export function createControlState(
       return founded === null ? null : ((founded.clusterId ?? '') as ClusterId);
     },
     brokers,
+    get membersAt() {
+      return membersAt;
+    },
+    get founding() {
+      if (founded === null) return null;
+      const { shards, replicas } = founded;
+      return { shards: shards ?? 0, replicas: replicas ?? 0, members: Object.fromEntries(foundersOf(founded)) };
+    },
     get config() {
       return config;
     },
@@ -252,10 +281,15 @@ export function createControlState(
         configValues: { ...config.values },
         sessions: sessions.encode(),
         membershipVersion,
+        membersAt,
       }).finish();
       return formatted(SNAPSHOT_FORMAT, message);
     },
   };
+}
+
+function foundersOf({ brokerIds, grpcAddresses }: vedette.v1.IClusterFounded): [BrokerId, string][] {
+  return (brokerIds ?? []).map((id, at) => [id as BrokerId, grpcAddresses?.[at] ?? '']);
 }
 
 function decodeSnapshot(bytes: Uint8Array): vedette.v1.ControlSnapshot {

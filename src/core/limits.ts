@@ -233,6 +233,12 @@ export const limits = {
   control: {
     /** Members that vote; the others learn. */
     votersMax: 5,
+    /** How often its leader looks whether its members are as they should be, besides at each change; and how long a step may take. */
+    keeperEveryMs: 500,
+    keeperStepMs: 5_000,
+    /** How often a terminal looks how far a broker is that leaves, and for how long at most. */
+    removalPollMs: 300,
+    removalPatienceMs: 60 * 60 * 1000,
     /** Sessions of proposers; the one unused for longest gives way to one more. */
     sessionsMax: 1_000,
     /** A session unused for this long, by the time of the group's entries, has expired. */

@@ -32,6 +32,8 @@ const admin: AdminService = {
   config: nobody,
   openSession: nobody,
   setConfig: nobody,
+  addBroker: nobody,
+  removeBroker: nobody,
   snapshot: nobody,
   transfer: nobody,
 };

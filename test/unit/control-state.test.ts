@@ -115,6 +115,26 @@ test('the membership has another version whenever others are to hold shards, and
   assert.equal(createControlState(state.encode()).membershipVersion, 4);
 });
 
+test('of the members it is known which entry changed them last; the last broker does not leave', () => {
+  const { state, apply } = create();
+  apply(FOUNDED);
+  assert.equal(state.membersAt, 1);
+  assert.deepEqual(state.founding?.members, { a: 'a:1', b: 'b:1' });
+  apply({ announced: { brokerId: 'a', incarnation: 'i', grpcAddress: 'a:1' } });
+  assert.equal(state.membersAt, 1, 'it is where it was');
+  apply({ announced: { brokerId: 'a', incarnation: 'i', grpcAddress: 'a:2' } });
+  assert.equal(state.membersAt, 3);
+  apply({ brokerLeaving: { brokerId: 'b' } });
+  assert.equal(state.membersAt, 3, 'it has not left');
+  const last = apply({ brokerLeaving: { brokerId: 'a' } });
+  assert.deepEqual([last.code, last.field], ['FAILED_PRECONDITION', 'id']);
+  assert.equal(apply({ brokerLeaving: { brokerId: 'b' } }).code, '', 'asked twice, done once');
+  apply({ brokerRemoved: { brokerId: 'b' } });
+  assert.equal(state.membersAt, 7);
+  apply(added('c'));
+  assert.equal(state.membersAt, 8);
+});
+
 test('a call made again is applied once, and gets the result that is recorded', () => {
   const { state, apply } = create();
   const session = apply({ sessionOpened: {} }).value;

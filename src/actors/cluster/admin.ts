@@ -1,11 +1,11 @@
 // Seeing and steering the cluster from this broker (actors/admin-service.ts): what another one must do is asked of it.
 import { type ErrorCode, invalidArgument, VedetteError } from '../../core/errors.ts';
 import { type BrokerId, type GroupId, shardGroup } from '../../core/ids.ts';
+import { checkNewBroker, checkRemoval, parseMember } from './admission.ts';
 import { limits } from '../../core/limits.ts';
-import { nearest } from '../../core/units.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { QuestionOutcome } from '../../streams/envelope.ts';
-import type { AdminService } from '../admin-service.ts';
+import type { Admission, AdminService } from '../admin-service.ts';
 import { checkConfig, configFrom } from './cluster-config.ts';
 import type { ClusterView } from './cluster-view.ts';
 import type { ControlGroup } from './control-group.ts';
@@ -53,6 +53,20 @@ export function createAdmin({ control, view, proposer, calls, clock, leaderOf }:
     });
   }
 
+  function admission(): Admission {
+    const { cluster, founding, brokers, membersAt } = control.state;
+    if (cluster === null || founding === null) throw new VedetteError('UNAVAILABLE', 'the cluster is not founded yet');
+    const { shards, replicas, members } = founding;
+    return {
+      clusterId: cluster,
+      shards,
+      replicas,
+      founders: Object.entries(members).map(([id, grpc]) => ({ id, grpc })),
+      brokers: [...brokers.values()].map(({ id, grpcAddress }) => ({ id, grpc: grpcAddress })),
+      membersAt,
+    };
+  }
+
   return {
     status: () => view.status(),
     nodes: () => view.nodes(),
@@ -67,6 +81,19 @@ export function createAdmin({ control, view, proposer, calls, clock, leaderOf }:
       const agreed = await change({ configChanged: { version, values } }, call);
       return { version: agreed, config: configFrom(values) };
     },
+    async addBroker(broker, call) {
+      const { id, grpc, http, zone } = checkNewBroker(broker);
+      await change({ brokerAdded: { brokerId: id, grpcAddress: grpc, httpAddress: http, zone } }, call);
+      await caughtUp();
+      return admission();
+    },
+    async removeBroker(name, call) {
+      // What is agreed on decides; what this broker knows may be old.
+      await caughtUp();
+      const leaver = parseMember(name, control.state.brokers, 'id');
+      checkRemoval(leaver, control.state.brokers, view.nodes());
+      await change({ brokerLeaving: { brokerId: leaver } }, call);
+    },
     async snapshot(name) {
       const group = parseGroup(name, view.status().shards.length);
       const { snapshotDeadlineMs } = limits.control;
@@ -78,7 +105,7 @@ export function createAdmin({ control, view, proposer, calls, clock, leaderOf }:
     },
     async transfer(name, to) {
       const group = parseGroup(name, view.status().shards.length);
-      const heir = parseMember(to, control.state.brokers);
+      const heir = parseMember(to, control.state.brokers, 'to');
       const deadline = clock.monotonic() + limits.control.deadlineMs;
       await new Promise<number>((resolve, reject) => {
         const done = (outcome: QuestionOutcome) => settle(outcome, resolve, reject);
@@ -86,16 +113,6 @@ export function createAdmin({ control, view, proposer, calls, clock, leaderOf }:
       });
     },
   };
-}
-
-/** One of the cluster's brokers. @throws VedetteError NOT_FOUND naming the nearest one. */
-function parseMember(name: string, brokers: ReadonlyMap<BrokerId, unknown>): BrokerId {
-  const known = [...brokers.keys()].sort();
-  const found = known.find((id) => id === name);
-  if (found !== undefined) return found;
-  const near = nearest(name, known);
-  const hint = near === undefined ? `there are ${known.join(', ')}` : `did you mean ${near}?`;
-  throw new VedetteError('NOT_FOUND', `there is no broker ${JSON.stringify(name)}; ${hint}`, { field: 'to' });
 }
 
 /** `control`, or `shard-N`. @throws VedetteError INVALID_ARGUMENT naming the nearest right thing. */

@@ -1,5 +1,6 @@
 // What a broker tells of the cluster, as JSON: the shapes of /api/v1/cluster/….
 import type { BrokerId } from '../../core/ids.ts';
+import { isMemberOf, isVoterIn } from '../../machines/raft/membership.ts';
 import type { Layout } from '../../core/ring.ts';
 import type { Directory } from '../directory.ts';
 import type { ClusterStatus, NodeStatus } from '../admin-service.ts';
@@ -21,10 +22,13 @@ export interface ClusterViewPorts {
 }
 
 export function createClusterView({ self, control, directory, layout, storageState }: ClusterViewPorts): ClusterView {
-  /** The control group's roles: a broker knows its own, and who leads. */
+  /** The control group's roles: a broker knows its own, who leads, and who votes. */
   function roleOf(id: BrokerId): string {
-    if (id === self) return control.raft.status.role;
-    return control.raft.status.leader === id ? 'leader' : 'follower';
+    const { role, leader, configuration } = control.raft.status;
+    if (id === self) return role;
+    if (id === leader) return 'leader';
+    if (isVoterIn(configuration.configuration, id)) return 'follower';
+    return isMemberOf(configuration.configuration, id) ? 'learner' : 'none';
   }
 
   function membershipOf(id: BrokerId): NodeStatus['membership'] {

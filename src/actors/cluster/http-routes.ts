@@ -4,7 +4,6 @@ import type { Inspector } from '../../streams/inspector.ts';
 import type { AdminService } from '../admin-service.ts';
 import type { Broker } from '../broker.ts';
 import { reply, type Route } from '../http-route.ts';
-import { laterClusterRoutes } from '../later-routes.ts';
 import { machineRoutes } from '../machine-routes.ts';
 
 export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: () => string): Route[] {
@@ -23,9 +22,9 @@ export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: 
     get('/api/v1/cluster/metrics', () => broker.figures()),
     get('/api/v1/cluster/health', () => broker.health()),
     ...configRoutes(broker.admin),
+    ...memberRoutes(broker),
     ...orderRoutes(broker.admin),
     ...machineRoutes(inspector),
-    ...laterClusterRoutes,
     get('/metrics', () =>
       reply({ status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: metricsText() }),
     ),
@@ -61,6 +60,34 @@ function fieldsOf(body: unknown): Readonly<Record<string, unknown>> {
   return { ...body };
 }
 
+/** Both are done later: the status tells how far they are. */
+function memberRoutes({ admin, view }: Broker): Route[] {
+  const path = '/api/v1/cluster/nodes';
+  const accepted = (id: string) => reply({ status: 202, body: view.node(id) ?? { id } });
+  return [
+    {
+      method: 'POST',
+      path,
+      handle: async ({ body }) => {
+        const fields = fieldsOf(body);
+        const id = textOf(fields, 'id');
+        const [http, zone] = [optionalTextOf(fields, 'http'), optionalTextOf(fields, 'zone')];
+        await admin.addBroker({ id, grpc: textOf(fields, 'grpc'), http, zone });
+        return accepted(id);
+      },
+    },
+    {
+      method: 'DELETE',
+      path: `${path}/{id}`,
+      handle: async ({ params }) => {
+        const id = params['id'] ?? '';
+        await admin.removeBroker(id);
+        return accepted(id);
+      },
+    },
+  ];
+}
+
 function orderRoutes(admin: AdminService): Route[] {
   return [
     {
@@ -89,4 +116,9 @@ function textOf(fields: Readonly<Record<string, unknown>>, field: string): strin
   const value = fields[field];
   if (typeof value !== 'string' || value === '') throw invalidArgument(field, `${field} is missing`);
   return value;
+}
+
+/** '' when it is left out. */
+function optionalTextOf(fields: Readonly<Record<string, unknown>>, field: string): string {
+  return fields[field] === undefined ? '' : textOf(fields, field);
 }

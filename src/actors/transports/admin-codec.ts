@@ -1,6 +1,6 @@
 // AdminService ↔ the messages of proto/vedette/v1/admin.proto.
 import type { vedette } from '../../core/proto.ts';
-import type { AdminService, ClusterStatus, ConfigAnswer, NodeStatus } from '../admin-service.ts';
+import type { AdminService, Admission, ClusterStatus, ConfigAnswer, NodeStatus } from '../admin-service.ts';
 import type { SessionCall } from '../cluster/control-proposer.ts';
 
 const callOf = (call: vedette.v1.ICall | null | undefined): SessionCall | undefined =>
@@ -29,6 +29,14 @@ export function adminAnswers(admin: AdminService) {
       to,
     }: vedette.v1.TransferLeadershipRequest): Promise<vedette.v1.ITransferLeadershipResponse> => {
       await admin.transfer(group, to);
+      return {};
+    },
+    addBroker: async ({ call, ...broker }: vedette.v1.AddBrokerRequest): Promise<vedette.v1.IAddBrokerResponse> => {
+      const { founders, brokers, ...rest } = await admin.addBroker(broker, callOf(call));
+      return { ...rest, founders: [...founders], brokers: [...brokers] };
+    },
+    removeBroker: async ({ id, call }: vedette.v1.RemoveBrokerRequest): Promise<vedette.v1.IRemoveBrokerResponse> => {
+      await admin.removeBroker(id, callOf(call));
       return {};
     },
     takeSnapshot: async ({ group }: vedette.v1.TakeSnapshotRequest): Promise<vedette.v1.ITakeSnapshotResponse> => ({
@@ -74,4 +82,11 @@ function brokerFromProto(broker: vedette.v1.IBrokerStatus): ClusterStatus['broke
 
 export function configFromProto({ version, config }: vedette.v1.ClusterConfig): ConfigAnswer {
   return { version, config };
+}
+
+export function admissionFromProto(response: vedette.v1.AddBrokerResponse): Admission {
+  const { clusterId, shards, replicas, founders, brokers, membersAt } = response;
+  const addresses = (members: readonly vedette.v1.IMember[]) =>
+    members.map(({ id, grpc }) => ({ id: id ?? '', grpc: grpc ?? '' }));
+  return { clusterId, shards, replicas, founders: addresses(founders), brokers: addresses(brokers), membersAt };
 }

@@ -134,8 +134,8 @@ function adminHandlers(admin: AdminService): UntypedServiceImplementation {
     GetConfig: unary(answers.getConfig),
     OpenSession: unary(answers.openSession),
     SetConfig: unary(answers.setConfig),
-    AddBroker: unary(later('AddBroker')),
-    RemoveBroker: unary(later('RemoveBroker')),
+    AddBroker: unary(answers.addBroker),
+    RemoveBroker: unary(answers.removeBroker),
     TransferLeadership: unary(answers.transferLeadership),
     TakeSnapshot: unary(answers.takeSnapshot),
   };

@@ -18,7 +18,9 @@ export type FetchJson = (
 const CLUSTER_PATHS = [
   ['GET', 'status'],
   ['GET', 'nodes'],
+  ['POST', 'nodes'],
   ['GET', 'nodes/{id}'],
+  ['DELETE', 'nodes/{id}'],
   ['GET', 'ring'],
   ['GET', 'metrics'],
   ['GET', 'health'],
