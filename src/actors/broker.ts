@@ -6,11 +6,10 @@
 // Invariants
 //   1. Calls are taken while it is joining or serving, and refused with UNAVAILABLE from the moment that it stops or has failed.
 //   2. After it has failed nothing is sent, acknowledged or written any more; `failed` says why, once.
-import { BehaviorSubject, ReplaySubject, type Observable } from 'rxjs';
+import { BehaviorSubject, merge, type Observable, ReplaySubject } from 'rxjs';
 import { describeError, unavailable, VedetteError } from '../core/errors.ts';
 import { type BrokerId, type ClusterId, groupNumber, type Millis, type ShardId, shardGroup } from '../core/ids.ts';
 import { checkLimits } from '../core/limits.ts';
-import { layShards } from '../core/ring.ts';
 import { type BrokerEffect, brokerMachine } from '../machines/broker.ts';
 import type { Clock } from '../streams/clock.ts';
 import type { PeerMessage } from '../streams/envelope.ts';
@@ -25,11 +24,13 @@ import { type ClusterView, createClusterView } from './cluster/cluster-view.ts';
 import { createControlGroup } from './cluster/control-group.ts';
 import { checkFounding, foundingDigest } from './cluster/founding-check.ts';
 import { createHostBeatRounds } from './cluster/host-beats.ts';
+import { createLayouts } from './cluster/layout.ts';
 import { createMemberKeeper } from './cluster/member-keeper.ts';
 import { createPeers } from './cluster/peers.ts';
 import { createRaftHost } from './cluster/raft-host.ts';
 import { repeat } from './cluster/repeat.ts';
 import { createSteering } from './cluster/steering.ts';
+import { createShardHost } from './cluster/shard-host.ts';
 import { createLeadTable } from './cluster/shard-leads.ts';
 import { createIngest } from './ingest/ingest.ts';
 import type { MonitorClient } from './monitor-client.ts';
@@ -93,6 +94,7 @@ export interface Broker {
   health(): Health;
   figures(): BrokerFigures;
   readonly groups: readonly RaftGroup[];
+  /** Those that serve here. */
   readonly shards: ReadonlyMap<ShardId, Shard>;
   /** Whether it may be sent work; begins with what holds now. */
   readonly ready: Observable<boolean>;
@@ -111,7 +113,6 @@ export function createBroker(ports: BrokerPorts): Broker {
   checkLimits();
   const { id, founding, grpcAddress, httpAddress, zone, clock, random, inspector, log, identity, warn } = ports;
   const members = checkFounding(id, founding);
-  const layout = layShards({ shards: founding.shards, brokers: members, replicas: founding.replicas });
   const boot = random.fork('boot').integer(0, 0xffff_ffff).toString(16);
   const failed = new ReplaySubject<VedetteError>(1);
   const ready = new BehaviorSubject(false);
@@ -184,35 +185,43 @@ export function createBroker(ports: BrokerPorts): Broker {
     mintCluster: ports.mintCluster,
   });
   const budget = createWindowBudget(() => control.config['memory.windowBytes'] || ports.memoryBytes);
-  const shards = new Map<ShardId, Shard>();
-  layout.replicas.forEach((replicas, shard) => {
-    if (!replicas.includes(id)) return;
-    shards.set(
-      shard,
+  const layouts = createLayouts(id, founding, control.state);
+  const shards = createShardHost({
+    self: id,
+    clock,
+    layouts,
+    log,
+    snapshots,
+    knowsMembers: () => control.state.cluster !== null || identity.identity.cluster === '',
+    create: (shard, founders) =>
       createShard({
         id: shard,
         self: id,
-        raft: (machine) => raft.create(shardGroup(shard), replicas, machine),
+        raft: (machine) => raft.create(shardGroup(shard), founders, machine),
         log,
         clock,
         inspector,
         budget,
       }),
-    );
+    remove: (group) => raft.remove(group),
+    claimOf: (shard) => leads.claimOf(shard),
   });
 
   const cluster = new BehaviorSubject<ClusterId | null>(
     identity.identity.cluster === '' ? null : identity.identity.cluster,
   );
-  const leads = createLeadTable({ self: id, shards, peers, clock });
+  const { replicas, serving, changes: shardChanges } = shards;
+  const leads = createLeadTable({ self: id, shards: replicas, shardChanges, peers, clock });
   const directory = createClusterDirectory({
     self: id,
     grpcAddress,
     httpAddress,
-    layout,
+    layouts,
+    shardCount: founding.shards,
     clusterId: () => cluster.value,
     announced: control.state.brokers,
-    shards,
+    shards: serving,
+    shardChanges,
     leads,
     peers,
     clients: ports.clients,
@@ -233,7 +242,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     self: id,
     control,
     directory,
-    layout,
+    layouts,
     storageState: () => (log.full ? 'degraded' : 'ready'),
   });
   const steering = createSteering({
@@ -253,7 +262,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     control,
     peers,
     clock,
-    holdsReplicas: (broker) => layout.replicas.some((replicas) => replicas.includes(broker)),
+    holdsReplicas: (broker) => leads.mayHold(broker, founding.shards),
   });
 
   const founded = control.cluster.subscribe((agreed) => {
@@ -266,6 +275,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     }
   });
   control.note({ id, incarnation: identity.identity.incarnation, grpcAddress, httpAddress, zone });
+  const moved = merge(control.changes, leads.changes).subscribe(() => shards.look());
   const incoming = peers.messages.subscribe(({ from, message }) => receive(from, message));
   const opened = peers.opened.subscribe((peer) => {
     raft.peerOpened(peer);
@@ -306,8 +316,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     state,
     cluster: () => cluster.value,
     control: control.raft,
-    shards,
-    groups: raft.groups,
+    shards: serving,
     log,
   });
 
@@ -339,13 +348,13 @@ export function createBroker(ports: BrokerPorts): Broker {
     raft.stop();
     snapshots.stop();
     beats.stop();
-    for (const subscription of [incoming, opened, closed, founded]) subscription.unsubscribe();
+    for (const subscription of [incoming, opened, closed, founded, moved]) subscription.unsubscribe();
     ingest.stop();
     subscriptions.stop();
     steering.stop();
     directory.stop();
     leads.stop();
-    for (const shard of shards.values()) shard.stop();
+    shards.stop();
     control.stop();
     peers.stop();
   }
@@ -386,16 +395,12 @@ export function createBroker(ports: BrokerPorts): Broker {
     admin: steering.admin,
     health,
     figures() {
-      const total = (of: (shard: Shard) => number) => [...shards.values()].reduce((sum, shard) => sum + of(shard), 0);
       return {
         sessions: ingest.sessions,
         subscriptions: subscriptions.count,
         ackedRows: ingest.ackedRows,
-        rowsApplied: total(({ counters }) => counters.rowsApplied),
-        samplesApplied: total(({ counters }) => counters.samplesApplied),
-        duplicates: total(({ counters }) => counters.duplicates),
-        conflicts: total(({ counters }) => counters.conflicts),
-        hosts: total(({ hosts }) => hosts.size),
+        ...shards.counters,
+        hosts: [...replicas.values()].reduce((sum, { hosts }) => sum + hosts.size, 0),
         windowBytes: budget.used,
         logPendingBytes: log.pendingBytes,
         groups: raft.groups.size,
@@ -404,8 +409,10 @@ export function createBroker(ports: BrokerPorts): Broker {
         raftDropped: peers.dropped,
       };
     },
-    groups: [...raft.groups.values()],
-    shards,
+    get groups() {
+      return [...raft.groups.values()];
+    },
+    shards: serving,
     ready,
     failed,
     fail,

@@ -23,7 +23,7 @@ export interface Directory {
   /** Sorted by id, this broker among them. */
   readonly brokers: readonly BrokerInfo[];
   shardOf(host: HostId): ShardId;
-  /** In the ring's order. */
+  /** Those who vote in its group, as far as is known here; in the ring's order. */
   replicasOf(shard: ShardId): readonly BrokerId[];
   /** Replicas on this broker. */
   readonly shards: ReadonlyMap<ShardId, Shard>;

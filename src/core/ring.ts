@@ -17,6 +17,7 @@ export function shardOf(host: HostId, shards: number): ShardId {
 }
 
 export interface Layout {
+  /** Of the membership that it is for. */
   readonly version: number;
   /** By shard: its replicas in the ring's order; the first is the one to lead when all are well. */
   readonly replicas: readonly (readonly BrokerId[])[];
@@ -29,10 +30,12 @@ interface Point {
   readonly broker: BrokerId;
 }
 
+/** Brokers that are leaving, or are gone, are not among `brokers`. */
 export function layShards(options: {
   readonly shards: number;
   readonly brokers: readonly BrokerId[];
   readonly replicas: number;
+  readonly version: number;
 }): Layout {
   const brokers = [...new Set(options.brokers)].sort();
   assert(brokers.length > 0, 'a ring has at least one broker');
@@ -46,7 +49,7 @@ export function layShards(options: {
     laid: [],
   };
   for (let shard = 0; shard < options.shards; shard++) laying.laid.push(pick(ring, shard, laying));
-  return { version: 1, replicas: balanceLeaders(laying) };
+  return { version: options.version, replicas: balanceLeaders(laying) };
 }
 
 interface Laying {

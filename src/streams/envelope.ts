@@ -3,6 +3,7 @@
 import type { ErrorCode } from '../core/errors.ts';
 import type { BrokerId, ClusterId, GroupId, HostId, LogIndex, Millis, ShardId, Term } from '../core/ids.ts';
 import type { ControlResult } from '../core/control-sessions.ts';
+import type { PlacedConfiguration } from '../machines/raft/membership.ts';
 import type { RaftMessage } from '../machines/raft/messages.ts';
 
 /** An entry's part that the charts never see. */
@@ -53,7 +54,6 @@ export interface ForwardRequest {
   readonly kind: 'forward';
   readonly requestId: number;
   readonly shard: ShardId;
-  readonly ringVersion: number;
   readonly proposal: Uint8Array;
   /** Who asks has no link to the leader: a broker that is not it passes this on, once. */
   readonly relay: boolean;
@@ -97,6 +97,10 @@ export interface HostBeats {
 export interface ShardLead {
   readonly shard: ShardId;
   readonly term: Term;
+  /** In force in its group. */
+  readonly configuration: PlacedConfiguration;
+  /** It is committed: nobody else belongs to the group. */
+  readonly settled: boolean;
 }
 /** All shards that the sender leads: at once when that changes, and now and then to show that it is there. */
 export interface ShardLeads {

@@ -94,7 +94,6 @@ wireContract<PeerMessage>(
       kind: 'forward',
       requestId: value,
       shard: 0,
-      ringVersion: 1,
       proposal: new Uint8Array(0),
       relay: false,
     }),

@@ -104,7 +104,7 @@ test('a broker that takes a connection and reads nothing: what waits for it is b
   };
   const most = limits.peers.waitingBytesMax / payload.length;
   for (let n = 0; n < most + 50; n++) wire.outbox.next({ kind: 'raft', envelopes: [append] });
-  wire.outbox.next({ kind: 'forward', requestId: 1, shard: 0, ringVersion: 1, proposal: payload, relay: false });
+  wire.outbox.next({ kind: 'forward', requestId: 1, shard: 0, proposal: payload, relay: false });
   assert.ok(peers.dropped >= 40, `${peers.dropped} of ${most + 51} were dropped`);
   wire.outbox.complete();
   for (const socket of taken) socket.destroy();

@@ -62,7 +62,7 @@ export function createFakeCluster(options: FakeClusterOptions = {}): FakeCluster
   const clock = createVirtualClock();
   const random = createRandom(seed);
   const ids = Array.from({ length: count }, (_, n) => `broker-${n + 1}` as BrokerId);
-  const layout = layShards({ shards, brokers: ids, replicas });
+  const layout = layShards({ shards, brokers: ids, replicas, version: 1 });
   const logs = Array.from({ length: shards }, (_, shard) => new FakeLog(shard));
   const streams = new Map<BrokerId, Set<(error: VedetteError) => void>>(ids.map((id) => [id, new Set()]));
   const leaders = new Map<ShardId, BrokerId | null>();

@@ -19,7 +19,6 @@ function create() {
     cluster: () => world.cluster,
     control,
     shards: new Map(rafts.map((raft, at) => [at as ShardId, { raft } as unknown as Shard])),
-    groups: new Map(all.map((raft) => [raft.id, raft])),
     log: world.log,
   });
   return { control, rafts, all, world, health };

@@ -1,6 +1,6 @@
 // Who leads what, and forwarding to them: every request ends once, and "not applied" is said only when it is certain.
 import { strict as assert } from 'node:assert';
-import { Subject } from 'rxjs';
+import { map, Subject } from 'rxjs';
 import { test } from 'uvu';
 import { createClusterDirectory } from '../../src/actors/cluster/cluster-directory.ts';
 import type { PeerView } from '../../src/actors/cluster/peer-interface.ts';
@@ -10,6 +10,7 @@ import { encodeProposal, type RowProposal } from '../../src/actors/shard/row-pro
 import type { Shard } from '../../src/actors/shard.ts';
 import type { BrokerId, ClusterId, HostId, ShardId } from '../../src/core/ids.ts';
 import { limits } from '../../src/core/limits.ts';
+import { foundedBy, inForce } from '../../src/machines/raft/membership.ts';
 import type { ForwardOutcome, PeerMessage, ShardLeads } from '../../src/streams/envelope.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
 import { createFakeRaft } from '../support/fake-raft.ts';
@@ -19,7 +20,12 @@ const PROPOSAL: RowProposal = { rows: [], hosts: [{ host: 'h' as HostId, labels:
 const BYTES = encodeProposal(PROPOSAL);
 const leads = (...shards: readonly (readonly [shard: number, term: number])[]): ShardLeads => ({
   kind: 'leads',
-  shards: shards.map(([shard, term]) => ({ shard: shard as ShardId, term })),
+  shards: shards.map(([shard, term]) => ({
+    shard: shard as ShardId,
+    term,
+    configuration: inForce(foundedBy(shard === 0 ? [A, B, C] : [B, C])),
+    settled: true,
+  })),
 });
 
 /** Broker a: a replica of shard 0, none of shard 1. */
@@ -49,21 +55,26 @@ function create() {
     propose: (proposal: RowProposal, done: (outcome: ForwardOutcome) => void) => void proposed.push({ proposal, done }),
   } as unknown as Shard;
   const shards = new Map([[0 as ShardId, shard]]);
-  const table = createLeadTable({ self: A, shards, peers, clock });
+  const shardChanges = raft.statusChanges.pipe(map(() => undefined));
+  const table = createLeadTable({ self: A, shards, shardChanges, peers, clock });
   const directory = createClusterDirectory({
     self: A,
     grpcAddress: 'a:1',
     httpAddress: 'a:2',
-    layout: {
-      version: 1,
-      replicas: [
-        [A, B, C],
-        [B, C],
-      ],
+    layouts: {
+      current: {
+        version: 1,
+        replicas: [
+          [A, B, C],
+          [B, C],
+        ],
+      },
     },
+    shardCount: 2,
     clusterId: () => 'c1' as ClusterId,
     announced: new Map([[C, { id: C, incarnation: '', grpcAddress: 'c:1', httpAddress: 'c:agreed', zone: '' }]]),
     shards,
+    shardChanges,
     leads: table,
     peers,
     clients: (address) => ({ address }) as MonitorClient,
@@ -183,8 +194,8 @@ test('a forwarded proposal ends as its answer says', () => {
   ];
   for (const result of answers) {
     forward(B);
-    const { requestId, shard, ringVersion, proposal } = lastRequest();
-    assert.deepEqual([shard, ringVersion, proposal], [1, 1, BYTES]);
+    const { requestId, shard, proposal } = lastRequest();
+    assert.deepEqual([shard, proposal], [1, BYTES]);
     directory.settle(C, { kind: 'forwardReply', requestId, result });
     assert.deepEqual(outcomes, [], 'only who was asked can answer');
     directory.settle(B, { kind: 'forwardReply', requestId, result });
@@ -267,11 +278,10 @@ test('what cannot be sent is certainly not applied; too much is refused', () => 
 
 test('a forwarded proposal is proposed here, and answered over the stream that asked, or not at all', () => {
   const { directory, proposed, sent } = create();
-  const ask = (requestId: number, change: { shard?: number; ringVersion?: number; proposal?: Uint8Array } = {}) =>
+  const ask = (requestId: number, change: { shard?: number; proposal?: Uint8Array } = {}) =>
     directory.answer(B, {
       kind: 'forward',
       requestId,
-      ringVersion: 1,
       proposal: BYTES,
       relay: false,
       ...change,
@@ -295,7 +305,6 @@ test('a forwarded proposal is proposed here, and answered over the stream that a
 
   for (const [change, code] of [
     [{ shard: 1 }, 'FAILED_PRECONDITION'],
-    [{ ringVersion: 2 }, 'FAILED_PRECONDITION'],
     [{ proposal: Uint8Array.of(0xff) }, 'INVALID_ARGUMENT'],
   ] as const) {
     ask(9, change);
@@ -335,7 +344,7 @@ test('rows are passed on to the leader, once, and its answer is brought back', (
   const ask = (relay: boolean) => {
     sent.length = 0;
     const shard = 0 as ShardId;
-    directory.answer(B, { kind: 'forward', requestId: 7, ringVersion: 1, proposal: BYTES, shard, relay });
+    directory.answer(B, { kind: 'forward', requestId: 7, proposal: BYTES, shard, relay });
     return sent.map(({ to }) => to);
   };
   raft.become({ leader: C });

@@ -210,12 +210,37 @@ test('hellos, refusals, forwards, their outcomes, heartbeats of hosts', () => {
     kind: 'forward',
     requestId: 3,
     shard: 0,
-    ringVersion: 1,
     proposal: Uint8Array.of(1, 2, 3),
     relay: true,
   };
   const back = overTheWire(forward);
   assert.ok(back?.kind === 'forward' && back.requestId === 3 && back.relay && [...back.proposal].join() === '1,2,3');
+});
+
+test('which shards a broker leads, and who belongs to them', () => {
+  const [a, b, c] = ['broker-a', 'broker-b', 'broker-c'] as [BrokerId, BrokerId, BrokerId];
+  const none: BrokerId[] = [];
+  const leads: PeerMessage = {
+    kind: 'leads',
+    shards: [
+      {
+        shard: 0,
+        term: 4,
+        configuration: {
+          index: 2 ** 40,
+          configuration: { voters: [a, b], outgoing: [b, c], learners: [c], joining: [c] },
+        },
+        settled: true,
+      },
+      {
+        shard: 31,
+        term: 5,
+        configuration: { index: 0, configuration: { voters: [c], outgoing: none, learners: none, joining: none } },
+        settled: false,
+      },
+    ],
+  };
+  assert.equal(overTheWire(leads), leads);
 });
 
 test('a frame of a later version is passed over', () => {

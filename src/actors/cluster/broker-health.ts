@@ -17,22 +17,29 @@ export interface HealthPorts {
   readonly state: () => string;
   readonly cluster: () => ClusterId | null;
   readonly control: RaftGroup;
+  /** Those that serve. */
   readonly shards: ReadonlyMap<ShardId, Shard>;
-  readonly groups: ReadonlyMap<GroupId, RaftGroup>;
   readonly log: { readonly full: boolean };
 }
 
 const NAMED_MAX = 3;
 
-export function createHealth({ state, cluster, control, shards, groups, log }: HealthPorts): () => Health {
+export function createHealth({ state, cluster, control, shards, log }: HealthPorts): () => Health {
   const caughtUp = new Set<GroupId>();
 
   /** Looked at ten times a second, so a group that has caught up is not looked at again. */
   function behind(): number {
-    if (caughtUp.size === groups.size) return 0;
-    for (const { id, status } of groups.values())
-      if (status.leader !== null && status.commit > 0 && status.applied >= status.commit) caughtUp.add(id);
-    return groups.size - caughtUp.size;
+    let waiting = hasCaughtUp(control) ? 0 : 1;
+    for (const { raft } of shards.values()) if (!hasCaughtUp(raft)) waiting++;
+    return waiting;
+  }
+
+  function hasCaughtUp(group: RaftGroup): boolean {
+    if (caughtUp.has(group.id)) return true;
+    const { leader, commit, applied } = group.status;
+    if (leader === null || commit === 0 || applied < commit) return false;
+    caughtUp.add(group.id);
+    return true;
   }
 
   return () => {
@@ -47,7 +54,7 @@ export function createHealth({ state, cluster, control, shards, groups, log }: H
     if (leaderless.length > 0) {
       const named = [...leaderless.slice(0, NAMED_MAX), ...(leaderless.length > NAMED_MAX ? ['…'] : [])].join(', ');
       reasons.push(`no leader for ${leaderless.length} of ${shards.size} shards (${named})`);
-    } else if (waiting > 0) reasons.push(`${waiting} of ${groups.size} logs are still being applied`);
+    } else if (waiting > 0) reasons.push(`${waiting} of ${shards.size + 1} logs are still being applied`);
     if (log.full) reasons.push('the disk is full: writes are refused');
     return { ready: reasons.length === 0, reasons };
   };

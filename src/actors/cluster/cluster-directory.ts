@@ -2,18 +2,19 @@
 //
 // Invariant: what was asked over a stream is answered over that stream or not at all. An answer that came over a later one could be
 // taken for the answer to another request, of the asking broker's next process.
-import { Subject } from 'rxjs';
+import { type Observable, Subject } from 'rxjs';
 import { describeError } from '../../core/errors.ts';
 import type { BrokerId, ClusterId, Millis, ShardId } from '../../core/ids.ts';
 import type { BrokerFacts } from '../../core/control-state.ts';
 import { limits } from '../../core/limits.ts';
-import { type Layout, shardOf } from '../../core/ring.ts';
+import { shardOf } from '../../core/ring.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { ForwardOutcome, ForwardReply, ForwardRequest } from '../../streams/envelope.ts';
 import type { BrokerInfo, Directory } from '../directory.ts';
 import type { MonitorClient } from '../monitor-client.ts';
 import type { Shard } from '../shard.ts';
 import { decodeProposal, type RowProposal } from '../shard/row-proposal.ts';
+import type { Layouts } from './layout.ts';
 import type { Peers } from './peer-interface.ts';
 import type { LeadTable } from './shard-leads.ts';
 import { isLinked, relayTo } from './ways.ts';
@@ -22,12 +23,14 @@ export interface ClusterDirectoryPorts {
   readonly self: BrokerId;
   readonly grpcAddress: string;
   readonly httpAddress: string;
-  readonly layout: Layout;
+  readonly layouts: Pick<Layouts, 'current'>;
+  readonly shardCount: number;
   readonly clusterId: () => ClusterId | null;
   /** What the cluster agreed on, for brokers that are not linked. */
   readonly announced: ReadonlyMap<BrokerId, BrokerFacts>;
   readonly shards: ReadonlyMap<ShardId, Shard>;
-  readonly leads: Pick<LeadTable, 'leaderOf' | 'changes'>;
+  readonly shardChanges: Observable<void>;
+  readonly leads: Pick<LeadTable, 'leaderOf' | 'claimOf' | 'changes'>;
   readonly peers: Pick<Peers, 'views' | 'send' | 'changes'>;
   readonly clients: (address: string) => MonitorClient;
   readonly clock: Clock;
@@ -60,7 +63,7 @@ interface Sending {
 type NotApplied = Extract<ForwardOutcome, { outcome: 'notApplied' }>;
 
 export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDirectory {
-  const { self, layout, announced, shards, leads, peers, clock } = ports;
+  const { self, layouts, announced, shards, leads, peers, clock } = ports;
   const changes = new Subject<void>();
   const asked = new Map<number, Asked>();
   /** Of shards without a replica here: who was named last, for when nobody who is linked says that it leads. */
@@ -73,7 +76,7 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
   const subscriptions = [
     peers.changes.subscribe(() => changes.next()),
     leads.changes.subscribe(() => changes.next()),
-    ...[...shards.values()].map(({ raft }) => raft.statusChanges.subscribe(() => changes.next())),
+    ports.shardChanges.subscribe(() => changes.next()),
   ];
 
   function end(requestId: number, outcome: ForwardOutcome): void {
@@ -95,11 +98,7 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     leader: null,
   });
 
-  function send(
-    to: BrokerId,
-    request: Omit<ForwardRequest, 'kind' | 'requestId' | 'ringVersion'>,
-    rest: Sending,
-  ): void {
+  function send(to: BrokerId, request: Omit<ForwardRequest, 'kind' | 'requestId'>, rest: Sending): void {
     const { timeoutMs, done } = rest;
     if (asked.size >= limits.peers.forwardsMax) {
       const refusal = no('RESOURCE_EXHAUSTED', `${asked.size} proposals are on their way to other brokers`);
@@ -111,7 +110,7 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
       end(requestId, { outcome: 'unknown', message: `${to} did not answer within ${timeoutMs} ms` }),
     );
     asked.set(requestId, { to, relayed: request.relay, shard: request.shard, timer, done });
-    peers.send(to, { kind: 'forward', requestId, ringVersion: layout.version, ...request });
+    peers.send(to, { kind: 'forward', requestId, ...request });
   }
 
   /** Who else may be asked, on behalf of a broker that has no way to it. */
@@ -125,6 +124,15 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     return local === undefined ? (leads.leaderOf(shard) ?? named.get(shard) ?? null) : local.raft.status.leader;
   }
 
+  /** Those who vote in it, by whoever leads it; where nobody says so, those who are to. */
+  function replicasOf(shard: ShardId): readonly BrokerId[] {
+    const planned = layouts.current.replicas[shard] ?? [];
+    const known = leads.claimOf(shard)?.configuration ?? shards.get(shard)?.raft.status.configuration;
+    if (known === undefined) return planned;
+    const { voters } = known.configuration;
+    return [...planned.filter((id) => voters.includes(id)), ...voters.filter((id) => !planned.includes(id))];
+  }
+
   function brokerInfo({ id, grpcAddress, httpAddress, state }: Peers['views'][number]): BrokerInfo {
     return { id, grpcAddress, httpAddress: httpAddress || (announced.get(id)?.httpAddress ?? ''), state };
   }
@@ -134,14 +142,16 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     get clusterId() {
       return ports.clusterId();
     },
-    ringVersion: layout.version,
-    shardCount: layout.replicas.length,
+    get ringVersion() {
+      return layouts.current.version;
+    },
+    shardCount: ports.shardCount,
     get brokers() {
       const own: BrokerInfo = { id: self, grpcAddress: ports.grpcAddress, httpAddress: ports.httpAddress, state: 'up' };
       return [own, ...peers.views.map(brokerInfo)].sort((a, b) => (a.id < b.id ? -1 : 1));
     },
-    shardOf: (host) => shardOf(host, layout.replicas.length),
-    replicasOf: (shard) => layout.replicas[shard] ?? [],
+    shardOf: (host) => shardOf(host, ports.shardCount),
+    replicasOf,
     shards,
     leaderOf,
     changes,
@@ -158,14 +168,13 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
       const refusal = no('UNAVAILABLE', `no link to ${to ?? 'any other broker'}`);
       clock.defer(() => done(refusal));
     },
-    answer(from, { requestId, shard, ringVersion, proposal, relay }) {
+    answer(from, { requestId, shard, proposal, relay }) {
       const stream = ended.get(from) ?? 0;
       const reply = (result: ForwardOutcome) => {
         if ((ended.get(from) ?? 0) === stream) peers.send(from, { kind: 'forwardReply', requestId, result });
       };
-      const refuse = (code: NotApplied['code'], message: string) => reply(no(code, message));
-      if (ringVersion !== layout.version)
-        return refuse('FAILED_PRECONDITION', `${from} has ring ${ringVersion}, ${self} has ${layout.version}`);
+      const refuse = (code: NotApplied['code'], message: string) =>
+        reply({ outcome: 'notApplied', code, message, leader: leaderOf(shard) });
       const next = relay ? leaderElsewhere(shard) : null;
       if (next !== null)
         return send(

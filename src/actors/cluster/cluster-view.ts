@@ -1,10 +1,10 @@
 // What a broker tells of the cluster, as JSON: the shapes of /api/v1/cluster/….
-import type { BrokerId } from '../../core/ids.ts';
+import type { BrokerId, ShardId } from '../../core/ids.ts';
 import { isMemberOf, isVoterIn } from '../../machines/raft/membership.ts';
-import type { Layout } from '../../core/ring.ts';
 import type { Directory } from '../directory.ts';
 import type { ClusterStatus, NodeStatus } from '../admin-service.ts';
 import type { ControlGroup } from './control-group.ts';
+import type { Layouts } from './layout.ts';
 
 export interface ClusterView {
   status(): ClusterStatus;
@@ -17,11 +17,11 @@ export interface ClusterViewPorts {
   readonly self: BrokerId;
   readonly control: ControlGroup;
   readonly directory: Directory;
-  readonly layout: Layout;
+  readonly layouts: Pick<Layouts, 'current'>;
   readonly storageState: () => string;
 }
 
-export function createClusterView({ self, control, directory, layout, storageState }: ClusterViewPorts): ClusterView {
+export function createClusterView({ self, control, directory, layouts, storageState }: ClusterViewPorts): ClusterView {
   /** The control group's roles: a broker knows its own, who leads, and who votes. */
   function roleOf(id: BrokerId): string {
     const { role, leader, configuration } = control.raft.status;
@@ -37,6 +37,8 @@ export function createClusterView({ self, control, directory, layout, storageSta
     return agreed === undefined || agreed.incarnation === '' ? 'joining' : 'member';
   }
 
+  const shardIds = Array.from({ length: directory.shardCount }, (_, shard): ShardId => shard);
+
   function nodes(): NodeStatus[] {
     return directory.brokers.map(({ id, state, grpcAddress, httpAddress }) => ({
       id,
@@ -46,8 +48,8 @@ export function createClusterView({ self, control, directory, layout, storageSta
       role: roleOf(id),
       zone: control.state.brokers.get(id)?.zone ?? '',
       membership: membershipOf(id),
-      leads: layout.replicas.flatMap((_, shard) => (directory.leaderOf(shard) === id ? [shard] : [])),
-      replicas: layout.replicas.flatMap((members, shard) => (members.includes(id) ? [shard] : [])),
+      leads: shardIds.filter((shard) => directory.leaderOf(shard) === id),
+      replicas: shardIds.filter((shard) => directory.replicasOf(shard).includes(id)),
     }));
   }
 
@@ -59,16 +61,20 @@ export function createClusterView({ self, control, directory, layout, storageSta
         term,
         leader,
         brokers: nodes().map(({ leads: _, replicas: __, ...broker }) => broker),
-        shards: layout.replicas.map((replicas, id) => {
+        shards: shardIds.map((id) => {
           const leading = directory.leaderOf(id);
-          return { id, leader: leading, replicas, state: leading === null ? 'leaderless' : 'active' };
+          const state = leading === null ? 'leaderless' : 'active';
+          return { id, leader: leading, replicas: directory.replicasOf(id), state };
         }),
         storage: { kind: 'embedded', state: storageState() },
-        ringVersion: layout.version,
+        ringVersion: layouts.current.version,
       };
     },
     nodes,
     node: (id) => nodes().find((node) => node.id === id),
-    ring: () => ({ version: layout.version, shards: layout.replicas.map((replicas, id) => ({ id, replicas })) }),
+    ring() {
+      const { version, replicas: laid } = layouts.current;
+      return { version, shards: laid.map((replicas, id) => ({ id, replicas })) };
+    },
   };
 }

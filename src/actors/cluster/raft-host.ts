@@ -14,6 +14,8 @@ import { createPulses } from './pulses.ts';
 export interface RaftHost {
   readonly groups: ReadonlyMap<GroupId, RaftGroup>;
   create(group: GroupId, members: readonly BrokerId[], machine: StateMachine): RaftGroup;
+  /** Its member here was stopped: nothing is received for it any more. */
+  remove(group: GroupId): void;
   /** Messages that do not come from the member that they name, or for groups that have no member here, are dropped. */
   receive(from: BrokerId, envelopes: readonly RaftEnvelope[]): void;
   pulse(from: BrokerId, pulse: Pulse): void;
@@ -39,6 +41,8 @@ export interface RaftHostPorts {
 export function createRaftHost(ports: RaftHostPorts): RaftHost {
   const { self, clock, random, log, inspector, options, failed } = ports;
   const groups = new Map<GroupId, RaftGroup>();
+  /** How many members of each group there have been: no two of them draw the same, or one could be taken for the other. */
+  const lives = new Map<GroupId, number>();
   const pulses = createPulses({
     groups,
     clock,
@@ -51,12 +55,14 @@ export function createRaftHost(ports: RaftHostPorts): RaftHost {
   return {
     groups,
     create(group, members, machine) {
+      const life = lives.get(group) ?? 0;
+      lives.set(group, life + 1);
       const node = createRaftNode({
         self,
         group,
         members,
         clock,
-        random: random.fork(group),
+        random: random.fork(life === 0 ? group : `${group}/${life}`),
         log,
         inspector,
         outbox: (envelope) => ports.send(envelope.message.to, envelope),
@@ -69,6 +75,7 @@ export function createRaftHost(ports: RaftHostPorts): RaftHost {
       groups.set(group, node);
       return node;
     },
+    remove: (group) => void groups.delete(group),
     receive(from, envelopes) {
       for (const envelope of envelopes)
         if (envelope.message.from === from) groups.get(envelope.group)?.receive(envelope);

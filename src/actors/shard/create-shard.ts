@@ -4,6 +4,7 @@
 //             ▲
 //   propose ─▶ proposer (leader only) ◀─ host charts (leader only) ◀─ heartbeats
 import { Subject } from 'rxjs';
+import { unavailable } from '../../core/errors.ts';
 import type { AppliedEntry, HostRecord, RowBlock } from '../../core/frame.ts';
 import type { BrokerId, HostId, LogIndex, Millis, ShardId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
@@ -59,6 +60,7 @@ export function createShard(ports: ShardPorts): Shard {
   });
 
   let serving = false;
+  let stopped = false;
   const leading = raft.statusChanges.subscribe((status) => {
     if (status.serving === serving) return;
     serving = status.serving;
@@ -148,6 +150,8 @@ export function createShard(ports: ShardPorts): Shard {
     },
     indexAt: (stampMs) => (stampMs > lastStamp ? appliedIndex + 1 : stamps.atOrBefore(stampMs)),
     readEntries(from, maxBytes, done) {
+      // Its log may be forgotten.
+      if (stopped) return clock.defer(() => done(unavailable(`shard ${id} has gone from ${self}`), []));
       log.read(raft.id, from, appliedIndex, maxBytes, (error, entries) => {
         // No-ops have nothing to show, but they move a cursor on.
         if (error !== null) done(error, []);
@@ -168,12 +172,14 @@ export function createShard(ports: ShardPorts): Shard {
       return { rowsApplied, samplesApplied, duplicates: proposer.duplicates, conflicts: proposer.conflicts };
     },
     stop() {
+      stopped = true;
       leading.unsubscribe();
       sessions.end();
       proposer.stop();
       raft.stop();
       applied.complete();
       restored.complete();
+      window.takeOver(createHotWindow(ports.budget));
     },
   };
 }

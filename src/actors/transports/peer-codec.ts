@@ -6,6 +6,7 @@ import type { vedette } from '../../core/proto.ts';
 import { decodeAnswer, decodeQuestion, encodeAnswer, encodeQuestion } from './question-codec.ts';
 import type { RaftMessage, TermRun } from '../../machines/raft/messages.ts';
 import type { CarriedEntry, ForwardOutcome, PeerMessage, RaftEnvelope } from '../../streams/envelope.ts';
+import { decodeLeads, encodeLeads } from './leads-codec.ts';
 import { decodePulse, encodePulse } from './pulse-codec.ts';
 
 type Frame = vedette.v1.IPeerFrame;
@@ -25,8 +26,8 @@ export function encodePeerMessage(message: PeerMessage): Frame {
     case 'raft':
       return { raft: { messages: message.envelopes.map(encodeRaft) } };
     case 'forward': {
-      const { requestId, shard, ringVersion, proposal, relay } = message;
-      return { forward: { requestId, shard, ringVersion, proposal, relay } };
+      const { requestId, shard, proposal, relay } = message;
+      return { forward: { requestId, shard, proposal, relay } };
     }
     case 'forwardReply':
       return { forwardReply: { requestId: message.requestId, ...encodeOutcome(message.result) } };
@@ -44,7 +45,7 @@ export function encodePeerMessage(message: PeerMessage): Frame {
         },
       };
     case 'leads':
-      return { leads: { shards: message.shards.map(({ shard, term }) => ({ shard, term })) } };
+      return { leads: encodeLeads(message) };
     case 'pulse':
       return { pulse: encodePulse(message) };
     case 'question':
@@ -89,12 +90,11 @@ export function decodePeerMessage(
   if (refusal)
     return { kind: 'refusal', code: (refusal.code ?? 'INTERNAL') as ErrorCode, reason: refusal.reason ?? '' };
   if (forward) {
-    const { requestId, shard, ringVersion, proposal, relay } = forward;
+    const { requestId, shard, proposal, relay } = forward;
     return {
       kind: 'forward',
       requestId: requestId ?? 0,
       shard: shard ?? 0,
-      ringVersion: ringVersion ?? 0,
       proposal: proposal ?? new Uint8Array(0),
       relay: relay === true,
     };
@@ -114,12 +114,7 @@ export function decodePeerMessage(
       relay: beats.relay === true,
     };
   }
-  if (leads) {
-    return {
-      kind: 'leads',
-      shards: (leads.shards ?? []).map(({ shard, term }) => ({ shard: shard ?? 0, term: term ?? 0 })),
-    };
-  }
+  if (leads) return decodeLeads(leads);
   if (question) return decodeQuestion(question);
   if (answer) return decodeAnswer(answer);
   return undefined;
