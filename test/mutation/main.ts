@@ -2,10 +2,10 @@
 // of docs/architecture.md). What no test can notice has no business in a chart: it gets a test, or goes.
 //
 //   --chart WORD   charts whose file contains the word          --tests WORD   only tests whose path contains the word
-//   --only N       the mutant of this number, and what the test that noticed it said
-//   --json         one object at the end, nothing else
+//   --only A..B    mutants of these numbers; of one alone, also what the test that noticed it said
+//   --jobs N       so many test files at once (2)               --json         one object at the end, nothing else
 //
-// Exit code 1 when a mutant was not noticed. test/mutation/trial.ts says how mutants are tried.
+// Exit code 1 when a mutant was not noticed, or none was tried. test/mutation/trial.ts says how mutants are tried.
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -35,7 +35,6 @@ interface Row {
   readonly roughly: readonly string[];
 }
 
-const AT_ONCE = 2;
 /** A process of its own has to be worth its start. */
 const WORTH_A_PROCESS = 4;
 
@@ -44,10 +43,14 @@ const { values: flags } = parseArgs({
   options: {
     chart: { type: 'string', default: '' },
     tests: { type: 'string', default: '' },
-    only: { type: 'string' },
+    only: { type: 'string', default: '1..' },
+    jobs: { type: 'string', default: '2' },
     json: { type: 'boolean', default: false },
   },
 });
+const only = rangeOf(flags.only);
+const jobs = Math.max(1, Number(flags.jobs) || 1);
+const began = Date.now();
 const memory = openMemory(join(root, 'node_modules/.cache/vedette/mutation.json'));
 const testsOf = createTestFinder(root, memory.msOf);
 
@@ -64,10 +67,13 @@ function progress(where: string): void {
   if (isTerminal) process.stdout.write(`\r\u001b[K${`${tried} of ${wanted}  ${where}`.slice(0, width - 1)}`);
 }
 
-function halves<T>(values: readonly T[]): T[][] {
+function partsOf<T>(values: readonly T[]): T[][] {
   if (values.length < WORTH_A_PROCESS) return [[...values]];
-  return Array.from({ length: AT_ONCE }, (_, part) => values.filter((_value, at) => at % AT_ONCE === part));
+  return Array.from({ length: jobs }, (_, part) => values.filter((_value, at) => at % jobs === part));
 }
+
+/** The quick files are asked before the slow ones: a sweep for those that take no longer than this, and so on. */
+const SWEEPS_MS = [500, 2_000, Number.POSITIVE_INFINITY];
 
 /** Tries a chart's mutants on one test file after the other, until each is noticed or no file is left. */
 async function tryChart(chart: Chart, subjects: readonly Subject[]): Promise<Map<Subject, Noticed>> {
@@ -75,7 +81,8 @@ async function tryChart(chart: Chart, subjects: readonly Subject[]): Promise<Map
   const asked = new Set<string>();
   const tests = testsOf(chart.file).filter((test) => test.includes(flags.tests));
 
-  async function ask(test: string, all: readonly Subject[]): Promise<void> {
+  async function ask(test: string, all: readonly Subject[], patienceMs: number): Promise<void> {
+    if (memory.msOf(test) > patienceMs) return;
     const left = all.filter((subject) => !noticed.has(subject) && !asked.has(`${test} ${subject.number}`));
     if (left.length === 0) return;
     const judged = (subject: Subject, verdict: Verdict) => {
@@ -86,11 +93,13 @@ async function tryChart(chart: Chart, subjects: readonly Subject[]): Promise<Map
       memory.remember(subject.name, test);
       progress(test);
       if (!isTerminal) say(`✔ ${subject.number}  ${subject.place}  ← ${test}`);
-      if (flags.only !== undefined) say(verdict.words);
+      if (only.first === only.last) say(verdict.words);
     };
     progress(test);
     await Promise.all(
-      halves(left).map((part) => tryMutants(chart, test, part, { judged, took: (ms) => memory.took(test, ms) })),
+      partsOf(left).map((part) =>
+        tryMutants(chart, test, part, patienceMs, { judged, took: (ms) => memory.took(test, ms) }),
+      ),
     );
   }
 
@@ -98,8 +107,9 @@ async function tryChart(chart: Chart, subjects: readonly Subject[]): Promise<Map
     await ask(
       test,
       subjects.filter(({ name }) => memory.noticedBy(name) === test),
+      Number.POSITIVE_INFINITY,
     );
-  for (const test of tests) await ask(test, subjects);
+  for (const patienceMs of SWEEPS_MS) for (const test of tests) await ask(test, subjects, patienceMs);
   for (const subject of subjects) {
     if (noticed.has(subject)) continue;
     tried++;
@@ -118,6 +128,19 @@ function rowOf(chart: Chart, subjects: readonly Subject[], noticed: ReadonlyMap<
   };
 }
 
+interface Sum {
+  readonly mutants: number;
+  readonly noticed: number;
+  readonly seconds: number;
+  readonly charts: readonly Row[];
+}
+
+function sumOf(charts: readonly Row[]): Sum {
+  const mutants = charts.reduce((sum, row) => sum + row.mutants, 0);
+  const unnoticed = charts.reduce((sum, row) => sum + row.unnoticed.length, 0);
+  return { mutants, noticed: mutants - unnoticed, seconds: Math.round((Date.now() - began) / 1_000), charts };
+}
+
 function table(rows: readonly Row[]): void {
   const width = Math.max(...rows.map(({ chart }) => chart.length), 'chart'.length);
   const line = (...[chart, ...figures]: readonly string[]) =>
@@ -128,6 +151,12 @@ function table(rows: readonly Row[]): void {
     line(chart, String(mutants), String(mutants - unnoticed.length), String(unnoticed.length));
   for (const row of rows) for (const rough of row.roughly) say(`noticed roughly: ${rough}`);
   for (const row of rows) for (const { number, place } of row.unnoticed) say(`not noticed: ${number}  ${place}`);
+}
+
+/** `A..B`, `A..`, `..B` or `A`. */
+function rangeOf(text: string): { readonly first: number; readonly last: number } {
+  const [first = '', last = first] = text.split('..');
+  return { first: Number(first), last: last === '' ? Number.POSITIVE_INFINITY : Number(last) };
 }
 
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
@@ -145,7 +174,7 @@ const chosen: (readonly [Chart, readonly Subject[]])[] = charts.map((chart) => {
     const place = `${chart.file}:${lineOf(root, chart, mutant)}  ${description}`;
     return { ...mutant, number: ++number, place, name: `${chart.name} ${description}` };
   });
-  const isChosen = (subject: Subject) => flags.only === undefined || Number(flags.only) === subject.number;
+  const isChosen = (subject: Subject) => subject.number >= only.first && subject.number <= only.last;
   return [chart, chart.file.includes(flags.chart) ? subjects.filter(isChosen) : []];
 });
 wanted = chosen.reduce((sum, [, subjects]) => sum + subjects.length, 0);
@@ -158,7 +187,9 @@ try {
   endAllTrials();
   memory.save();
 }
-if (flags.json) process.stdout.write(`${JSON.stringify(rows, null, 2)}\n`);
-else if (rows.length > 0) table(rows);
-else say('no such mutant');
-process.exit(rows.length > 0 && rows.every(({ unnoticed }) => unnoticed.length === 0) ? 0 : 1);
+const sum = sumOf(rows);
+const { mutants, noticed, seconds } = sum;
+if (rows.length > 0) table(rows);
+say(mutants === 0 ? 'no such mutant' : `\n${noticed} of ${mutants} noticed, in ${seconds} s`);
+if (flags.json) process.stdout.write(`${JSON.stringify(sum, null, 2)}\n`);
+process.exit(mutants > 0 && noticed === mutants ? 0 : 1);

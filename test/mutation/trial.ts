@@ -77,16 +77,18 @@ export interface Watcher<M extends Mutant> {
 }
 
 /**
+ * @param patienceMs a file that takes longer by itself is left alone: no mutant is judged.
  * @throws Error when the file fails without any mutant, or when a mutant is no chart.
  */
 export async function tryMutants<M extends Mutant>(
   chart: ChartPlace,
   test: string,
   mutants: readonly M[],
+  patienceMs: number,
   watcher: Watcher<M>,
 ): Promise<void> {
   let left = mutants;
-  while (left.length > 0) left = await tryInOneProcess(chart, test, left, watcher);
+  while (left.length > 0) left = await tryInOneProcess(chart, test, left, patienceMs, watcher);
 }
 
 /** @returns those that need a new process, the first of them one of its own. */
@@ -94,6 +96,7 @@ async function tryInOneProcess<M extends Mutant>(
   chart: ChartPlace,
   test: string,
   mutants: readonly M[],
+  patienceMs: number,
   { judged, took }: Watcher<M>,
 ): Promise<readonly M[]> {
   const worker = startWorker(chart, test);
@@ -102,6 +105,7 @@ async function tryInOneProcess<M extends Mutant>(
     if (typeof baseline === 'string') throw new Error(`${test} ${baseline} before any mutant`);
     if (baseline.failure !== null) throw new Error(`${test} fails without any mutant: ${baseline.failure}`);
     took(baseline.ms);
+    if (baseline.ms > patienceMs) return [];
     const limitMs = 10 * baseline.ms + RUN_LIMIT_MS;
     const heard = new Set(baseline.heard);
     let isFresh = true;

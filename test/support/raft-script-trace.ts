@@ -108,7 +108,12 @@ function effectContent(effect: RaftEffect, before: RaftContext | undefined, afte
   }
 }
 
-function effectLine(name: string, effect: RaftEffect, before: RaftContext | undefined, after: RaftContext): string {
+export function effectLine(
+  name: string,
+  effect: RaftEffect,
+  before: RaftContext | undefined,
+  after: RaftContext,
+): string {
   const term = effect.type === 'persist' ? effect.params.hard.term : null;
   return line(name, effect.type, term, effectContent(effect, before, after));
 }

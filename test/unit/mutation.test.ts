@@ -15,7 +15,7 @@ import {
   type StateConfig,
 } from '../mutation/mutants.ts';
 import { createTestFinder } from '../mutation/test-files.ts';
-import { tryMutants, type Verdict } from '../mutation/trial.ts';
+import { tryMutants, type Verdict, type Watcher } from '../mutation/trial.ts';
 
 const test = suite('mutation of charts');
 
@@ -174,10 +174,13 @@ test('what notices a mutant: a failed test, a chart that never comes to rest, a 
     const mutants = mutantsOf({ states: { off: { on } } });
     const verdicts = new Map<string, Verdict>();
     const place = { file: join(directory, 'lamp.ts'), exported: 'lamp' };
-    await tryMutants(place, join(directory, 'lamp.test.ts'), mutants, {
+    const watcher: Watcher<Mutant> = {
       judged: (mutant, verdict) => void verdicts.set(describe(mutant), verdict),
       took: () => {},
-    });
+    };
+    await tryMutants(place, join(directory, 'lamp.test.ts'), mutants, -1, watcher);
+    assert.is(verdicts.size, 0, 'a file that takes too long is left for later');
+    await tryMutants(place, join(directory, 'lamp.test.ts'), mutants, Number.POSITIVE_INFINITY, watcher);
     const noticedBy = [...verdicts].map(([what, verdict]) => [what, verdict.noticedBy]);
     assert.equal(noticedBy, [
       ['off, on start: transition to on left out', 'a failed test'],

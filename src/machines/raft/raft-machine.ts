@@ -30,13 +30,13 @@ const joinNewerTerm = { guard: 'ofNewerTerm', target: '.opening', actions: ['ado
 const learnNewerTerm = { guard: 'ofNewerTerm', target: '.opening', actions: 'adoptTerm' } as const;
 /** A leader of this very term exists: follow it. */
 const followLeader = { guard: 'ofThisTerm', target: 'follower', actions: 'handleAgain' } as const;
+const append = [
+  { guard: 'continuesLog', actions: 'takeEntries' },
+  { guard: 'ofThisTerm', actions: 'refuseEntries' },
+] as const;
 /** Whoever does not lead takes what the leader of its term sends; with another configuration its own part may be another. */
 const takesEntries = {
-  append: [
-    { guard: 'bringsMembership', target: 'opening', actions: 'takeEntries' },
-    { guard: 'continuesLog', actions: 'takeEntries' },
-    { guard: 'ofThisTerm', actions: 'refuseEntries' },
-  ],
+  append: [{ guard: 'bringsMembership', target: 'opening', actions: 'takeEntries' }, ...append],
   heartbeat: { guard: 'ofThisTerm', actions: 'takeHeartbeat' },
   installSnapshot: { guard: 'ofThisTerm', target: 'opening', actions: 'takeSnapshot' },
 } as const;
@@ -94,6 +94,8 @@ export const raftMachine = raft.createMachine({
         'Its disk may have lost what it acknowledged: it takes entries, but neither votes nor counts until a leader vouches for it.',
       on: {
         ...takesEntries,
+        // Whatever its part would be, it has none yet.
+        append,
         preVote: {},
         vote: {},
         vouch: [{ guard: 'isVouchedFor', target: 'opening', actions: 'becomeSound' }],
@@ -134,7 +136,6 @@ export const raftMachine = raft.createMachine({
       after: { electionTimeout: { target: 'preCandidate', reenter: true } },
       on: {
         preVoteReply: [
-          { guard: 'winsPreVote', target: 'candidate' },
           { guard: 'losesPreVote', target: 'follower' },
           { guard: 'answersPreVote', actions: 'noteVote' },
         ],
@@ -152,7 +153,6 @@ export const raftMachine = raft.createMachine({
       after: { electionTimeout: 'preCandidate' },
       on: {
         voteReply: [
-          { guard: 'winsVote', target: 'leader' },
           { guard: 'losesVote', target: 'follower' },
           { guard: 'ofThisTerm', actions: 'noteVote' },
         ],
@@ -169,10 +169,7 @@ export const raftMachine = raft.createMachine({
       on: {
         preVote: { actions: 'refusePreVote' },
         // Of whatever term: it steps down by itself when a quorum does not hear it. Until then nobody needs another leader.
-        vote: [
-          { guard: 'isHandedOver', target: 'opening', actions: ['adoptTerm', 'handleAgain'] },
-          { actions: 'refuseVote' },
-        ],
+        vote: [{ guard: 'isHandedOver', target: 'opening', actions: 'handleAgain' }, { actions: 'refuseVote' }],
         append: { guard: 'ofThisTerm', actions: 'refuseRival' },
         heartbeat: { guard: 'ofThisTerm', actions: 'refuseRival' },
         installSnapshot: { guard: 'ofThisTerm', actions: 'refuseRival' },

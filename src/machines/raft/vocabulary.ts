@@ -60,12 +60,8 @@ const base = setup({
     refusedByNewerTerm: ({ context, event }: Scope) =>
       event.type === 'preVoteReply' && !event.granted && event.term > context.term,
     answersPreVote: ({ context, event }: Scope) => election.answersPreVote(context, event),
-    winsPreVote: ({ context, event }: Scope) =>
-      election.answersPreVote(context, event) && election.standing(context, event) === 'won',
     losesPreVote: ({ context, event }: Scope) =>
       election.answersPreVote(context, event) && election.standing(context, event) === 'lost',
-    winsVote: ({ context, event }: Scope) =>
-      termOf(event) === context.term && election.standing(context, event) === 'won',
     losesVote: ({ context, event }: Scope) =>
       termOf(event) === context.term && election.standing(context, event) === 'lost',
     goesFirst: ({ context, event }: Scope) => election.goesFirst(context, event),
