@@ -32,6 +32,7 @@ import { repeat } from './cluster/repeat.ts';
 import { createSteering } from './cluster/steering.ts';
 import { createShardHost } from './cluster/shard-host.ts';
 import { createLeadTable } from './cluster/shard-leads.ts';
+import { createShardMover } from './cluster/shard-mover.ts';
 import { createIngest } from './ingest/ingest.ts';
 import type { MonitorClient } from './monitor-client.ts';
 import type { MonitorService } from './monitor-service.ts';
@@ -275,6 +276,17 @@ export function createBroker(ports: BrokerPorts): Broker {
     }
   });
   control.note({ id, incarnation: identity.identity.incarnation, grpcAddress, httpAddress, zone });
+  const mover = createShardMover({
+    self: id,
+    shards: serving,
+    layouts,
+    knowsMembers: () => {
+      const { leader, applied, commit } = control.raft.status;
+      return control.state.cluster !== null && leader !== null && applied >= commit;
+    },
+    peers,
+    clock,
+  });
   const moved = merge(control.changes, leads.changes).subscribe(() => shards.look());
   const incoming = peers.messages.subscribe(({ from, message }) => receive(from, message));
   const opened = peers.opened.subscribe((peer) => {
@@ -354,6 +366,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     steering.stop();
     directory.stop();
     leads.stop();
+    mover.stop();
     shards.stop();
     control.stop();
     peers.stop();

@@ -137,6 +137,8 @@ export interface RaftGroup {
   receive(envelope: RaftEnvelope): void;
   /** The broker's common heartbeat tick. @param links what pulses say; without it every follower gets a heartbeat. */
   beat(links?: BeatLinks): void;
+  /** While this member leads: that one holds what is committed, or nearly, and its word counts. */
+  keepsUp(peer: BrokerId): boolean;
   /** While this member leads: what it says to one of its followers. */
   claimTo(peer: BrokerId): { readonly term: Term; readonly commit: LogIndex } | null;
   /** Does this member follow that leader in that very term, and know of that commit index? */

@@ -302,6 +302,11 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       const beat = beatEvent(context(), links, at, log.busySince === null ? 0 : at - log.busySince);
       if (beat !== null) send(beat);
     },
+    keepsUp(peer) {
+      const { leadership, commit } = context();
+      const known = leadership?.progress[peer];
+      return known?.state === 'replicate' && known.doubt === null && known.match + limits.raft.nearlyEntries >= commit;
+    },
     claimTo(peer) {
       const { term, leadership } = context();
       const known = leadership?.progress[peer];

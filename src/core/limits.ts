@@ -26,6 +26,8 @@ export const limits = {
     /** While proposals are on their way the next ones gather for so long, or until they are so many bytes. */
     gatherMs: 2,
     gatherBytes: 256 * KIB,
+    /** A follower that lacks no more of what is committed keeps up. */
+    nearlyEntries: 256,
     /** Bytes that wait for the disk, of all groups of a broker. At the limit proposals are refused with RESOURCE_EXHAUSTED. */
     pendingWriteBytesMax: 64 * MIB,
     /** A leader whose disk has had a write under way for so long gives up leadership. */
@@ -228,6 +230,16 @@ export const limits = {
     foundersMax: 7,
     /** Brokers in a cluster: each has a link to every other. One more is refused with RESOURCE_EXHAUSTED. */
     brokersMax: 32,
+  },
+  /** Shards on their way to other brokers. */
+  moving: {
+    /** How often a shard's leader looks whether its members are as they should be; and how long a step may take. */
+    everyMs: 500,
+    stepMs: 5_000,
+    /** Replicas that fetch their data at once, of the shards that one broker leads. */
+    fetchesMax: 4,
+    /** For so long a leader has led, and the one whose turn it is could be reached, before that one is to lead. */
+    quietMs: 60_000,
   },
   /** The control group. */
   control: {

@@ -51,6 +51,7 @@ export function createFakeRaft(id: GroupId, members: readonly BrokerId[], machin
     read() {},
     receive() {},
     beat() {},
+    keepsUp: () => false,
     claimTo: () => null,
     follows: () => false,
     peerClosed() {},

@@ -139,6 +139,7 @@ export function createFakeReplica({
     },
     receive: () => {},
     beat: () => {},
+    keepsUp: () => false,
     claimTo: () => null,
     follows: () => false,
     peerClosed: () => {},

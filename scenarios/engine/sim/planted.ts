@@ -50,6 +50,7 @@ function groupWith(group: RaftGroup, change: Partial<RaftGroup>): RaftGroup {
     read: (done) => group.read(done),
     receive: (envelope) => group.receive(envelope),
     beat: (links) => group.beat(links),
+    keepsUp: (peer) => group.keepsUp(peer),
     claimTo: (peer) => group.claimTo(peer),
     follows: (leader, term, commit) => group.follows(leader, term, commit),
     peerClosed: (peer) => group.peerClosed(peer),

@@ -1,0 +1,133 @@
+// watchdog: 180s
+// Shards move while rows come in and subscribers watch, in clusters of whole brokers on virtual time: nothing that was acknowledged is
+// lost, and nothing is shown twice.
+import { strict as assert } from 'node:assert';
+import { test } from 'uvu';
+import type { Agent } from '../../src/actors/agent.ts';
+import type { BrokerId } from '../../src/core/ids.ts';
+import { vedette } from '../../src/core/proto.ts';
+import { createRandom } from '../../src/streams/random.ts';
+import type { MemoryCluster } from '../support/memory-cluster.ts';
+import { readRows, startAgent, started, startSubscriber } from '../support/scenes.ts';
+
+const id = (number: number) => `broker-${number}` as BrokerId;
+const HOSTS = ['a', 'b', 'c', 'd', 'e', 'f'];
+
+/** Rows of several hosts come in, and somebody watches at every broker. */
+async function underLoad(cluster: MemoryCluster, seed: number) {
+  const subscribers = cluster.ids.map(() => startSubscriber(cluster, vedette.v1.Delivery.EVERY));
+  await cluster.advance(200);
+  const agents = HOSTS.map((host) => startAgent(cluster, host, seed).agent);
+  await cluster.advance(2_000);
+  return { subscribers, agents };
+}
+
+/** Every row that was recorded is read once, at each of these brokers, and was shown once to each subscriber. */
+async function check(
+  cluster: MemoryCluster,
+  { subscribers, agents }: Awaited<ReturnType<typeof underLoad>>,
+  at: readonly BrokerId[],
+  seed: number,
+): Promise<void> {
+  const recorded = await settledRows(cluster, agents);
+  const all: string[] = [];
+  for (const [h, host] of HOSTS.entries()) {
+    for (const broker of at) {
+      const times = await readRows(cluster, host, cluster.ids.indexOf(broker));
+      assert.equal(times.length, recorded[h], `seed ${seed}: ${host} at ${broker}`);
+      assert.deepEqual(
+        times,
+        times.map((_, row) => (times[0] ?? 0) + row * 1000),
+      );
+      if (broker === at[0]) all.push(...times.map((time) => `${host}@${time}`));
+    }
+  }
+  for (const { rows, gaps } of subscribers) {
+    assert.deepEqual(rows.toSorted(), all.toSorted(), `seed ${seed}: a subscriber has seen each row once`);
+    assert.deepEqual(gaps, []);
+  }
+  assert.deepEqual(cluster.failures, []);
+}
+
+async function settledRows(cluster: MemoryCluster, agents: readonly Agent[]): Promise<number[]> {
+  const counts: number[] = [];
+  for (const agent of agents) {
+    await cluster.until('everything is acknowledged', () => agent.status.ackedRows === agent.status.sampledRows);
+    assert.equal(agent.status.droppedRows + agent.status.rejectedFrames, 0);
+    counts.push(agent.status.sampledRows);
+    agent.stop();
+  }
+  await cluster.advance(3_000);
+  return counts;
+}
+
+const shardsAt = (cluster: MemoryCluster, broker: BrokerId) => cluster.broker(broker).view.status().shards;
+const isForgotten = (cluster: MemoryCluster, broker: BrokerId, asked: BrokerId) =>
+  cluster.broker(asked).view.node(broker)?.membership !== 'leaving';
+const groupsAt = (cluster: MemoryCluster, broker: BrokerId) =>
+  cluster
+    .broker(broker)
+    .groups.map(({ id: group }) => group)
+    .filter((group) => group !== 'control');
+
+async function leave(cluster: MemoryCluster, broker: BrokerId, asked: BrokerId): Promise<void> {
+  let answered = false;
+  cluster
+    .broker(asked)
+    .admin.removeBroker(broker)
+    .then(
+      () => (answered = true),
+      (error: Error) => assert.fail(error),
+    );
+  await cluster.until('it is agreed on', () => answered);
+}
+
+test('a broker that leads shards leaves: its replicas go to others, then it is forgotten, and nothing is lost', async () => {
+  for (const seed of [1, 2, 3]) {
+    process.stdout.write(`seed ${seed}\n`);
+    const cluster = await started(seed, 4, 8);
+    const load = await underLoad(cluster, seed);
+    const goes = shardsAt(cluster, id(1)).find(({ leader }) => leader !== null)?.leader as BrokerId;
+    const stay = cluster.ids.filter((broker) => broker !== goes);
+    const asked = stay[seed % 3] as BrokerId;
+    await leave(cluster, goes, asked);
+    await cluster.until('it has nothing any more', () => groupsAt(cluster, goes).length === 0, 60_000);
+    await cluster.until('it is forgotten', () => isForgotten(cluster, goes, asked), 60_000);
+    for (const { replicas, leader } of shardsAt(cluster, asked)) {
+      assert.equal(replicas.length, 3);
+      assert.ok(!replicas.includes(goes) && leader !== goes);
+    }
+    await cluster.advance(2_000);
+    await check(cluster, load, stay, seed);
+  }
+});
+
+test('whoever leads a shard, or leaves, or is to take a shard over, crashes in the middle of it', async () => {
+  for (const seed of [11, 12, 13, 14]) {
+    process.stdout.write(`seed ${seed}\n`);
+    const random = createRandom(seed);
+    const cluster = await started(seed, 5, 8);
+    const load = await underLoad(cluster, seed);
+    const goes = id(random.integer(1, 5));
+    const stay = cluster.ids.filter((broker) => broker !== goes);
+    await leave(cluster, goes, stay[0] as BrokerId);
+    for (let crash = 0; crash < 3; crash++) {
+      await cluster.advance(random.integer(10, 1_500));
+      const moving = shardsAt(cluster, stay[0] as BrokerId).find(({ replicas }) => replicas.includes(goes));
+      const victims = [goes, (moving?.leader ?? goes) as BrokerId, stay[random.integer(0, 3)] as BrokerId];
+      const victim = victims[crash] as BrokerId;
+      cluster.crash(victim);
+      await cluster.advance(random.integer(10, 3_000));
+      cluster.start(victim);
+      await cluster.until('a cluster is there', () =>
+        shardsAt(cluster, stay[0] as BrokerId).every(({ leader }) => leader !== null),
+      );
+    }
+    const isAway = () => stay.every((broker) => isForgotten(cluster, goes, broker));
+    await cluster.until('it is forgotten', isAway, 60_000);
+    await cluster.advance(5_000);
+    await check(cluster, load, stay, seed);
+  }
+});
+
+test.run();
