@@ -118,6 +118,24 @@ test('a word for an earlier run of its process, or of an older term, is not mean
   assert.equal(charts.role('b'), 'follower');
 });
 
+test('it is vouched for, too, when what it needs has left its log, or came in a snapshot', () => {
+  const charts = elected();
+  charts.restartUncertain('b');
+  charts.lose(({ type }) => type === 'vouch');
+  charts.advance(DEFAULTS.electionMinMs);
+  const needed = charts.context('a').leadership?.progress['b']?.doubt?.index ?? 0;
+  for (const data of ['y', 'z']) {
+    charts.propose('a', data);
+    charts.settle();
+  }
+  charts.compact('b', charts.context('b').applied);
+  assert.equal(charts.context('b').log.firstIndex - 1 > needed, true);
+  assert.equal(charts.role('b'), 'storageUncertain');
+  charts.heal();
+  charts.advance(DEFAULTS.electionMaxMs);
+  assert.equal(charts.role('b'), 'follower');
+});
+
 test('lost words and answers are said again; old answers of the member do not count in between', () => {
   const charts = elected();
   charts.restartUncertain('b');

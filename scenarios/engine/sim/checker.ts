@@ -7,15 +7,30 @@ import type { LogEntry, LogWrite, RecoveredGroup } from '../../../src/actors/sto
 import type { RaftStatus } from '../../../src/actors/raft-group.ts';
 import type { BrokerId, GroupId, LogIndex, Term } from '../../../src/core/ids.ts';
 import type { RaftMessage } from '../../../src/machines/raft/messages.ts';
+import { type Configuration, foundedBy, inForce } from '../../../src/machines/raft/membership.ts';
 import { createHistory, type History } from './history.ts';
 import { createLogMatching } from './log-matching.ts';
 import { createLogShadow, fingerprint, foldEntry, type LogShadow, type ShadowEntry } from './log-shadow.ts';
+import { isQuorum } from './quorums.ts';
 import type { Trace } from './trace.ts';
 import { rule, Violation } from './violation.ts';
 
 export interface GroupChecker {
   /** A member (re)starts from this. */
   started(member: number, recovered: RecoveredGroup): void;
+  /** Its disk is empty: it is to begin as a member that may have acknowledged anything. */
+  wiped(member: number): void;
+  /** Something on its disk was changed. */
+  spoiled(member: number): void;
+  /** It holds durably that its storage is sound again. */
+  vouchedFor(member: number): void;
+  /** It may have lost what it acknowledged, whether it knows that or not. */
+  isDoubtful(member: number): boolean;
+  /** It knows that it may have lost something, and nobody has vouched for it yet. */
+  isInDoubt(member: number): boolean;
+  /** The newest that is committed, and those that may come into force. */
+  configurations(): readonly Configuration[];
+  readonly members: Configuration;
   wrote(member: number, write: LogWrite): void;
   synced(member: number): void;
   sent(member: number, message: RaftMessage): void;
@@ -35,6 +50,8 @@ export interface CheckerOptions {
   readonly group: GroupId;
   readonly number: number;
   readonly names: readonly BrokerId[];
+  /** With whom the group began. */
+  readonly founders: readonly BrokerId[];
   readonly trace: Trace;
   /**
    * Also check what a member may say and when (only what is durable): the driver's contract. Without it a broken promise shows only
@@ -45,6 +62,10 @@ export interface CheckerOptions {
 
 interface Member {
   readonly shadow: LogShadow;
+  /** Its storage was damaged; what it says of it counts until it has found out. */
+  suspect: boolean;
+  /** What it had, from when it knows that it may have lost some of that, until a leader has vouched for it. */
+  lost: readonly ShadowEntry[] | null;
   life: number;
   /** This much of its log was compared with the history. */
   verified: LogIndex;
@@ -57,10 +78,12 @@ interface Member {
   applied: LogIndex;
 }
 
-export function createGroupChecker({ group, number, names, trace, promises }: CheckerOptions): GroupChecker {
+export function createGroupChecker({ group, number, names, founders, trace, promises }: CheckerOptions): GroupChecker {
   const history = createHistory(group);
   const members: Member[] = names.map(() => ({
     shadow: createLogShadow(history.entry),
+    suspect: false,
+    lost: null,
     life: 0,
     verified: 0,
     term: 0,
@@ -70,7 +93,8 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
     told: 0,
     applied: 0,
   }));
-  const quorum = Math.floor(names.length / 2) + 1;
+  /** The newest that is committed. */
+  let committedMembers: Configuration = inForce(foundedBy(founders)).configuration;
   const matching = createLogMatching();
   const leaders = new Map<Term, number>();
   /** Who a member voted for, by term. */
@@ -123,6 +147,7 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
       entries[commit - 1]?.term === term,
       () => `${who(member)} commits ${commit}, an entry of term ${entries[commit - 1]?.term}, in term ${term}`,
     );
+    const configuration = tailOf(member).at(-1) ?? committedMembers;
     for (let index = history.length + 1; index <= commit; index++) {
       const entry = entries[index - 1];
       rule(
@@ -133,27 +158,44 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
       const holders = durableOn(index, entry);
       rule(
         'commit on a durable quorum',
-        holders >= quorum,
-        () => `${who(member)} commits ${index}, which is durable on ${holders} of ${names.length} members`,
+        isQuorum(configuration, (voter) => holders.includes(voter)),
+        () =>
+          `${who(member)} commits ${index}, which is durable on ${said(holders)}; voters are ${votersSaid(configuration)}`,
       );
       history.push(entry, term);
+      committedMembers = entry.configuration ?? committedMembers;
     }
     at(member).verified = commit;
     trace.note('commit', member, number, commit, term);
   }
 
-  /** On how many members this entry survives any crash. */
-  function durableOn(index: LogIndex, entry: ShadowEntry | undefined, except?: number): number {
-    let holders = 0;
-    members.forEach(({ shadow }, member) => {
-      if (member !== except && sameEntry(shadow.durable.entries[index - 1], entry)) holders++;
+  /**
+   * On which members this entry survives any crash. What one has said before its disk was lost may still count: until it is vouched
+   * for, what it had does, and not what it has.
+   */
+  function durableOn(index: LogIndex, entry: ShadowEntry | undefined, except?: number): BrokerId[] {
+    return names.filter((_, member) => {
+      const { shadow, lost } = at(member);
+      return member !== except && sameEntry((lost ?? shadow.durable.entries)[index - 1], entry);
     });
-    return holders;
+  }
+
+  /** Configurations in a member's log that are not known to be committed. */
+  function tailOf(member: number): Configuration[] {
+    const { entries } = at(member).shadow.written;
+    const tail: Configuration[] = [];
+    for (let index = history.length + 1; index <= entries.length; index++) {
+      const configuration = entries[index - 1]?.configuration;
+      if (configuration !== undefined && configuration !== null) tail.push(configuration);
+    }
+    return tail;
   }
 
   /** Who is behind may cut an entry that others have committed meanwhile, as long as a quorum keeps it. */
   function cutting(member: number, after: LogIndex): void {
     const known = at(member);
+    // One in doubt is not counted with what it has, but with what it had.
+    const counted = known.lost === null ? member : undefined;
     const kept = Math.min(known.verified, history.length);
     rule(
       'what is committed is never cut',
@@ -161,11 +203,11 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
       () => `${who(member)} cuts its log after ${after}; it knows that ${kept} is committed`,
     );
     for (let index = after + 1; index <= history.length; index++) {
-      const left = durableOn(index, history.entry(index), member);
+      const left = durableOn(index, history.entry(index), counted);
       rule(
         'what is committed stays on a quorum',
-        left >= quorum,
-        () => `${who(member)} cuts entry ${index}, which is committed; it stays durable on ${left} members only`,
+        isQuorum(committedMembers, (voter) => left.includes(voter)),
+        () => `${who(member)} cuts entry ${index}, which is committed; it stays durable on ${said(left)} only`,
       );
     }
     known.verified = Math.min(known.verified, after);
@@ -235,7 +277,7 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
   }
 
   return {
-    started(member, { hard, firstIndex, lastIndex, runs }) {
+    started(member, { sound, hard, firstIndex, lastIndex, runs }) {
       const known = at(member);
       const terms: Term[] = [];
       runs.forEach(({ first, term }, run) => {
@@ -243,7 +285,17 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
       });
       const { pending } = known.shadow;
       const { durable } = known.shadow;
-      const survived = known.shadow.recovered(hard, firstIndex, terms);
+      if (known.suspect && !sound) known.lost ??= [...durable.entries];
+      // One that was looked through and found whole has nothing to doubt.
+      const damaged = known.suspect && !sound;
+      known.suspect = false;
+      rule(
+        'only a damaged log is unsound',
+        sound || known.lost !== null,
+        () => `${who(member)} finds its log unsound, and nobody touched it`,
+      );
+      const { shadow } = known;
+      const survived = (damaged ? shadow.damaged : shadow.recovered)(hard, firstIndex, terms);
       rule(
         'what was synced survives',
         survived !== null,
@@ -284,6 +336,31 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
         added.length === 0 ? -1 : first,
         written.entries.length,
       );
+    },
+
+    wiped(member) {
+      const known = at(member);
+      known.lost ??= [...known.shadow.durable.entries];
+      known.suspect = false;
+      known.shadow.damaged({ term: 0, votedFor: null }, 1, []);
+    },
+
+    spoiled(member) {
+      at(member).suspect = true;
+    },
+
+    vouchedFor(member) {
+      at(member).lost = null;
+    },
+
+    isDoubtful: (member) => at(member).suspect || at(member).lost !== null,
+
+    isInDoubt: (member) => at(member).lost !== null,
+
+    configurations: () => [committedMembers, ...names.flatMap((_, member) => tailOf(member))],
+
+    get members() {
+      return committedMembers;
     },
 
     synced(member) {
@@ -394,7 +471,20 @@ export function createGroupChecker({ group, number, names, trace, promises }: Ch
   };
 }
 
-const ROLES: readonly RaftStatus['role'][] = ['follower', 'preCandidate', 'candidate', 'leader', 'learner', 'removed'];
+const ROLES: readonly RaftStatus['role'][] = [
+  'follower',
+  'preCandidate',
+  'candidate',
+  'leader',
+  'learner',
+  'removed',
+  'storageUncertain',
+];
+
+const said = (members: readonly BrokerId[]): string => (members.length === 0 ? 'nobody' : members.join(' '));
+
+const votersSaid = ({ voters, outgoing }: Configuration): string =>
+  outgoing.length === 0 ? said(voters) : `${said(voters)}, and before ${said(outgoing)}`;
 
 function sameEntry(a: ShadowEntry | undefined, b: ShadowEntry | undefined): boolean {
   return a !== undefined && b !== undefined && a.term === b.term && a.print === b.print;

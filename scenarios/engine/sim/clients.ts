@@ -1,5 +1,5 @@
 // The clients of one group: they propose and read, one thing after another, at whichever member they think leads.
-import type { LogIndex, Millis } from '../../../src/core/ids.ts';
+import type { BrokerId, LogIndex, Millis } from '../../../src/core/ids.ts';
 import type { Random } from '../../../src/streams/random.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import type { GroupChecker } from './checker.ts';
@@ -22,6 +22,7 @@ export interface ClientsPorts {
   readonly group: number;
   readonly clock: VirtualClock;
   readonly random: Random;
+  readonly names: readonly BrokerId[];
   readonly processes: readonly SimProcess[];
   readonly checker: GroupChecker;
   readonly trace: Trace;
@@ -31,7 +32,16 @@ export interface ClientsPorts {
 const BACKOFF_DOUBLINGS_MAX = 5;
 const RESULTS = { applied: 1, notApplied: 2, unknown: 3 } as const;
 
-export function createClients({ group, clock, random, processes, checker, trace, options }: ClientsPorts): Clients {
+export function createClients({
+  group,
+  clock,
+  random,
+  names,
+  processes,
+  checker,
+  trace,
+  options,
+}: ClientsPorts): Clients {
   const { clientsPerGroup, thinkMeanMs, readChance, timeoutMs, payloadBytesMax, burstMax } = options;
   let nextProposal = 1;
   let nextRead = 1;
@@ -61,7 +71,7 @@ export function createClients({ group, clock, random, processes, checker, trace,
         checker.history.settled(proposal, outcome);
         if (outcome.outcome === 'applied') leader = at.number;
         else if (outcome.outcome === 'notApplied')
-          leader = outcome.leader === null ? null : member.members.indexOf(outcome.leader);
+          leader = outcome.leader === null ? null : names.indexOf(outcome.leader);
         done(outcome.outcome === 'applied' ? outcome.index : null);
       });
       within = false;

@@ -13,6 +13,8 @@ import { createSnapshotDisk } from './process-snapshots.ts';
 import { createSimulatedWirePair } from './simulated-wire.ts';
 import type { SnapshotMessage } from '../../../src/streams/snapshot-message.ts';
 import type { SimOptions } from './options.ts';
+import { isMemberOf } from '../../../src/machines/raft/membership.ts';
+import { isQuorumThroughout } from './quorums.ts';
 import { memberName } from './schedule.ts';
 import type { Planted } from './planted.ts';
 import { createProcess, type SimProcess } from './process.ts';
@@ -21,6 +23,7 @@ import type { Trace } from './trace.ts';
 export interface Cluster {
   readonly size: number;
   readonly groups: number;
+  readonly names: readonly BrokerId[];
   readonly checkers: readonly GroupChecker[];
   readonly processes: readonly SimProcess[];
   process(member: number): SimProcess;
@@ -34,6 +37,10 @@ export interface Cluster {
   reset(a: number, b: number): boolean;
   /** Whoever leads a group in the newest term, as far as it knows itself. */
   leaderOf(group: number): number | undefined;
+  /** By the newest configuration that is committed. */
+  hasMember(group: number, member: number): boolean;
+  /** Would enough still be there of every group, if all that this one has were lost? */
+  mayLose(member: number): boolean;
   /** Messages that arrived at a living process. */
   readonly delivered: number;
 }
@@ -49,16 +56,20 @@ export function createCluster(
   planted: Planted,
   promises: boolean,
 ): Cluster {
-  const { members: size, driftPpmMax } = options;
+  const { driftPpmMax } = options;
+  const size = options.members + options.spares;
   const names: BrokerId[] = Array.from({ length: size }, (_, member) => parseBrokerId(memberName(member)));
   const groupIds: GroupId[] = Array.from({ length: options.groups }, (_, group) =>
     group === 0 ? 'control' : shardGroup(group - 1),
   );
+  const founders = names.slice(0, options.members);
   const numbers = new Map(names.map((name, member) => [name, member]));
   const network = createNetwork(clock, random.fork('network'), size, options.network);
   const connections = random.fork('connections');
   const inspector = createInspector({ clock });
-  const checkers = groupIds.map((group, number) => createGroupChecker({ group, number, names, trace, promises }));
+  const checkers = groupIds.map((group, number) =>
+    createGroupChecker({ group, number, names, founders, trace, promises }),
+  );
   let delivered = 0;
 
   const createStore = (chance: Random) =>
@@ -68,6 +79,7 @@ export function createCluster(
     createProcess({
       number,
       names,
+      founders,
       groups: groupIds,
       clock,
       random: random.fork(name),
@@ -183,6 +195,7 @@ export function createCluster(
   return {
     size,
     groups: options.groups,
+    names,
     checkers,
     processes,
     process,
@@ -223,6 +236,16 @@ export function createCluster(
         term = status.term;
       }
       return leader;
+    },
+    hasMember(group, member) {
+      const checker = checkers[group];
+      return checker !== undefined && isMemberOf(checker.members, names[member] as BrokerId);
+    },
+    mayLose(member) {
+      return checkers.every((checker) => {
+        const sound = (id: BrokerId) => numbers.get(id) !== member && !checker.isDoubtful(numbers.get(id) ?? 0);
+        return checker.configurations().every((configuration) => isQuorumThroughout(configuration, sound));
+      });
     },
     get delivered() {
       return delivered;

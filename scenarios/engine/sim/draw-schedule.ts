@@ -19,17 +19,20 @@ const BROKEN = ['down', 'cut', 'deaf', 'mute', 'paused'] as const satisfies read
 interface Draw {
   readonly random: Random;
   readonly size: number;
+  readonly groups: number;
   anyone(): number;
   member(): readonly Target[];
   leader(): readonly Target[];
   duration(): Millis;
 }
 
-function createDraw(random: Random, { members: size, groups, faults }: SimOptions): Draw {
+function createDraw(random: Random, { members, spares, groups, faults }: SimOptions): Draw {
+  const size = members + spares;
   const anyone = () => random.integer(0, size - 1);
   return {
     random,
     size,
+    groups,
     anyone,
     member: () => [{ type: 'member', member: anyone() }],
     leader: () => [{ type: 'leader', group: random.integer(0, groups - 1) }],
@@ -103,7 +106,32 @@ const recipes: Readonly<Record<FaultKind, (draw: Draw) => Fault>> = {
     factor: draw.random.integer(5, 100),
     forMs: draw.duration(),
   }),
+  wipe: (draw) => ({ fault: 'wipe', targets: draw.member(), forMs: draw.duration() }),
+  addMember: (draw) => ({
+    fault: 'membership',
+    kind: 'add',
+    group: group(draw),
+    targets: draw.random.next() < 0.8 ? [{ type: 'outsider' }] : draw.member(),
+    forMs: 0,
+  }),
+  removeMember: (draw) => ({
+    fault: 'membership',
+    kind: 'remove',
+    group: group(draw),
+    targets: draw.random.next() < 0.3 ? draw.leader() : draw.member(),
+    forMs: 0,
+  }),
+  setMembers: (draw) => ({
+    fault: 'membership',
+    kind: 'set',
+    group: group(draw),
+    targets: some(draw, 0.7).map((member) => ({ type: 'member', member })),
+    forMs: 0,
+  }),
+  transfer: (draw) => ({ fault: 'membership', kind: 'transfer', group: group(draw), targets: draw.member(), forMs: 0 }),
 };
+
+const group = ({ random, groups }: Draw): number => random.integer(0, groups - 1);
 
 function drawKind(random: Random, weights: SimOptions['faults']['weights']): FaultKind | undefined {
   const kinds = faultKinds.filter((kind) => (weights[kind] ?? 0) > 0);
@@ -126,8 +154,8 @@ function drawSteps(options: SimOptions, random: Random): Step[] {
   return steps;
 }
 
-function drawEnding({ members }: SimOptions, random: Random): Ending {
-  const core = Array.from({ length: members }, (_, member) => member);
+function drawEnding({ members, spares }: SimOptions, random: Random): Ending {
+  const core = Array.from({ length: members + spares }, (_, member) => member);
   for (let at = core.length - 1; at > 0; at--) {
     const other = random.integer(0, at);
     [core[at], core[other]] = [core[other] ?? 0, core[at] ?? 0];

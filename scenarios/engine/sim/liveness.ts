@@ -1,12 +1,14 @@
 // The second phase: faults stop healing. A majority, the core, is whole: up, connected, without faults. Everybody else stays broken for
 // good, in one way or another. The core must elect, commit a new write, answer a read, and agree, within a bound of time. It finds what
 // healing hides: a cluster that gets well only because something else changes.
-import type { Millis } from '../../../src/core/ids.ts';
+import type { BrokerId, Millis } from '../../../src/core/ids.ts';
+import { isMemberOf } from '../../../src/machines/raft/membership.ts';
 import type { Random } from '../../../src/streams/random.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import type { Clients } from './clients.ts';
 import type { Cluster } from './cluster.ts';
 import type { SimOptions } from './options.ts';
+import { isQuorumThroughout } from './quorums.ts';
 import { type Affliction, type Ending, memberName, plainLink } from './schedule.ts';
 import { Violation } from './violation.ts';
 
@@ -26,6 +28,33 @@ function breakForGood(cluster: Cluster, member: number, affliction: Affliction, 
   }
 }
 
+/**
+ * As few as are a quorum of every group, whatever of the changes under way comes of them: those about to become voters among them, and
+ * not counting those whose storage is in doubt, who can be vouched for by no others.
+ */
+function chooseCore({ checkers, names }: Cluster, order: readonly number[]): number[] {
+  const joining = order.filter((member) =>
+    checkers.some((checker) =>
+      checker.configurations().some((each) => each.joining.includes(names[member] as BrokerId)),
+    ),
+  );
+  const isEnough = (core: readonly number[]) =>
+    checkers.every((checker) =>
+      checker.configurations().every((configuration) =>
+        isQuorumThroughout(configuration, (id) => {
+          const member = names.indexOf(id);
+          return core.includes(member) && !checker.isDoubtful(member);
+        }),
+      ),
+    );
+  const rest = order.filter((member) => !joining.includes(member));
+  for (let count = 0; count <= rest.length; count++) {
+    const core = [...joining, ...rest.slice(0, count)];
+    if (isEnough(core)) return core;
+  }
+  throw new RangeError('more was lost than can be survived');
+}
+
 /** @throws Violation `liveness` when the core does not get there in time. */
 export function runLiveness(
   options: SimOptions,
@@ -35,7 +64,7 @@ export function runLiveness(
   cluster: Cluster,
   clients: readonly Clients[],
 ): void {
-  const core = order.slice(0, Math.floor(cluster.size / 2) + 1);
+  const core = chooseCore(cluster, order);
   cluster.calm(options.electionMinMs / 10);
   for (const process of cluster.processes) process.disarm();
   for (const member of order) if (!core.includes(member)) breakForGood(cluster, member, others[member] ?? 'well', core);
@@ -83,6 +112,11 @@ function pursue(
   return () => {
     if (!written || !read) return false;
     const checker = cluster.checkers[group];
-    return core.every((member) => checker !== undefined && checker.appliedBy(member) === checker.history.length);
+    if (checker === undefined) return false;
+    const { members, history } = checker;
+    return core.every((member) => {
+      if (!isMemberOf(members, cluster.names[member] as BrokerId)) return true;
+      return checker.appliedBy(member) === history.length && !checker.isInDoubt(member);
+    });
   };
 }

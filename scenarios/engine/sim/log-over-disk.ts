@@ -30,6 +30,7 @@ export function createLogOverDisk(random: Random, options: DiskOptions): SimStor
       latency.forget();
       disk.crash();
     },
+    wipe: disk.wipe,
     impose: latency.impose,
     lift: latency.lift,
     calm: latency.calm,

@@ -2,6 +2,8 @@
 // checker's own account; it never asks the store, except after a restart, to compare.
 import type { LogEntry, LogWrite } from '../../../src/actors/stores/log.ts';
 import type { BrokerId, LogIndex, Term } from '../../../src/core/ids.ts';
+import { decodeConfiguration } from '../../../src/actors/raft/configuration-codec.ts';
+import type { Configuration } from '../../../src/machines/raft/membership.ts';
 import { proposalIn } from './payload.ts';
 
 /** An entry, by its term and a fingerprint of kind and payload. */
@@ -10,6 +12,8 @@ export interface ShadowEntry {
   readonly print: number;
   /** The number of the proposal that it carries. */
   readonly proposal: number | null;
+  /** The configuration that it carries. */
+  readonly configuration: Configuration | null;
 }
 
 export interface ShadowHard {
@@ -48,6 +52,10 @@ export interface LogShadow {
    * what was pending. Returns how many pending writes survived, or null when it is something else.
    */
   recovered(hard: ShadowHard, firstIndex: LogIndex, terms: readonly Term[]): number | null;
+  /**
+   * The same of a log that was damaged, or is gone: any beginning of what was written may be left. Null when it is not even that.
+   */
+  damaged(hard: ShadowHard, firstIndex: LogIndex, terms: readonly Term[]): number | null;
 }
 
 const prints = new WeakMap<Uint8Array, number>();
@@ -72,6 +80,7 @@ function shadowOf(entry: LogEntry): ShadowEntry {
     term: entry.term,
     print: fingerprint(entry),
     proposal: entry.kind === 'data' ? proposalIn(entry.payload) : null,
+    configuration: entry.kind === 'configuration' ? decodeConfiguration(entry.payload) : null,
   };
 }
 
@@ -148,6 +157,19 @@ export function createLogShadow(committed: Committed): LogShadow {
         if (next !== undefined) change(image, next, committed);
       }
       return null;
+    },
+    damaged(hard, firstIndex, terms) {
+      const base = firstIndex - 1;
+      const entries: ShadowEntry[] = [];
+      for (let index = 1; index <= base + terms.length; index++) {
+        const entry = written.entries[index - 1] ?? (index <= base ? committed(index) : undefined);
+        if (entry === undefined || (index > base && entry.term !== terms[index - firstIndex])) return null;
+        entries.push(entry);
+      }
+      durable = { hard, entries, base };
+      written = copyOf(durable);
+      pending = [];
+      return 0;
     },
   };
 }

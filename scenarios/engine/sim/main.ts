@@ -2,7 +2,7 @@
 import { parseArgs } from 'node:util';
 import { drawOptions } from './options.ts';
 import { type PlantedBug, plantedBugs } from './planted.ts';
-import { describeFailure, parseSeeds } from './report.ts';
+import { describeFailure, parseSeeds, type Tally, tally, tallyText } from './report.ts';
 import { runSimulation } from './simulation.ts';
 
 const { values, positionals } = parseArgs({
@@ -18,6 +18,7 @@ const bug = values.bug;
 if (bug !== undefined && !Object.hasOwn(plantedBugs, bug))
   throw new Error(`no planted bug ${bug}; there are ${Object.keys(plantedBugs).join(', ')}`);
 
+const totals = new Map<string, Tally>();
 let delivered = 0;
 let failed = 0;
 const began = process.cpuUsage();
@@ -30,6 +31,7 @@ for (let seed = first; seed <= last; seed++) {
     ...(values.trace && { trace: (line: string) => console.log(line) }),
   });
   delivered += result.delivered;
+  tally(totals, result.brought);
   if (result.failure !== null) {
     failed++;
     console.log(describeFailure(result));
@@ -37,6 +39,7 @@ for (let seed = first; seed <= last; seed++) {
     console.log(JSON.stringify(result, null, 2));
   }
 }
+console.log(`faults that touched something: ${tallyText(totals)}`);
 const cpu = process.cpuUsage(began);
 const seconds = (cpu.user + cpu.system) / 1e6;
 console.log(

@@ -141,6 +141,10 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
       for (const { write } of underWay.slice(0, survivors)) carryOut(durable, write);
       underWay = [];
     },
+    wipe() {
+      durable.clear();
+      underWay = [];
+    },
     impose: latency.impose,
     lift: latency.lift,
     calm: latency.calm,

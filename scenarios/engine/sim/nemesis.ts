@@ -1,10 +1,19 @@
 // Brings the faults of a schedule, each at its moment and to whom it then concerns, mends each when its time is over, and counts what
 // each one touched: one that touched nothing has shown nothing.
+import type { Millis } from '../../../src/core/ids.ts';
 import type { Random } from '../../../src/streams/random.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import type { Cluster } from './cluster.ts';
+import { askForMembers } from './membership-faults.ts';
 import type { LinkFault } from './network.ts';
-import { plainLink, type Direction, type NetworkFault, type Step, type Target } from './schedule.ts';
+import {
+  plainLink,
+  type Direction,
+  type MembershipFault,
+  type NetworkFault,
+  type Step,
+  type Target,
+} from './schedule.ts';
 
 /** What became of a step. */
 export interface Brought {
@@ -33,7 +42,13 @@ interface Work {
 
 type Pair = readonly [from: number, to: number];
 
-export function createNemesis(clock: VirtualClock, random: Random, cluster: Cluster, steps: readonly Step[]): Nemesis {
+export function createNemesis(
+  clock: VirtualClock,
+  random: Random,
+  cluster: Cluster,
+  steps: readonly Step[],
+  patienceMs: Millis,
+): Nemesis {
   const { size } = cluster;
   const brought: Brought[] = [];
   let stopped = false;
@@ -41,14 +56,16 @@ export function createNemesis(clock: VirtualClock, random: Random, cluster: Clus
 
   // ---------------------------------------------------------------- targets
 
-  function resolve(target: Target): readonly number[] {
+  function resolve(target: Target, group: number): readonly number[] {
     switch (target.type) {
       case 'member':
         return [target.member];
       case 'leader':
         return [cluster.leaderOf(target.group) ?? random.integer(0, size - 1)];
       case 'follower':
-        return anyOf(everyone.filter((member) => member !== cluster.leaderOf(0)));
+        return anyOf(everyone.filter((member) => member !== cluster.leaderOf(group)));
+      case 'outsider':
+        return anyOf(everyone.filter((member) => !cluster.hasMember(group, member)));
       case 'random':
         return anyOf(everyone);
       case 'minority':
@@ -59,7 +76,7 @@ export function createNemesis(clock: VirtualClock, random: Random, cluster: Clus
   }
 
   const anyOf = (members: readonly number[]): number[] =>
-    members.slice(0).splice(random.integer(0, members.length - 1), 1);
+    members.length === 0 ? [] : members.slice(0).splice(random.integer(0, members.length - 1), 1);
 
   function several(count: number): number[] {
     const members = [...everyone];
@@ -67,7 +84,9 @@ export function createNemesis(clock: VirtualClock, random: Random, cluster: Clus
     return members;
   }
 
-  const resolveAll = (targets: readonly Target[]): number[] => [...new Set(targets.flatMap(resolve))];
+  const resolveAll = (targets: readonly Target[], group = 0): number[] => [
+    ...new Set(targets.flatMap((target) => resolve(target, group))),
+  ];
 
   // ---------------------------------------------------------------- processes
 
@@ -87,6 +106,22 @@ export function createNemesis(clock: VirtualClock, random: Random, cluster: Clus
         clock.after(forMs, () => stopped || cluster.start(member));
       });
     }
+    return { members, touched: () => touched, end: () => {} };
+  }
+
+  /** Those of whom as much may be lost, just now. */
+  function wipe(members: readonly number[]): Work {
+    const hit = members.filter(cluster.mayLose);
+    const stopped = hit.filter((member) => cluster.process(member).up);
+    for (const member of stopped) cluster.crash(member);
+    for (const member of hit) cluster.process(member).wipe();
+    return { members, touched: () => hit.length, end: () => stopped.forEach(cluster.start) };
+  }
+
+  function changeMembers(step: MembershipFault): Work {
+    let touched = 0;
+    const members = resolveAll(step.targets, step.group);
+    askForMembers(cluster, step, members, patienceMs, () => touched++);
     return { members, touched: () => touched, end: () => {} };
   }
 
@@ -136,6 +171,10 @@ export function createNemesis(clock: VirtualClock, random: Random, cluster: Clus
         const members = resolveAll(step.targets);
         return step.moment === 'now' ? crash(members) : crashLater(members, step.moment, step.forMs);
       }
+      case 'wipe':
+        return wipe(resolveAll(step.targets));
+      case 'membership':
+        return changeMembers(step);
       case 'pause':
         return pause(resolveAll(step.targets));
       case 'partition':

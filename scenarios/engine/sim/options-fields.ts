@@ -6,6 +6,7 @@ import type { DiskOptions, NetworkOptions, SimOptions, SnapshotOptions, Workload
 export type ClusterOptions = Pick<
   SimOptions,
   | 'members'
+  | 'spares'
   | 'groups'
   | 'heartbeatMs'
   | 'electionMinMs'
@@ -55,6 +56,7 @@ const snapshotFields: Codec<SnapshotOptions> = record<SnapshotOptions>({
 
 export const clusterFields: Codec<ClusterOptions> = record<ClusterOptions>({
   members: field('brokers', whole(1, 7), 3),
+  spares: field('spares', whole(0, 4), 0),
   /** The control group, and so many shards beside it. */
   groups: field('groups', whole(1, 16), 1),
   heartbeatMs: field('heartbeat', duration, 50),

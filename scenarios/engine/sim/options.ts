@@ -47,6 +47,11 @@ export const faultKinds = [
   'clog',
   'reset',
   'slowDisk',
+  'wipe',
+  'addMember',
+  'removeMember',
+  'setMembers',
+  'transfer',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
@@ -76,7 +81,9 @@ export type SnapshotOptions = Pick<
 
 export interface SimOptions {
   readonly seed: string;
+  /** Processes that the groups begin with, and others that wait to be added. */
   readonly members: number;
+  readonly spares: number;
   readonly groups: number;
   readonly heartbeatMs: Millis;
   readonly electionMinMs: Millis;
@@ -130,6 +137,7 @@ export function drawOptions(seed: number | string): SimOptions {
   return {
     seed: String(seed),
     members: pick(random, [3, 3, 3, 5]),
+    spares: pick(createRandom(seed).fork('spares'), [0, 0, 1, 2]),
     groups: pick(random, [1, 1, 2, 3]),
     heartbeatMs,
     electionMinMs,

@@ -25,6 +25,8 @@ import { Violation } from './violation.ts';
 export interface SnapshotDisk {
   open(life: ClockView, self: BrokerId, groups: readonly GroupId[], dial: Dial): ProcessSnapshots;
   crash(): void;
+  /** Nothing is left on it. */
+  wipe(): void;
   impose(slowness: Slowness): void;
   lift(slowness: Slowness): void;
   calm(maxMs: Millis): void;
@@ -78,6 +80,7 @@ export function createSnapshotDisk(
       latency.forget();
       disk.crash();
     },
+    wipe: disk.wipe,
     impose: latency.impose,
     lift: latency.lift,
     calm: latency.calm,

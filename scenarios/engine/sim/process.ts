@@ -42,6 +42,8 @@ export interface SimProcess {
   disarm(): void;
   pause(): void;
   resume(): void;
+  /** Its disk is lost, while it is down: it begins again with nothing, and knows that. */
+  wipe(): void;
   /** From outside: now, when it is resumed, or never. @param group the only one that this can touch. */
   enter(run: () => void, group?: number): void;
   /** Another process opened a stream for a snapshot. */
@@ -55,6 +57,8 @@ export interface SimProcess {
 export interface ProcessPorts {
   readonly number: number;
   readonly names: readonly BrokerId[];
+  /** With whom the groups began; others wait to be added. */
+  readonly founders: readonly BrokerId[];
   readonly groups: readonly GroupId[];
   readonly clock: VirtualClock;
   readonly random: Random;
@@ -73,7 +77,7 @@ export interface ProcessPorts {
 }
 
 export function createProcess(ports: ProcessPorts): SimProcess {
-  const { number, names, groups, clock, random, inspector, store, checkers, trace, planted } = ports;
+  const { number, names, founders, groups, clock, random, inspector, store, checkers, trace, planted } = ports;
   const self = names[number] as BrokerId;
   let view: ClockView | null = null;
   let running: RaftGroup[] = [];
@@ -86,6 +90,8 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   let leaving: { readonly group: number; readonly envelope: RaftEnvelope }[] = [];
   let pulses: Pulses | null = null;
   let snapshots: ProcessSnapshots | null = null;
+  /** Groups of which a disk that was lost knew, and the present one does not know yet that they are in doubt. */
+  const forgotten = new Set<GroupId>();
   let pulsing: { readonly to: BrokerId; readonly pulse: Pulse }[] = [];
 
   function turn(run: () => void): void {
@@ -129,6 +135,8 @@ export function createProcess(ports: ProcessPorts): SimProcess {
         if (armed?.moment === 'write') dying = true;
         log.write(write, () => {
           checker?.synced(number);
+          if (write.sound === false) forgotten.delete(write.group);
+          if (write.sound === true) checker?.vouchedFor(number);
           if (armed?.moment === 'synced') dying = true;
           synced();
         });
@@ -153,7 +161,8 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     const member: RaftGroup = createRaftNode({
       self,
       group,
-      members: names,
+      members: founders.includes(self) ? founders : [],
+      sound: !forgotten.has(group),
       clock: now,
       random: random.fork(`life ${lives} of ${group}`),
       log: planted.log?.(log, now, self) ?? log,
@@ -242,6 +251,13 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     },
     disarm() {
       armed = null;
+    },
+    wipe() {
+      trace.note('wipe', number, -1);
+      store.wipe();
+      ports.snapshots?.wipe();
+      for (const checker of checkers) checker.wiped(number);
+      for (const group of groups) forgotten.add(group);
     },
     pause() {
       trace.note('pause', number, -1);

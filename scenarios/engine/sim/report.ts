@@ -1,4 +1,6 @@
 // What people read of a run.
+import type { Brought } from './nemesis.ts';
+import type { Step } from './schedule.ts';
 import type { SimResult } from './simulation.ts';
 
 /** `17` or `1..500`. @throws Error that says what was expected. */
@@ -22,3 +24,28 @@ export function describeFailure({ options, failure, tail }: SimResult): string {
     '',
   ].join('\n');
 }
+
+/** How often a kind of fault was brought, and how many of those touched anything. */
+export interface Tally {
+  brought: number;
+  effective: number;
+}
+
+/** `disk slow`, `membership add`, `crash`. */
+const labelOf = (step: Step): string => ('kind' in step ? `${step.fault} ${step.kind}` : step.fault);
+
+export function tally(totals: Map<string, Tally>, brought: readonly Brought[]): void {
+  for (const { step, touched } of brought) {
+    const label = labelOf(step);
+    const total = totals.get(label) ?? { brought: 0, effective: 0 };
+    totals.set(label, total);
+    total.brought++;
+    if (touched > 0) total.effective++;
+  }
+}
+
+export const tallyText = (totals: ReadonlyMap<string, Tally>): string =>
+  [...totals]
+    .toSorted()
+    .map(([label, { brought, effective }]) => `${label} ${effective}/${brought}`)
+    .join(', ');

@@ -14,7 +14,7 @@ import { invalidArgument } from '../../../src/core/errors.ts';
 import { type Codec, duration, field, FieldError, list, pathText, record, text, whole } from '../fields.ts';
 import type { DiskOptions, NetworkOptions, SimOptions, WorkloadOptions } from './options.ts';
 import { clusterFields, type ClusterOptions, diskFields, networkFields, workloadFields } from './options-fields.ts';
-import type { Ending, Schedule, Step } from './schedule.ts';
+import { type Ending, groupName, memberName, type Schedule, type Step } from './schedule.ts';
 import { ending, step } from './schedule-fields.ts';
 
 export interface SimScenario {
@@ -69,36 +69,46 @@ const file: Codec<FileShape> = record<FileShape>({
 });
 
 /** Without one in the file: the first brokers are a quorum, and the others well. */
-const plainEnding = (members: number): Ending => {
-  const core = Array.from({ length: members }, (_, member) => member);
+const plainEnding = (size: number): Ending => {
+  const core = Array.from({ length: size }, (_, member) => member);
   return { core, others: core.map(() => 'well') };
 };
 
 const noFaults: SimOptions['faults'] = { intervalMeanMs: 0, durationMeanMs: 0, weights: {} };
 
 /** Whoever is named must be there. */
-function checkMembers({ cluster, steps, ending: last }: FileShape): void {
-  const { core, others } = last ?? plainEnding(cluster.members);
-  if (new Set(core).size !== cluster.members || core.some((member) => member >= cluster.members))
-    throw new FieldError(['ending', 'core'], `names each of the ${cluster.members} brokers once, in any order`);
-  if (others.length !== cluster.members)
-    throw new FieldError(['ending', 'others'], `has a state for each of the ${cluster.members} brokers`);
+function checkNames({ cluster, steps, ending: last }: FileShape): void {
+  const size = cluster.members + cluster.spares;
+  const { core, others } = last ?? plainEnding(size);
+  if (new Set(core).size !== size || core.some((member) => member >= size))
+    throw new FieldError(['ending', 'core'], `names each of the ${size} brokers once, in any order`);
+  if (others.length !== size) throw new FieldError(['ending', 'others'], `has a state for each of the ${size} brokers`);
   steps.forEach((each, at) => {
-    const path = ['steps', at, each.fault === 'partition' ? 'groups' : 'target'];
-    const named =
-      each.fault === 'partition'
-        ? each.groups.flat()
-        : each.fault === 'network'
-          ? [each.link.from, each.link.to]
-          : each.targets.flatMap((target) => (target.type === 'member' ? [target.member] : []));
-    const wrong = named.find((member) => member >= cluster.members);
-    if (wrong !== undefined)
-      throw new FieldError(path, `there is no broker-${wrong + 1}; the last one is broker-${cluster.members}`);
-    const groups = 'targets' in each ? each.targets.flatMap((one) => (one.type === 'leader' ? [one.group] : [])) : [];
+    const { field: name, members, groups } = namedBy(each);
+    const member = members.find((one) => one >= size);
+    if (member !== undefined)
+      throw new FieldError(['steps', at, name], `there is no ${memberName(member)}; the last one is broker-${size}`);
     const group = groups.find((one) => one >= cluster.groups);
     if (group !== undefined)
-      throw new FieldError(path, `there is no shard:${group - 1}; the cluster has ${cluster.groups} groups`);
+      throw new FieldError(
+        ['steps', at, name],
+        `there is no ${groupName(group)}; the last group is ${groupName(cluster.groups - 1)}`,
+      );
   });
+}
+
+interface Named {
+  readonly field: string;
+  readonly members: readonly number[];
+  readonly groups: readonly number[];
+}
+
+function namedBy(step: Step): Named {
+  if (step.fault === 'partition') return { field: 'groups', members: step.groups.flat(), groups: [] };
+  if (step.fault === 'network') return { field: 'target', members: [step.link.from, step.link.to], groups: [] };
+  const members = step.targets.flatMap((target) => (target.type === 'member' ? [target.member] : []));
+  const groups = step.targets.flatMap((target) => (target.type === 'leader' ? [target.group] : []));
+  return { field: 'target', members, groups: step.fault === 'membership' ? [...groups, step.group] : groups };
 }
 
 /** @param path for messages. @throws VedetteError INVALID_ARGUMENT naming line, field and the nearest right thing. */
@@ -109,12 +119,12 @@ export function parseScenario(source: string, path: string): SimScenario {
   if (broken !== undefined) throw invalidArgument('file', `${path}: ${broken.message.split('\n')[0]}`);
   try {
     const read = file.read(document.toJS() as unknown, []);
-    checkMembers(read);
+    checkNames(read);
     const { name, seed, cluster, network, disk, workload, forMs: safetyMs, acknowledgedMax, steps } = read;
     return {
       name,
       options: { seed, ...cluster, network, disk, faults: noFaults, workload, safetyMs, acknowledgedMax },
-      schedule: { steps, ending: read.ending ?? plainEnding(cluster.members) },
+      schedule: { steps, ending: read.ending ?? plainEnding(cluster.members + cluster.spares) },
     };
   } catch (error) {
     if (!(error instanceof FieldError)) throw error;

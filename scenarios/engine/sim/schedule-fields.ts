@@ -18,6 +18,7 @@ import {
   afflictions,
   type Ending,
   type Fault,
+  groupName,
   type LinkTarget,
   memberName,
   plainLink,
@@ -26,7 +27,7 @@ import {
   targetText,
 } from './schedule.ts';
 
-const WORDS = ['leader', 'shard:0/leader', 'follower', 'random', 'minority', 'majority'] as const;
+const OTHERS = ['follower', 'outsider', 'random', 'minority', 'majority'] as const;
 
 function parseMember(given: string): number | undefined {
   const number = Number(/^broker-([1-9]\d?)$/.exec(given)?.[1]);
@@ -39,8 +40,13 @@ function parseTarget(given: string): Target | undefined {
   if (given === 'leader') return { type: 'leader', group: 0 };
   const shard = /^shard:(\d{1,4})\/leader$/.exec(given)?.[1];
   if (shard !== undefined) return { type: 'leader', group: Number(shard) + 1 };
-  const type = (['follower', 'random', 'minority', 'majority'] as const).find((word) => word === given);
+  const type = OTHERS.find((word) => word === given);
   return type === undefined ? undefined : { type };
+}
+
+function parseGroup(given: string): number | undefined {
+  const shard = /^shard-(\d{1,4})$/.exec(given)?.[1];
+  return given === 'control' ? 0 : shard === undefined ? undefined : Number(shard) + 1;
 }
 
 function parseLink(given: string): LinkTarget | undefined {
@@ -51,7 +57,7 @@ function parseLink(given: string): LinkTarget | undefined {
 }
 
 const member = text('broker: write broker-1', parseMember, memberName);
-const target = text('target', parseTarget, targetText, ['broker-1', ...WORDS]);
+const target = text('target', parseTarget, targetText, ['broker-1', 'leader', 'shard:0/leader', ...OTHERS]);
 const link = text(
   'link: write broker-1->broker-2, or broker-1<->broker-2',
   parseLink,
@@ -92,6 +98,14 @@ const shapes: { readonly [K in Fault['fault']]: Codec<Omit<Of<K>, 'fault'>> } = 
     bandwidth: field('bandwidth', number(0, 1e12), plainLink.bandwidth),
     hold: field('hold', flag, plainLink.hold),
     reset: field('reset', flag, false),
+    forMs: field('for', duration, 0),
+  }),
+  wipe: record<Omit<Of<'wipe'>, 'fault'>>({ atMs: at, targets, forMs }),
+  membership: record<Omit<Of<'membership'>, 'fault'>>({
+    atMs: at,
+    kind: field('kind', oneOf('kind', ['add', 'remove', 'set', 'transfer'] as const)),
+    group: field('group', text('group', parseGroup, groupName, ['control', 'shard-0']), 0),
+    targets,
     forMs: field('for', duration, 0),
   }),
   disk: record<Omit<Of<'disk'>, 'fault'>>({

@@ -8,8 +8,8 @@ import type { Millis } from '../../../src/core/ids.ts';
 export type Target =
   | { readonly type: 'member'; readonly member: number }
   | { readonly type: 'leader'; readonly group: number }
-  /** Some follower of the control group; anybody; as many as cannot, or can, decide alone. */
-  | { readonly type: 'follower' | 'random' | 'minority' | 'majority' };
+  /** Some voter of the control group that does not lead it; somebody whom the group does not have; anybody; as many as cannot, or can, decide alone. */
+  | { readonly type: 'follower' | 'outsider' | 'random' | 'minority' | 'majority' };
 
 /** Which way is cut, seen from the first group, or from the target. */
 export type Direction = 'both' | 'in' | 'out';
@@ -82,7 +82,29 @@ export interface DiskFault extends Lasting {
   readonly factor: number;
 }
 
-export type Fault = CrashFault | PauseFault | PartitionFault | IsolateFault | NetworkFault | DiskFault;
+/** The process dies, and comes back with an empty disk. Left out where more would be lost than can be survived. */
+export interface WipeFault extends Lasting {
+  readonly fault: 'wipe';
+  readonly targets: readonly Target[];
+}
+
+/** What a group's leader is asked for; `set`: all the voters that are to be. */
+export interface MembershipFault extends Lasting {
+  readonly fault: 'membership';
+  readonly kind: 'add' | 'remove' | 'set' | 'transfer';
+  readonly group: number;
+  readonly targets: readonly Target[];
+}
+
+export type Fault =
+  | MembershipFault
+  | WipeFault
+  | CrashFault
+  | PauseFault
+  | PartitionFault
+  | IsolateFault
+  | NetworkFault
+  | DiskFault;
 
 export type Step = { readonly atMs: Millis } & Fault;
 
@@ -124,5 +146,7 @@ export function targetText(target: Target): string {
       return target.type;
   }
 }
+
+export const groupName = (group: number): string => (group === 0 ? 'control' : `shard-${group - 1}`);
 
 export const memberName = (member: number): string => `broker-${member + 1}`;

@@ -17,6 +17,8 @@ export interface SimDisk {
   endProcess(): void;
   /** What may be switched on and off while it runs. */
   readonly faults: SimDiskFaults;
+  /** Nothing is left on it; the process that used it is gone. */
+  wipe(): void;
   /** Changes a byte where it lies. */
   rot(path: string, position: number, change: (byte: number) => number): void;
   /** Another disk that holds the same, all of it synced. */
@@ -319,6 +321,11 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
       }
       names = new Map(durableNames);
       durableNames = new Map(names);
+    },
+    wipe() {
+      endProcess();
+      names = new Map();
+      durableNames = new Map();
     },
     rot(path, position, change) {
       const file = present(names.get(path), `${path} is there`);

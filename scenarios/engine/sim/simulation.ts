@@ -57,13 +57,14 @@ export function runSimulation(
       group,
       clock,
       random: random.fork(`clients of ${group}`),
+      names: cluster.names,
       processes: cluster.processes,
       checker,
       trace,
       options: options.workload,
     }),
   );
-  const nemesis = createNemesis(clock, random.fork('nemesis'), cluster, schedule.steps);
+  const nemesis = createNemesis(clock, random.fork('nemesis'), cluster, schedule.steps, 4 * options.electionMaxMs);
   let failure: Violation | null = null;
   try {
     safety();

@@ -9,6 +9,8 @@ export interface SimStore {
   open(clock: Clock, failed: (error: Error) => void): LogStore;
   /** The process died: what was not synced is lost, in whole or in part. */
   crash(): void;
+  /** The disk was lost, and is replaced by an empty one. The process is down. */
+  wipe(): void;
   impose(slowness: Slowness): void;
   lift(slowness: Slowness): void;
   /** From now on no sync takes longer. */

@@ -7,6 +7,7 @@ import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 const EVENTS = {
   start: ['life'],
   crash: ['life', 'writes lost'],
+  wipe: [],
   pause: [],
   resume: [],
   cut: ['about'],
@@ -22,6 +23,7 @@ const EVENTS = {
   role: ['role', 'term', 'serving'],
   commit: ['index', 'term'],
   apply: ['first', 'last'],
+  change: ['index', 'voters'],
   restore: ['index', 'position'],
   installSnapshot: ['about', 'term', 'index', 'indexTerm'],
   propose: ['proposal'],

@@ -55,10 +55,14 @@ export function vouchFor(
 
 // ---------------------------------------------------------------- the member
 
-/** Does a leader of this term vouch for this very process, and is what it needs durable here? */
-export function isVouchedFor({ term, options, durable, log }: RaftContext, vouch: Vouch): boolean {
+/**
+ * Does a leader of this term vouch for this very process, and is what it needs durable here? What is committed may have left the log,
+ * or never been in it: a snapshot holds it.
+ */
+export function isVouchedFor({ term, options, durable, log, commit }: RaftContext, vouch: Vouch): boolean {
   const { boot, index } = vouch;
-  return vouch.term === term && boot === options.boot && durable >= index && termAt(log, index) === term;
+  const holds = durable >= index && (index <= commit || termAt(log, index) === term);
+  return vouch.term === term && boot === options.boot && holds;
 }
 
 const reply = ({ self, term }: RaftContext, { from, boot }: Vouch): RaftEffect =>

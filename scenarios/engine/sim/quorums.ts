@@ -1,0 +1,16 @@
+// Who must agree, as the checkers and the faults see it: a majority of the voters, and of those before them while a change is under way.
+import type { BrokerId } from '../../../src/core/ids.ts';
+import type { Configuration } from '../../../src/machines/raft/membership.ts';
+
+const isMajority = (voters: readonly BrokerId[], has: (voter: BrokerId) => boolean): boolean =>
+  voters.filter(has).length > voters.length / 2;
+
+/** Can those decide alone? */
+export function isQuorum({ voters, outgoing }: Configuration, has: (voter: BrokerId) => boolean): boolean {
+  return isMajority(voters, has) && (outgoing.length === 0 || isMajority(outgoing, has));
+}
+
+/** Can those decide alone, however many of those who are about to become voters do so meanwhile? */
+export function isQuorumThroughout(configuration: Configuration, has: (voter: BrokerId) => boolean): boolean {
+  return isQuorum(configuration, has) && isMajority([...configuration.voters, ...configuration.joining], has);
+}
