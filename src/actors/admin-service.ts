@@ -19,6 +19,15 @@ export interface NodeStatus extends BrokerStatus {
   readonly replicas: readonly number[];
 }
 
+export interface ShardMove {
+  /** Brokers that are to have a replica. */
+  readonly to: readonly string[];
+  /** Brokers whose replica goes. */
+  readonly from: readonly string[];
+  /** Those of `to` that fetch its data now. */
+  readonly fetching: readonly string[];
+}
+
 export interface ClusterStatus {
   readonly clusterId: string | null;
   /** The control group's. */
@@ -30,6 +39,8 @@ export interface ClusterStatus {
     readonly leader: string | null;
     readonly replicas: readonly string[];
     readonly state: 'active' | 'leaderless';
+    /** When its replicas lie otherwise than they should. */
+    readonly moving?: ShardMove;
   }[];
   readonly storage: { readonly kind: string; readonly state: string };
   readonly ringVersion: number;

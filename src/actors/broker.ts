@@ -244,6 +244,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     control,
     directory,
     layouts,
+    claimOf: (shard) => leads.claimOf(shard),
     storageState: () => (log.full ? 'degraded' : 'ready'),
   });
   const steering = createSteering({

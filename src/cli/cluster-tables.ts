@@ -59,7 +59,7 @@ export function statusScreen(status: ClusterStatus): string {
     cell(zone || '–'),
   ]);
   const titles = ['broker', 'link', 'control', 'membership', 'leads', 'replicas', 'gRPC', 'HTTP', 'zone'];
-  return `${head}\n\n${table(titles, rows)}\n${shardsLine(shards)}`;
+  return `${head}\n\n${table(titles, rows)}\n${shardsLine(shards)}${movesLine(shards)}`;
 }
 
 const NAMED_MAX = 8;
@@ -69,6 +69,17 @@ function shardsLine(shards: ClusterStatus['shards']): string {
   if (leaderless.length === 0) return `${shards.length} shards, each with a leader\n`;
   const named = `${leaderless.slice(0, NAMED_MAX).join(', ')}${leaderless.length > NAMED_MAX ? ', …' : ''}`;
   return `${shards.length} shards, ${paint('red', `${leaderless.length} without a leader`)}: ${named}\n`;
+}
+
+function movesLine(shards: ClusterStatus['shards']): string {
+  const moving = shards.filter((shard) => shard.moving !== undefined);
+  if (moving.length === 0) return '';
+  const fetching = moving.reduce((sum, shard) => sum + (shard.moving?.fetching.length ?? 0), 0);
+  const named = moving
+    .slice(0, NAMED_MAX)
+    .map(({ id, moving: move }) => `${id} ${move?.from.join(' ')} → ${move?.to.join(' ')}`.trim());
+  const more = moving.length > NAMED_MAX ? ', …' : '';
+  return `${paint('yellow', `${moving.length} on their way`)}, of which ${fetching} fetch their data: ${named.join(', ')}${more}\n`;
 }
 
 export function nodesTable(nodes: readonly NodeStatus[]): string {

@@ -91,8 +91,15 @@ test('a broker that leads shards leaves: its replicas go to others, then it is f
     const stay = cluster.ids.filter((broker) => broker !== goes);
     const asked = stay[seed % 3] as BrokerId;
     await leave(cluster, goes, asked);
+    const moving = () => shardsAt(cluster, asked).flatMap(({ moving: move }) => move ?? []);
+    await cluster.until('it is told what is under way', () => moving().length > 0);
+    for (const { from, to } of moving()) {
+      assert.deepEqual(from, [goes]);
+      assert.ok(to.every((broker) => stay.includes(broker as BrokerId)));
+    }
     await cluster.until('it has nothing any more', () => groupsAt(cluster, goes).length === 0, 60_000);
     await cluster.until('it is forgotten', () => isForgotten(cluster, goes, asked), 60_000);
+    assert.deepEqual(moving(), []);
     for (const { replicas, leader } of shardsAt(cluster, asked)) {
       assert.equal(replicas.length, 3);
       assert.ok(!replicas.includes(goes) && leader !== goes);

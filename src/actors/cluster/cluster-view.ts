@@ -1,10 +1,11 @@
 // What a broker tells of the cluster, as JSON: the shapes of /api/v1/cluster/….
 import type { BrokerId, ShardId } from '../../core/ids.ts';
-import { isMemberOf, isVoterIn } from '../../machines/raft/membership.ts';
+import { isMemberOf, isVoterIn, membersOf } from '../../machines/raft/membership.ts';
 import type { Directory } from '../directory.ts';
-import type { ClusterStatus, NodeStatus } from '../admin-service.ts';
+import type { ClusterStatus, NodeStatus, ShardMove } from '../admin-service.ts';
 import type { ControlGroup } from './control-group.ts';
 import type { Layouts } from './layout.ts';
+import type { LeadTable } from './shard-leads.ts';
 
 export interface ClusterView {
   status(): ClusterStatus;
@@ -19,9 +20,17 @@ export interface ClusterViewPorts {
   readonly directory: Directory;
   readonly layouts: Pick<Layouts, 'current'>;
   readonly storageState: () => string;
+  readonly claimOf: LeadTable['claimOf'];
 }
 
-export function createClusterView({ self, control, directory, layouts, storageState }: ClusterViewPorts): ClusterView {
+export function createClusterView({
+  self,
+  control,
+  directory,
+  layouts,
+  storageState,
+  claimOf,
+}: ClusterViewPorts): ClusterView {
   /** The control group's roles: a broker knows its own, who leads, and who votes. */
   function roleOf(id: BrokerId): string {
     const { role, leader, configuration } = control.raft.status;
@@ -53,6 +62,18 @@ export function createClusterView({ self, control, directory, layouts, storageSt
     }));
   }
 
+  /** Null: it lies as it should, as far as is known here. */
+  function moveOf(shard: ShardId): ShardMove | null {
+    const wanted = layouts.current.replicas[shard] ?? [];
+    const claim = claimOf(shard);
+    if (claim === null) return null;
+    const { configuration } = claim.configuration;
+    const to = wanted.filter((id) => !configuration.voters.includes(id));
+    const from = membersOf(configuration).filter((id) => !wanted.includes(id));
+    const fetching = configuration.learners.filter((id) => wanted.includes(id));
+    return to.length + from.length === 0 ? null : { to, from, fetching };
+  }
+
   return {
     status() {
       const { term, leader } = control.raft.status;
@@ -64,7 +85,8 @@ export function createClusterView({ self, control, directory, layouts, storageSt
         shards: shardIds.map((id) => {
           const leading = directory.leaderOf(id);
           const state = leading === null ? 'leaderless' : 'active';
-          return { id, leader: leading, replicas: directory.replicasOf(id), state };
+          const move = moveOf(id);
+          return { id, leader: leading, replicas: directory.replicasOf(id), state, ...(move ? { moving: move } : {}) };
         }),
         storage: { kind: 'embedded', state: storageState() },
         ringVersion: layouts.current.version,

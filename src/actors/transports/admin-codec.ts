@@ -1,6 +1,6 @@
 // AdminService ↔ the messages of proto/vedette/v1/admin.proto.
 import type { vedette } from '../../core/proto.ts';
-import type { AdminService, Admission, ClusterStatus, ConfigAnswer, NodeStatus } from '../admin-service.ts';
+import type { AdminService, Admission, ClusterStatus, ConfigAnswer, NodeStatus, ShardMove } from '../admin-service.ts';
 import type { SessionCall } from '../cluster/control-proposer.ts';
 
 const callOf = (call: vedette.v1.ICall | null | undefined): SessionCall | undefined =>
@@ -14,7 +14,11 @@ export function adminAnswers(admin: AdminService) {
       return {
         ...rest,
         brokers: [...brokers],
-        shards: shards.map((shard) => ({ ...shard, replicas: [...shard.replicas] })),
+        shards: shards.map(({ moving, ...shard }) => ({
+          ...shard,
+          replicas: [...shard.replicas],
+          ...(moving === undefined ? {} : { moving: movingToProto(moving) }),
+        })),
       };
     },
     listNodes: async (): Promise<vedette.v1.IListNodesResponse> => ({
@@ -45,6 +49,10 @@ export function adminAnswers(admin: AdminService) {
   };
 }
 
+function movingToProto({ to, from, fetching }: ShardMove): vedette.v1.IShardMove {
+  return { to: [...to], from: [...from], fetching: [...fetching] };
+}
+
 /** The HTTP answers' shapes, from what came over gRPC. */
 export function statusFromProto(status: vedette.v1.ClusterStatus): ClusterStatus {
   return {
@@ -52,11 +60,12 @@ export function statusFromProto(status: vedette.v1.ClusterStatus): ClusterStatus
     term: status.term,
     leader: status.leader || null,
     brokers: status.brokers.map(brokerFromProto),
-    shards: status.shards.map(({ id, leader, replicas, state }) => ({
+    shards: status.shards.map(({ id, leader, replicas, state, moving }) => ({
       id: id ?? 0,
       leader: leader || null,
       replicas: replicas ?? [],
       state: state === 'active' ? state : 'leaderless',
+      ...(moving ? { moving: { to: moving.to ?? [], from: moving.from ?? [], fetching: moving.fetching ?? [] } } : {}),
     })),
     storage: { kind: status.storage?.kind ?? '', state: status.storage?.state ?? '' },
     ringVersion: status.ringVersion,
