@@ -1,5 +1,5 @@
 // What `vedette bench` hands to each benchmark.
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -24,6 +24,7 @@ export function benchFlags(name: string, defaults: { readonly seconds: number })
   });
   const seconds = Number(values.seconds ?? defaults.seconds);
   if (!(seconds > 0)) throw new RangeError(`--seconds must be above 0, not ${values.seconds}`);
+  if (values.data !== undefined) mkdirSync(values.data, { recursive: true });
   const directory = mkdtempSync(join(values.data ?? tmpdir(), `vedette-bench-${name}-`));
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
   return { seconds, peers: values.peers, json: values.json, directory };

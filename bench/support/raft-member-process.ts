@@ -13,7 +13,7 @@ import type { BrokerId } from '../../src/core/ids.ts';
 import { createInspector } from '../../src/streams/inspector.ts';
 import { createRandom } from '../../src/streams/random.ts';
 import { createRealClock } from '../../src/streams/real-clock.ts';
-import { doorDefinition, HEAD_BYTES, LACKS, NAME_BYTES, PROPOSE, SERVES, TERM } from './door.ts';
+import { answerAll, doorDefinition, LACKS, NAME_BYTES, PROPOSE, SERVES, TERM } from './door.ts';
 
 const [id = '', directory = '', ...places] = process.argv.slice(2);
 const self = id as BrokerId;
@@ -91,27 +91,18 @@ peers.messages.subscribe(({ from, message }) => {
 });
 
 function serve(stream: ServerDuplexStream<Buffer, Buffer>): void {
-  const answer = (number: number, result: number) => {
-    const bytes = Buffer.allocUnsafe(8);
-    bytes.writeUInt32LE(number, 0);
-    bytes.writeUInt32LE(result, 4);
-    stream.write(bytes);
-  };
-  stream.on('data', (request: Buffer) => {
-    const number = request.readUInt32LE(0);
-    const content = request.subarray(HEAD_BYTES);
-    switch (request[4]) {
+  answerAll(stream, (what, content, answer) => {
+    switch (what) {
       case PROPOSE:
-        group.propose(content, PROPOSAL_TIMEOUT_MS, ({ outcome }) => answer(number, outcome === 'applied' ? 1 : 0));
-        return;
+        return group.propose(content, PROPOSAL_TIMEOUT_MS, ({ outcome }) => answer(outcome === 'applied' ? 1 : 0));
       case SERVES:
-        return answer(number, group.status.serving ? 1 : 0);
+        return answer(group.status.serving ? 1 : 0);
       case LACKS:
-        return answer(number, lacking(content));
+        return answer(lacking(content));
       case TERM:
-        return answer(number, group.status.term);
+        return answer(group.status.term);
       default:
-        fail(new Error(`request ${request[4]} is not known here`));
+        fail(new Error(`request ${what} is not known here`));
     }
   });
   stream.on('end', () => stream.end());

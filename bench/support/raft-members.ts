@@ -6,6 +6,7 @@ import { listening, sleep, start, stop } from './children.ts';
 import { type Door, openDoor } from './door.ts';
 
 const program = fileURLToPath(new URL('./raft-member-process.ts', import.meta.url));
+const built = new URL('./built.mjs', import.meta.url).href;
 const NAMES = ['n1', 'n2', 'n3'];
 
 export interface RaftMembers {
@@ -23,7 +24,7 @@ export async function startRaftMembers(directory: string, port: number): Promise
   const boot = (n: number) =>
     start(
       process.execPath,
-      ['--import', 'tsx', program, NAMES[n] ?? '', `${directory}/${NAMES[n]}`, ...places],
+      ['--import', 'tsx', '--import', built, program, NAMES[n] ?? '', `${directory}/${NAMES[n]}`, ...places],
       `${directory}/${NAMES[n]}.log`,
     );
   const processes = NAMES.map((_, n) => boot(n));

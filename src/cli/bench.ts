@@ -61,7 +61,8 @@ function runOne(name: string, values: Values): Promise<number> {
     const value = values.optional(flag);
     return value === undefined ? [] : [`--${flag}${benchCommand.flags[flag]?.value === undefined ? '' : `=${value}`}`];
   });
-  const child = spawn(process.execPath, ['--import', 'tsx', program, ...flags], {
+  const built = new URL('bench/support/built.mjs', root).href;
+  const child = spawn(process.execPath, ['--import', 'tsx', '--import', built, program, ...flags], {
     cwd: fileURLToPath(root),
     stdio: 'inherit',
   });
