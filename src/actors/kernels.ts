@@ -2,14 +2,21 @@
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { crc32c } from '../core/crc32c.ts';
+import type { Crc32c } from '../core/log-format.ts';
 
 export interface Kernels {
-  /** @param seed the checksum of what comes before. */
-  readonly crc32c: (bytes: Uint8Array, seed?: number) => number;
+  readonly crc32c: Crc32c;
   readonly native: boolean;
 }
 
+/** A call into the addon costs more than so few bytes. */
+const NATIVE_FROM = 128;
+
 const portable: Kernels = { crc32c, native: false };
+
+interface Addon {
+  crc32c(bytes: Uint8Array, seed: number): number;
+}
 
 function load(): Kernels {
   if (process.env['VEDETTE_NATIVE'] === '0') return portable;
@@ -17,14 +24,21 @@ function load(): Kernels {
     // From src/actors and from dist/actors alike.
     const path = fileURLToPath(new URL('../../dist/native/vedette.node', import.meta.url));
     const addon: unknown = createRequire(import.meta.url)(path);
-    return isAddon(addon) ? { crc32c: (bytes, seed = 0) => addon.crc32c(bytes, seed), native: true } : portable;
+    return isAddon(addon) ? { crc32c: dispatched(addon), native: true } : portable;
   } catch {
     // Set-up has said loudly that there is no compiler.
     return portable;
   }
 }
 
-function isAddon(value: unknown): value is { crc32c(bytes: Uint8Array, seed: number): number } {
+function dispatched(addon: Addon): Crc32c {
+  return (bytes, seed = 0, from = 0, to = bytes.length) => {
+    if (to - from < NATIVE_FROM) return crc32c(bytes, seed, from, to);
+    return addon.crc32c(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to), seed);
+  };
+}
+
+function isAddon(value: unknown): value is Addon {
   return typeof value === 'object' && value !== null && 'crc32c' in value && typeof value.crc32c === 'function';
 }
 

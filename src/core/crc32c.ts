@@ -19,13 +19,16 @@ const TABLES = (() => {
   return tables;
 })();
 
-/** @param seed the checksum of what comes before `bytes`, to go on from it. Returns an unsigned 32-bit number. */
-export function crc32c(bytes: Uint8Array, seed = 0): number {
+/**
+ * @param seed the checksum of what comes before, to go on from it. @param from the first of the bytes that count. @param to behind the
+ * last. @returns an unsigned 32-bit number.
+ */
+export function crc32c(bytes: Uint8Array, seed = 0, from = 0, to = bytes.length): number {
   const table = TABLES;
   let crc = ~seed;
-  let at = 0;
+  let at = from;
   // Indexes are masked to the tables' size and bounded by the loop, so every look-up is a number.
-  for (const end = bytes.length - 7; at < end; at += 8) {
+  for (const end = to - 7; at < end; at += 8) {
     const low =
       crc ^
       ((bytes[at] as number) |
@@ -42,6 +45,6 @@ export function crc32c(bytes: Uint8Array, seed = 0): number {
       (table[0x100 + (bytes[at + 6] as number)] as number) ^
       (table[bytes[at + 7] as number] as number);
   }
-  for (; at < bytes.length; at++) crc = (crc >>> 8) ^ (table[(crc ^ (bytes[at] as number)) & 0xff] as number);
+  for (; at < to; at++) crc = (crc >>> 8) ^ (table[(crc ^ (bytes[at] as number)) & 0xff] as number);
   return ~crc >>> 0;
 }

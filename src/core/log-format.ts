@@ -33,7 +33,8 @@ const ENCODER = new TextEncoder();
 /** Stands for every group that has no state of its own. */
 export const EVERYONE_ELSE = 0xffffffff;
 
-export type Crc32c = (bytes: Uint8Array, seed?: number) => number;
+/** See core/crc32c.ts. */
+export type Crc32c = (bytes: Uint8Array, seed?: number, from?: number, to?: number) => number;
 
 export interface SegmentHeader {
   readonly storeId: Uint8Array;
@@ -149,8 +150,7 @@ export function encodeBatch(
   }
   for (const record of records) {
     const end = writeRecord(record, view, head, at);
-    if (record.type !== 'state')
-      chains.set(record.group, crc32c(head.subarray(at, end), chains.get(record.group) ?? 0));
+    if (record.type !== 'state') chains.set(record.group, crc32c(head, chains.get(record.group) ?? 0, at, end));
     at = end;
   }
   groups.forEach((group, g) => {
@@ -160,9 +160,9 @@ export function encodeBatch(
   view.setUint32(4, batch.number, true);
   view.setUint32(8, metaBytes, true);
   view.setUint32(12, batch.payloadBytes, true);
-  view.setUint32(16, crc32c(head.subarray(BATCH_HEADER_BYTES)), true);
+  view.setUint32(16, crc32c(head, 0, BATCH_HEADER_BYTES), true);
   view.setUint32(20, batch.previousCrc, true);
-  const crc = crc32c(head.subarray(0, 24));
+  const crc = crc32c(head, 0, 0, 24);
   view.setUint32(24, crc, true);
   return { head, crc, chains };
 }

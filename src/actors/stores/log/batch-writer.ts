@@ -12,7 +12,8 @@
 //   3. A batch is one write of at most CHUNKS_MAX chunks: disks do it with one call, and so an unfinished one lacks whole sectors.
 //      Payloads that are small are copied side by side; large ones are not.
 //   4. The first batch of a segment tells the state of every group as it is before this batch: see log-format.ts.
-//   5. Zeros are written ahead of the batches: a sync that need not also record that the file has grown takes half the time.
+//   5. Zeros are written ahead of small batches: a sync that need not also record that the file has grown takes half the time. With
+//      large ones that is little, and to write everything twice would be much.
 import { assert } from '../../../core/assert.ts';
 import type { Millis } from '../../../core/ids.ts';
 import { type Crc32c, encodeBatch, SEGMENT_HEADER_BYTES } from '../../../core/log-format.ts';
@@ -80,6 +81,8 @@ interface Batch {
 const CHUNKS_MAX = 1000;
 /** To copy up to so many bytes costs less than one more chunk. */
 const SMALL_BYTES = 1024;
+/** A batch that is this part of the zeros written ahead, or less, is small. */
+const SMALL_SHARE = 16;
 
 export function stateRecords(states: GroupStates): StateRecord[] {
   return [...states].map(([group, { sound, hard, view }]) => ({ type: 'state', group, sound, hard, ...view }));
@@ -213,9 +216,10 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
     }
     const writes = waiting.splice(0, count);
     const number = (last.number + 1) >>> 0;
-    const begins = end === SEGMENT_HEADER_BYTES && segment.number > 1;
+    const records: LogRecord[] = end === SEGMENT_HEADER_BYTES && segment.number > 1 ? stateRecords(states) : [];
+    for (const write of writes) for (const record of write.records) records.push(record);
     const { head, crc, chains } = encodeBatch(
-      [...(begins ? stateRecords(states) : []), ...writes.flatMap(({ records }) => records)],
+      records,
       { number, previousCrc: last.crc, payloadBytes },
       ports.chainOf,
       ports.crc32c,
@@ -243,7 +247,7 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
   /** How many zeros to write behind a batch of so many bytes. */
   function zerosBehind(batchBytes: number): number {
     const through = end + batchBytes;
-    if (through <= allocated) return 0;
+    if (through <= allocated || batchBytes * SMALL_SHARE > limits.preallocateBytes) return 0;
     return Math.max(0, Math.min(limits.preallocateBytes, limits.segmentBytes - through));
   }
 
