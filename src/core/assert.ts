@@ -8,14 +8,19 @@ export class AssertionError extends Error {
   }
 }
 
-/** @throws AssertionError when `condition` does not hold. `message` says what should have been true. */
-export function assert(condition: boolean, message: string): asserts condition {
-  if (!condition) throw new AssertionError(message);
+/** What should have been true. One that is put together is a function: most asserts hold, many of them very often. */
+type Message = string | (() => string);
+
+const said = (message: Message): string => (typeof message === 'string' ? message : message());
+
+/** @throws AssertionError when `condition` does not hold. */
+export function assert(condition: boolean, message: Message): asserts condition {
+  if (!condition) throw new AssertionError(said(message));
 }
 
 /** A value that the surrounding logic guarantees to be there. */
-export function present<T>(value: T | undefined | null, message: string): T {
-  if (value === undefined || value === null) throw new AssertionError(message);
+export function present<T>(value: T | undefined | null, message: Message): T {
+  if (value === undefined || value === null) throw new AssertionError(said(message));
   return value;
 }
 

@@ -264,7 +264,7 @@ export function createControlState(
     apply(index, payload) {
       assert(
         payload[0] === ENTRY_FORMAT,
-        `a control entry of format ${payload[0]}; this version reads ${ENTRY_FORMAT}`,
+        () => `a control entry of format ${payload[0]}; this version reads ${ENTRY_FORMAT}`,
       );
       const entry = vedette.v1.ControlEntry.decode(payload.subarray(1));
       time = Math.max(time, entry.stampMs ?? 0);
@@ -295,7 +295,7 @@ function foundersOf({ brokerIds, grpcAddresses }: vedette.v1.IClusterFounded): [
 function decodeSnapshot(bytes: Uint8Array): vedette.v1.ControlSnapshot {
   assert(
     bytes[0] === SNAPSHOT_FORMAT,
-    `a snapshot of the control group of format ${bytes[0]}; this version reads ${SNAPSHOT_FORMAT}`,
+    () => `a snapshot of the control group of format ${bytes[0]}; this version reads ${SNAPSHOT_FORMAT}`,
   );
   return vedette.v1.ControlSnapshot.decode(bytes.subarray(1));
 }

@@ -135,7 +135,7 @@ function writeHard({ term, votedFor }: StateRecord['hard'], view: DataView, byte
   view.setFloat64(at, term, true);
   view.setUint16(at + 8, name.length, true);
   const { written } = ENCODER.encodeInto(name, bytes.subarray(at + 10, at + 10 + name.length));
-  assert(written === name.length, `a broker's name is ASCII, not ${name}`);
+  assert(written === name.length, () => `a broker's name is ASCII, not ${name}`);
   return at + 10 + name.length;
 }
 
@@ -219,7 +219,7 @@ function readEntries(view: DataView, at: number): EntryHeader[] {
   return Array.from({ length: count }, (_, e) => {
     const from = at + 4 + e * ENTRY_HEADER_BYTES;
     const kind = view.getUint8(from + 8);
-    assert(kind === 0 || kind === 1 || kind === 2, `unknown entry kind ${kind}`);
+    assert(kind === 0 || kind === 1 || kind === 2, () => `unknown entry kind ${kind}`);
     return {
       term: view.getFloat64(from, true),
       kind,

@@ -84,7 +84,7 @@ function pick(ring: readonly Point[], shard: ShardId, laying: Laying): BrokerId[
     (count(held, broker) < laying.limit ? chosen : full).push(broker);
   }
   for (const broker of full) if (chosen.length < wanted && makeRoom(broker, chosen, laying)) chosen.push(broker);
-  assert(chosen.length === wanted, `shard ${shard} has its replicas`);
+  assert(chosen.length === wanted, () => `shard ${shard} has its replicas`);
   for (const broker of chosen) held.set(broker, count(held, broker) + 1);
   return chosen;
 }

@@ -18,7 +18,7 @@ export function encodeShardEntry(entry: vedette.v1.IShardEntry): Uint8Array {
 export function decodeShardEntry(payload: Uint8Array): vedette.v1.ShardEntry {
   assert(
     payload[0] === SHARD_ENTRY_FORMAT,
-    `an entry of format ${payload[0]}; this version reads ${SHARD_ENTRY_FORMAT}`,
+    () => `an entry of format ${payload[0]}; this version reads ${SHARD_ENTRY_FORMAT}`,
   );
   return vedette.v1.ShardEntry.decode(payload.subarray(1));
 }
@@ -31,7 +31,7 @@ function isHostState(text: string): text is HostState {
 
 export function hostFromProto(change: vedette.v1.IHostChange): HostChange {
   const state = change.state ?? '';
-  assert(isHostState(state), `${JSON.stringify(state)} is no state of a host`);
+  assert(isHostState(state), () => `${JSON.stringify(state)} is no state of a host`);
   return {
     host: (change.hostId ?? '') as HostId,
     state,

@@ -73,7 +73,8 @@ export function runMachine<TMachine extends AnyStateMachine, TEffect extends Eff
     if (!action.type.startsWith('xstate.')) {
       assert(
         Object.hasOwn(machine.implementations.actions, action.type),
-        `${id}: the chart has an inline action (${action.type}): effects are named in setup(), with their data in params`,
+        () =>
+          `${id}: the chart has an inline action (${action.type}): effects are named in setup(), with their data in params`,
       );
       // The chart's own union of effects; its setup() has checked the names and the params.
       onEffect(action as TEffect, event);
@@ -142,7 +143,7 @@ export function runMachine<TMachine extends AnyStateMachine, TEffect extends Eff
   function send(event: EventFrom<TMachine>): void {
     if (stopped) return;
     if (busy) {
-      assert(waiting.length < WAITING_MAX, `${id}: ${WAITING_MAX} events wait for one step`);
+      assert(waiting.length < WAITING_MAX, () => `${id}: ${WAITING_MAX} events wait for one step`);
       waiting.push(event);
       return;
     }

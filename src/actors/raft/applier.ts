@@ -60,7 +60,7 @@ export function createApplier(ports: ApplierPorts): Applier {
   function take(entries: readonly LogEntry[]): void {
     assert(
       entries[0]?.index === applied + 1,
-      `${group}: the entry after ${applied} comes next, not ${entries[0]?.index}`,
+      () => `${group}: the entry after ${applied} comes next, not ${entries[0]?.index}`,
     );
     const known = entries.filter(({ index }) => index <= state);
     if (known.length > 0) machine.saved?.pass(known);
@@ -95,7 +95,7 @@ export function createApplier(ports: ApplierPorts): Applier {
       busy = true;
     },
     restored(position, reached) {
-      assert(position >= applied && reached >= position, `${group}: the state never goes back`);
+      assert(position >= applied && reached >= position, () => `${group}: the state never goes back`);
       applied = position;
       target = Math.max(target, position);
       state = reached;

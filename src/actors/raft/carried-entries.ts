@@ -28,8 +28,8 @@ export function createCarriedEntries(): CarriedEntries {
       let run = 0;
       for (let index = first; index <= last; index++) {
         while ((event.runs[run + 1]?.first ?? Number.POSITIVE_INFINITY) <= index) run++;
-        const { kind, payload } = present(all[index - event.prevIndex - 1], `entry ${index} is in the message`);
-        const { term } = present(event.runs[run], `entry ${index} has a term`);
+        const { kind, payload } = present(all[index - event.prevIndex - 1], () => `entry ${index} is in the message`);
+        const { term } = present(event.runs[run], () => `entry ${index} has a term`);
         entries.push({ index, term, kind, payload });
       }
       return entries;

@@ -113,7 +113,7 @@ export function createCarryOut(ports: CarryOutPorts): CarryOut {
       const payloads = proposals.appended(event.ticket, first, term);
       return payloads.map((payload, at) => ({ index: first + at, term, kind: 'data', payload }));
     }
-    assert(event?.type === 'append', `${event?.type} carries no entries`);
+    assert(event?.type === 'append', () => `${event?.type} carries no entries`);
     return carried.take(event, first, last);
   }
 

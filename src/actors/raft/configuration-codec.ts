@@ -21,7 +21,7 @@ export function encodeConfiguration({ voters, outgoing, learners, joining }: Con
 
 /** @throws AssertionError for another format: one that was agreed on and cannot be read is corruption, or a newer version's. */
 export function decodeConfiguration(payload: Uint8Array): Configuration {
-  assert(payload[0] === FORMAT, `a configuration of format ${payload[0]}; this version reads ${FORMAT}`);
+  assert(payload[0] === FORMAT, () => `a configuration of format ${payload[0]}; this version reads ${FORMAT}`);
   const { voters, outgoing, learners, joining } = vedette.v1.RaftConfiguration.decode(payload.subarray(1));
   return {
     voters: voters as BrokerId[],

@@ -88,7 +88,7 @@ export function createProposals(clock: Clock, begin: (batch: Batch) => void): Pr
   }
 
   function take(ticket: number): readonly Proposal[] {
-    const batch = present(proposed.get(ticket), `ticket ${ticket} was proposed, and is answered once`);
+    const batch = present(proposed.get(ticket), () => `ticket ${ticket} was proposed, and is answered once`);
     proposed.delete(ticket);
     return batch;
   }

@@ -55,7 +55,7 @@ export function createSchemaTable(): SchemaTable {
   return {
     get(id) {
       const schema = byId.get(id);
-      assert(schema !== undefined, `schema ${id} was announced before its use`);
+      assert(schema !== undefined, () => `schema ${id} was announced before its use`);
       return schema;
     },
     add,

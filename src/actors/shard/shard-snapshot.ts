@@ -103,7 +103,7 @@ export function createShardDecoder(window: WritableWindow): { take(chunk: Uint8A
   let totals: ShardTotals = { lastStamp: 0, rowsApplied: 0, samplesApplied: 0 };
   return {
     take(chunk) {
-      assert(chunk[0] === FORMAT, `a shard's state of format ${chunk[0]}; this version reads ${FORMAT}`);
+      assert(chunk[0] === FORMAT, () => `a shard's state of format ${chunk[0]}; this version reads ${FORMAT}`);
       const part = vedette.v1.ShardState.decode(chunk.subarray(1));
       if (part.totals) {
         const { lastStampMs, rowsApplied, samplesApplied } = part.totals;
@@ -123,7 +123,7 @@ export function createShardDecoder(window: WritableWindow): { take(chunk: Uint8A
         window.begin((hostId ?? '') as HostId, newestMs ?? 0, hasLeft === true ? (floorMs ?? 0) : null);
       for (const { schemaId, timestampsMs, packed } of part.rows) {
         const schema = schemas.get(schemaId ?? 0);
-        assert(schema !== undefined, `schema ${schemaId} comes before its rows`);
+        assert(schema !== undefined, () => `schema ${schemaId} comes before its rows`);
         const timestamps = Float64Array.from(timestampsMs ?? []);
         window.add({ schema, timestamps, values: unpack(packed ?? new Uint8Array(0)) });
       }

@@ -149,7 +149,7 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
     const serials: number[] = [];
     for (const entry of entries) {
       const { lastIndex } = group.view;
-      assert(entry.index === lastIndex + 1, `entry ${lastIndex + 1} comes next, not ${entry.index}`);
+      assert(entry.index === lastIndex + 1, () => `entry ${lastIndex + 1} comes next, not ${entry.index}`);
       const { term, kind, payload } = entry;
       const crc = crc32c(payload);
       headers.push({ term, kind: KIND_NUMBERS[kind], bytes: payload.length, crc });
@@ -234,7 +234,7 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
       const { firstIndex, lastIndex } = index.view;
       assert(
         from >= firstIndex && from <= through && through <= lastIndex,
-        `${group}: ${from} … ${through} is not in the log (${firstIndex} … ${lastIndex})`,
+        () => `${group}: ${from} … ${through} is not in the log (${firstIndex} … ${lastIndex})`,
       );
       readFrom(index, from, through, maxBytes, done);
     },

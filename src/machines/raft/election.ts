@@ -56,7 +56,7 @@ export const waitOn: Decision = (context, event) => ({
 /** A message of a newer term was seen: join it, without a vote and without a leader yet. */
 export const adoptTerm: Decision = (context, event) => {
   if (!('term' in event)) return {};
-  assert(event.term > context.term, `term ${event.term} is no newer one than ${context.term}`);
+  assert(event.term > context.term, () => `term ${event.term} is no newer one than ${context.term}`);
   const adopted = { term: event.term, votedFor: null };
   return { changes: { ...adopted, leader: null, refused: null, ...drawTimeout(context) }, effects: [persist(adopted)] };
 };

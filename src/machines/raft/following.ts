@@ -20,7 +20,7 @@ export function hear(
 ): Pick<RaftContext, 'leader' | 'heardAt'> {
   assert(
     context.leader === null || context.leader === from,
-    `term ${term} has two leaders: ${context.leader} and ${from}`,
+    () => `term ${term} has two leaders: ${context.leader} and ${from}`,
   );
   return { leader: from, heardAt: at };
 }
@@ -56,7 +56,10 @@ export const takeEntries: Decision = (context, event) => {
   const changes: { -readonly [Key in keyof RaftContext]?: RaftContext[Key] } = hear(context, event, event.at);
   const conflict = firstConflict(log, runs, lastIndex);
   if (conflict !== null) {
-    assert(conflict > commit, `entry ${conflict} differs from the leader's, and up to ${commit} all is committed`);
+    assert(
+      conflict > commit,
+      () => `entry ${conflict} differs from the leader's, and up to ${commit} all is committed`,
+    );
     if (conflict <= log.lastIndex) effects.push({ type: 'truncate', params: { after: conflict - 1 } });
     effects.push({ type: 'append', params: { first: conflict, last: lastIndex, term, source: 'message' } });
     changes.log = extendWith(cutAfter(log, conflict - 1), runs, lastIndex);
@@ -108,7 +111,8 @@ export const takeHeartbeat: Decision = (context, event) => {
   if (!context.sound) return { changes: heard, effects };
   assert(
     event.commit <= log.lastIndex,
-    `told to commit ${event.commit}, but the log ends at ${log.lastIndex}: it has lost entries that it had acknowledged`,
+    () =>
+      `told to commit ${event.commit}, but the log ends at ${log.lastIndex}: it has lost entries that it had acknowledged`,
   );
   if (event.commit <= commit) return { changes: heard, effects };
   return { changes: { ...heard, commit: event.commit }, effects: [apply(event.commit), ...effects] };
@@ -129,7 +133,10 @@ export const noteDurable: Decision = (context, event) => {
 
 export const noteApplied: Decision = (context, event) => {
   if (event.type !== 'applied') return {};
-  assert(event.index <= context.commit, `entry ${event.index} was applied, but only ${context.commit} is committed`);
+  assert(
+    event.index <= context.commit,
+    () => `entry ${event.index} was applied, but only ${context.commit} is committed`,
+  );
   const applied = Math.max(context.applied, event.index);
   if (context.configurations.length === 1) return { changes: { applied } };
   return { changes: { applied, configurations: sinceApplied(context.configurations, applied) } };

@@ -183,7 +183,7 @@ export const takeAppendReply: Decision = (context, event) => {
   if (isStale(known, event)) return { effects: vouchFor(context, from, known, context.commit) };
   assert(
     rejected || index <= context.log.lastIndex,
-    `${from} holds entry ${index} of this term, which ends at ${context.log.lastIndex}`,
+    () => `${from} holds entry ${index} of this term, which ends at ${context.log.lastIndex}`,
   );
   const progress = rejected ? { ...afterRefusal(context, known, event), heardAt: at } : matched(known, index, at);
   return advanceAnd(context, from, progress, at);

@@ -40,7 +40,7 @@ function endOf(runs: readonly TermRun[], position: number, last: LogIndex): LogI
 /** With `count` more entries of `term` behind the last one. */
 export function extend(log: LogView, term: Term, count: number): LogView {
   if (count === 0) return log;
-  assert(term >= lastTerm(log), `terms never fall along a log: ${term} after ${lastTerm(log)}`);
+  assert(term >= lastTerm(log), () => `terms never fall along a log: ${term} after ${lastTerm(log)}`);
   const goesOn = log.runs.length > 0 && lastTerm(log) === term;
   return {
     firstIndex: log.firstIndex,

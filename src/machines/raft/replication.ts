@@ -25,7 +25,7 @@ const BURST = 4;
 function appendMessage(context: RaftContext, to: BrokerId, prevIndex: LogIndex): Append {
   const { self, term, log, commit } = context;
   const prevTerm = termAt(log, prevIndex);
-  assert(prevTerm !== undefined, `${to} needs the entry after ${prevIndex}, which is no longer in the log`);
+  assert(prevTerm !== undefined, () => `${to} needs the entry after ${prevIndex}, which is no longer in the log`);
   const lastIndex = Math.min(log.lastIndex, prevIndex + ENTRIES_PER_MESSAGE);
   const runs = runsBetween(log, prevIndex + 1, lastIndex);
   return { type: 'append', from: self, to, term, prevIndex, prevTerm, lastIndex, runs, commit, bytes: 0 };

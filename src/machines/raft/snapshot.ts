@@ -101,7 +101,7 @@ export const takeSnapshot: Decision = (context, event) => {
 export const compactLog: Decision = ({ log, applied }, event) => {
   if (event.type !== 'compact') return {};
   const { through } = event;
-  assert(through <= applied, `entry ${through} would leave the log, but only ${applied} is applied`);
+  assert(through <= applied, () => `entry ${through} would leave the log, but only ${applied} is applied`);
   const term = termAt(log, through);
   if (through < log.firstIndex || term === undefined) return {};
   return {

@@ -61,7 +61,7 @@ export function createEntryPlaces(): EntryPlaces {
   let serials = 0;
 
   function pieceOf(at: number): Uint32Array {
-    assert(at >= 0 && at < count, `place ${at} of ${count}`);
+    assert(at >= 0 && at < count, () => `place ${at} of ${count}`);
     return present(pieces[Math.floor((dropped + at) / PIECE_ENTRIES)], 'pieces hold all entries');
   }
 
@@ -150,7 +150,7 @@ export function createEntryPlaces(): EntryPlaces {
       pieces.length = Math.ceil((dropped + count) / PIECE_ENTRIES);
     },
     drop(from) {
-      assert(from <= count, `${from} of ${count} places`);
+      assert(from <= count, () => `${from} of ${count} places`);
       for (let at = 0; at < from; at++) release(at);
       count -= from;
       const whole = Math.floor((dropped + from) / PIECE_ENTRIES);

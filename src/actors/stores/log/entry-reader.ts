@@ -69,8 +69,8 @@ export function createEntryReader(segments: ReadonlyMap<number, SegmentFile>, cr
   return {
     read(group, from, through, maxBytes, done) {
       const wanted = neighbours(group, from, through, maxBytes);
-      const first = present(wanted[0], `entry ${from} is on disk`).place;
-      const { path, file } = present(segments.get(first.segment), `segment ${first.segment} is there`);
+      const first = present(wanted[0], () => `entry ${from} is on disk`).place;
+      const { path, file } = present(segments.get(first.segment), () => `segment ${first.segment} is there`);
       const length = wanted.reduce((total, { place }) => total + place.bytes, 0);
       underWay.push(first.segment);
       file.read(first.offset, length, (error, bytes) => {

@@ -98,7 +98,7 @@ export function createGroupIndex(sound = true): GroupIndex {
       return places.push(entry.payload.length, crc, KIND_NUMBERS[entry.kind]);
     },
     restore(entry, place) {
-      assert(entry.index === view.lastIndex + 1, `entry ${view.lastIndex + 1} comes next, not ${entry.index}`);
+      assert(entry.index === view.lastIndex + 1, () => `entry ${view.lastIndex + 1} comes next, not ${entry.index}`);
       if (place === null) view = extend(view, entry.term, 1);
       else add(entry);
       places.pushPlaced(place);
@@ -150,7 +150,7 @@ export function createGroupIndex(sound = true): GroupIndex {
     settle: (index, serial, segment, offset) => places.settle(index - view.firstIndex, serial, segment, offset),
     isSettled: (index) => places.isSettled(index - view.firstIndex),
     place: (index) => places.get(index - view.firstIndex),
-    term: (index) => present(termAt(view, index), `entry ${index} is in the log`),
+    term: (index) => present(termAt(view, index), () => `entry ${index} is in the log`),
     lies: (index, term, segment) =>
       has(index) && termAt(view, index) === term && places.segment(index - view.firstIndex) === segment,
     firstIn(segment, from) {

@@ -29,7 +29,7 @@ export function createSnapshotReader(disk: Disk, snapshot: StoredSnapshot, crc32
 
   function extentOf(number: number): { readonly from: number; readonly length: number } {
     const from = offsets[number];
-    assert(from !== undefined, `${path} has ${offsets.length} chunks, and no chunk ${number}`);
+    assert(from !== undefined, () => `${path} has ${offsets.length} chunks, and no chunk ${number}`);
     return { from, length: (offsets[number + 1] ?? bytes - END_BYTES) - from };
   }
 
