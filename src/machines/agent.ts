@@ -130,7 +130,6 @@ export const agentMachine = setup({
   description: "An agent's session with the cluster.",
   context: ({ input }) => ({ ...input, attempt: 0, window: 0, inflight: 0, backlog: false, unanswered: 0 }),
   initial: 'connecting',
-  on: { stop: '.stopped' },
   states: {
     connecting: {
       description: 'A stream is being opened and Hello was sent; the broker has not answered yet.',
@@ -139,6 +138,7 @@ export const agentMachine = setup({
       on: {
         accepted: { target: 'streaming', actions: 'accept' },
         lost: 'backingOff',
+        stop: 'stopped',
       },
     },
     streaming: {
@@ -147,6 +147,7 @@ export const agentMachine = setup({
       on: {
         lost: 'backingOff',
         moved: { target: 'connecting', actions: 'disconnect' },
+        stop: 'stopped',
       },
       states: {
         delivery: {
@@ -203,7 +204,7 @@ export const agentMachine = setup({
     backingOff: {
       description: 'Between two attempts: at once after a session that stood, longer after each failure.',
       entry: ['countFailure', backOff],
-      on: { 'retry.due': 'connecting' },
+      on: { 'retry.due': 'connecting', stop: 'stopped' },
     },
     stopped: {
       description: 'For good. What is not acknowledged stays in the queue on disk.',

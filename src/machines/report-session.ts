@@ -37,15 +37,16 @@ export const reportSessionMachine = setup({
   description: "An agent's session at the broker that it reports to.",
   context: ({ input }) => input,
   initial: 'greeting',
-  on: { closed: '.closed' },
   states: {
     greeting: {
       description: 'The agent has not said who it is.',
       after: { helloTimeout: { target: 'closed', actions: 'refuseSilence' } },
-      on: { hello: { target: 'streaming', actions: 'greet' } },
+      on: { hello: { target: 'streaming', actions: 'greet' }, closed: 'closed' },
     },
     streaming: {
+      description: 'The agent is known, and reports.',
       initial: 'open',
+      on: { closed: 'closed' },
       states: {
         open: {
           description: 'Batches are read as they come.',

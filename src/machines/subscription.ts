@@ -58,6 +58,20 @@ const scheduleRetry = {
   params: ({ context }: Scope) => ({ attempt: context.failures }),
 } as const;
 
+/** Whatever it does, until it is closed. */
+const meanwhile = {
+  'feed.broken': { actions: ['countFailure', scheduleRetry] },
+  'feed.answered': { actions: 'forgetFailures' },
+  'retry.due': { actions: 'openFeeds' },
+  closed: 'closed',
+} as const;
+/** While it catches up. */
+const delivering = {
+  ...meanwhile,
+  'sink.full': { actions: 'hold' },
+  'sink.drained': { actions: ['release', 'feed'] },
+} as const;
+
 export const subscriptionMachine = setup({
   types: { context: {} as SubscriptionContext, events: {} as SubscriptionEvent, input: {} as SubscriptionInput },
   guards: {
@@ -86,19 +100,12 @@ export const subscriptionMachine = setup({
   description: 'A subscription at a broker.',
   context: ({ input }) => ({ ...input, held: false, failures: 0 }),
   initial: 'opening',
-  on: {
-    'sink.full': { actions: 'hold' },
-    'sink.drained': { actions: ['release', 'feed'] },
-    'feed.broken': { actions: ['countFailure', scheduleRetry] },
-    'feed.answered': { actions: 'forgetFailures' },
-    'retry.due': { actions: 'openFeeds' },
-    closed: '.closed',
-  },
   states: {
     opening: {
       description: 'Every part is asked where it begins.',
       entry: 'openFeeds',
       on: {
+        ...meanwhile,
         opened: [
           { guard: 'behindByCursor', target: 'resuming' },
           { guard: 'behind', target: 'backfilling' },
@@ -111,6 +118,7 @@ export const subscriptionMachine = setup({
       description: 'Delivering what was committed before, as asked for.',
       entry: 'feed',
       on: {
+        ...delivering,
         caughtUp: [
           { guard: 'whole', target: 'live' },
           { guard: 'inPart', target: 'resuming' },
@@ -127,7 +135,7 @@ export const subscriptionMachine = setup({
       description:
         'Delivering what was committed since the cursor; or a replica that served a part is gone and another is asked to go on.',
       entry: 'feed',
-      on: { caughtUp: { guard: 'whole', target: 'live' } },
+      on: { ...delivering, caughtUp: { guard: 'whole', target: 'live' } },
       after: {
         catchUpPatience: [
           { guard: 'latestAndHeld', target: 'lagging' },
@@ -139,6 +147,7 @@ export const subscriptionMachine = setup({
       description: 'Delivering as it commits.',
       entry: 'feed',
       on: {
+        ...meanwhile,
         'sink.full': { target: 'lagging', actions: 'hold' },
         overflow: 'lagging',
         'feed.broken': { target: 'resuming', actions: ['countFailure', scheduleRetry] },
@@ -148,6 +157,7 @@ export const subscriptionMachine = setup({
       description: 'The subscriber does not keep up: EVERY waits in the log, LATEST keeps the newest rows.',
       entry: 'feed',
       on: {
+        ...delivering,
         caughtUp: [
           { guard: 'whole', target: 'live' },
           { guard: 'inPart', target: 'resuming' },

@@ -50,6 +50,13 @@ const noEffect = () => {};
 type Scope = { context: ViewerContext };
 const backOff = { type: 'scheduleRetry', params: ({ context }: Scope) => ({ attempt: context.attempt }) } as const;
 
+/** Wherever it stands, until it is closed. */
+const ends = {
+  refused: 'closed',
+  unsubscribed: 'closed',
+  'upstream.lost': { target: 'resuming', reenter: true },
+} as const;
+
 export const viewerSubscriptionMachine = setup({
   types: { context: {} as ViewerContext, events: {} as ViewerEvent, input: {} as ViewerInput },
   delays: { answerPatience: ({ context }: Scope) => context.answerPatienceMs },
@@ -67,17 +74,13 @@ export const viewerSubscriptionMachine = setup({
   description: "A browser's subscription at the dashboard.",
   context: ({ input }) => ({ ...input, attempt: 0 }),
   initial: 'opening',
-  on: {
-    refused: '.closed',
-    unsubscribed: '.closed',
-    'upstream.lost': '.resuming',
-  },
   states: {
     opening: {
       description: 'A broker was asked and has not answered yet.',
       entry: 'openUpstream',
       after: { answerPatience: { target: 'resuming', actions: 'closeUpstream' } },
       on: {
+        ...ends,
         'upstream.answered': 'live',
         changed: { target: 'opening', reenter: true, actions: 'closeUpstream' },
       },
@@ -86,6 +89,7 @@ export const viewerSubscriptionMachine = setup({
       description: 'Rows go to the browser as they come.',
       entry: 'forgetFailures',
       on: {
+        ...ends,
         'viewer.full': 'lagging',
         changed: { actions: ['closeUpstream', 'openUpstream'] },
       },
@@ -94,6 +98,7 @@ export const viewerSubscriptionMachine = setup({
       description: 'The browser cannot take more for the moment; the stream is held.',
       entry: 'holdUpstream',
       on: {
+        ...ends,
         'viewer.drained': { target: 'live', actions: 'releaseUpstream' },
         changed: { target: 'lagging', reenter: true, actions: ['closeUpstream', 'openUpstream'] },
       },
@@ -102,6 +107,7 @@ export const viewerSubscriptionMachine = setup({
       description: 'The stream broke; another broker is asked to go on from the last cursor.',
       entry: ['countFailure', backOff],
       initial: 'waiting',
+      on: ends,
       states: {
         waiting: {
           description: 'For the next attempt: at once at the next broker, longer when all have failed.',

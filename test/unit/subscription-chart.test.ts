@@ -112,6 +112,16 @@ const CASES: readonly Case[] = [
     effects: ['feed'],
     held: false,
   },
+  { name: 'full while resuming', before: [OPENED, BROKEN], event: FULL, state: 'resuming', effects: [], held: true },
+  {
+    name: 'room while resuming',
+    before: [OPENED, BROKEN, FULL],
+    event: DRAINED,
+    state: 'resuming',
+    effects: ['feed'],
+    held: false,
+  },
+  { name: 'full while lagging', before: [OPENED, OVERFLOW], event: FULL, state: 'lagging', effects: [], held: true },
   { name: 'full while live', before: [OPENED], event: FULL, state: 'lagging', effects: ['feed'], held: true },
   { name: 'overrun while live', before: [OPENED], event: OVERFLOW, state: 'lagging', effects: ['feed'], held: false },
   {
@@ -178,6 +188,47 @@ for (const { name, input, before, event, state, effects, held } of CASES) {
     if (held !== undefined) assert.equal(chart.held(), held);
   });
 }
+
+/** Each after a feed that broke. */
+const STATES = {
+  opening: [BROKEN],
+  backfilling: [BEHIND, BROKEN],
+  resuming: [OPENED, BROKEN],
+  live: [OPENED, BROKEN, WHOLE],
+  lagging: [OPENED, OVERFLOW, BROKEN],
+} as const satisfies Record<string, readonly Untimed[]>;
+for (const [state, way] of Object.entries(STATES)) {
+  const after = (event: Untimed) => {
+    const chart = start();
+    chart.send(...way);
+    chart.effects();
+    chart.send(event);
+    const { held, failures } = chart.machine.snapshot.context;
+    return { state: chart.state(), effects: chart.effects(), held, failures };
+  };
+
+  test(`${state}: feeds are tried again, answer and break, and it can be closed`, () => {
+    const here = { state, held: false, failures: 1 };
+    assert.deepEqual(after(RETRY), { ...here, effects: ['openFeeds'] });
+    assert.deepEqual(after(ANSWERED), { ...here, effects: [], failures: 0 });
+    const broken = state === 'live' ? { state: 'resuming', effects: ['retry 2', 'feed'] } : { effects: ['retry 2'] };
+    assert.deepEqual(after(BROKEN), { ...here, ...broken, failures: 2 });
+    assert.deepEqual(after(CLOSED), { ...here, state: 'closed', effects: ['endStream'] });
+  });
+}
+
+test('the subscriber has room before anything was delivered, and while it is live', () => {
+  for (const way of [[], [OPENED]]) {
+    const chart = start();
+    chart.send(...way);
+    chart.effects();
+    chart.send(DRAINED);
+    assert.deepEqual(chart.effects(), []);
+  }
+  const opening = start();
+  opening.send(FULL);
+  assert.equal(opening.held(), false);
+});
 
 test('closed is the end', () => {
   const chart = start();
