@@ -32,6 +32,7 @@ const ADAPTERS = [
   'src/actors/pool/',
   // The runner measures its real speed.
   'scenarios/engine/sim/main.ts',
+  'scenarios/engine/sim/scenario-main.ts',
 ];
 const TIMELESS_ROOMS = ['src/core/', 'src/machines/', 'src/streams/', 'src/actors/', 'scenarios/engine/sim/'];
 const OWNERS_OF_TIME = new RegExp(

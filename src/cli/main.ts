@@ -15,10 +15,11 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
   cluster: async () => (await import('./cluster.ts')).clusterCommand,
   hosts: async () => (await import('./hosts.ts')).hostsCommand,
   machines: async () => (await import('./machines.ts')).machinesCommand,
+  scenario: async () => (await import('./scenario.ts')).scenarioCommand,
   bench: async () => (await import('./bench.ts')).benchCommand,
 };
 /** Reserved: they come with later releases. */
-const LATER = ['query', 'top', 'scenario', 'inspect', 'storage'];
+const LATER = ['query', 'top', 'inspect', 'storage'];
 
 function version(): string {
   const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));

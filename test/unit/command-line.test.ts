@@ -160,7 +160,7 @@ test('the program: exit code 2 and one line for wrong usage', async () => {
     [['brokr'], 2, /did you mean broker\?/],
     [['bench', 'lgo'], 2, /there is no benchmark "lgo".*did you mean log\?/],
     [['bench', 'log', '--help'], 0, /64 writers/],
-    [['scenario'], 2, /not in this release/],
+    [['inspect'], 2, /not in this release/],
     [['--data', 'x'], 2, /a command comes first/],
     [[], 2, /Usage: vedette COMMAND/],
     [

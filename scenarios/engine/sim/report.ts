@@ -1,4 +1,5 @@
 // What people read of a run.
+import { invalidArgument } from '../../../src/core/errors.ts';
 import type { Brought } from './nemesis.ts';
 import type { Step } from './schedule.ts';
 import type { SimResult } from './simulation.ts';
@@ -9,7 +10,7 @@ export function parseSeeds(text: string): { readonly first: number; readonly las
   const first = Number(match?.[1] ?? Number.NaN);
   const last = Number(match?.[2] ?? first);
   if (!Number.isInteger(first) || !(last >= first))
-    throw new Error(`seeds are a number or a range such as 1..500, not ${JSON.stringify(text)}`);
+    throw invalidArgument('seeds', `seeds are a number or a range such as 1..500, not ${JSON.stringify(text)}`);
   return { first, last };
 }
 
