@@ -1,5 +1,8 @@
-// Hosts to shards by hash; shards to brokers by a consistent-hash ring with virtual nodes and bounded load (Karger et al. 1997;
-// Mirrokni, Thorup and Zadimoghaddam 2018).
+// Hosts to shards by hash; shards to brokers by rank (rendezvous hashing: Thaler and Ravishankar 1998) with bounded load.
+//
+// Each shard ranks the brokers by a hash of both. It asks them in that order for a place; a broker that is full keeps the shards that
+// rank it highest, and the one that must go asks on (deferred acceptance: Gale and Shapley 1962). What comes of it does not depend on
+// who asks first, and one more broker takes the shards that rank it highest, and hardly moves others.
 //
 // Invariants
 //   1. Each shard has min(replicas, brokers) replicas, on distinct brokers.
@@ -7,6 +10,7 @@
 //      other.
 //   3. The layout depends on the set of brokers alone, not on the order in which they are named, and one more broker moves little
 //      more than the share that it gets.
+//   4. It stays as it is: the groups of a cluster's shards were founded by it.
 import { assert } from './assert.ts';
 import { hash32 } from './hash.ts';
 import type { BrokerId, HostId, ShardId } from './ids.ts';
@@ -23,13 +27,6 @@ export interface Layout {
   readonly replicas: readonly (readonly BrokerId[])[];
 }
 
-const VIRTUAL_NODES = 64;
-
-interface Point {
-  readonly at: number;
-  readonly broker: BrokerId;
-}
-
 /** Brokers that are leaving, or are gone, are not among `brokers`. */
 export function layShards(options: {
   readonly shards: number;
@@ -41,76 +38,98 @@ export function layShards(options: {
   assert(brokers.length > 0, 'a ring has at least one broker');
   assert(options.shards > 0 && (options.shards & (options.shards - 1)) === 0, 'the number of shards is a power of two');
   const wanted = Math.min(options.replicas, brokers.length);
-  const ring = pointsOf(brokers);
-  const laying: Laying = {
-    wanted,
-    limit: Math.ceil((1.1 * options.shards * wanted) / brokers.length),
-    held: new Map(brokers.map((broker) => [broker, 0])),
-    laid: [],
-  };
-  for (let shard = 0; shard < options.shards; shard++) laying.laid.push(pick(ring, shard, laying));
+  const limit = Math.ceil((1.1 * options.shards * wanted) / brokers.length);
+  const laying = place(options.shards, brokers, wanted, limit);
   return { version: options.version, replicas: balanceLeaders(laying) };
 }
 
 interface Laying {
-  /** Replicas of each shard. */
-  readonly wanted: number;
   /** Replicas that one broker may hold. */
   readonly limit: number;
   readonly held: Map<BrokerId, number>;
+  /** By shard, as it ranks them. */
   readonly laid: BrokerId[][];
 }
 
-function pointsOf(brokers: readonly BrokerId[]): Point[] {
-  const points = brokers.flatMap((broker) =>
-    Array.from({ length: VIRTUAL_NODES }, (_, node) => ({ at: hash32(`${broker}#${node}`), broker })),
-  );
-  return points.sort((a, b) => a.at - b.at || (a.broker < b.broker ? -1 : 1));
+interface Ranked {
+  readonly broker: BrokerId;
+  readonly score: number;
 }
 
-/** The next distinct brokers with room, clockwise. */
-function pick(ring: readonly Point[], shard: ShardId, laying: Laying): BrokerId[] {
-  const { wanted, held } = laying;
-  const start = hash32(`shard-${shard}`);
-  const first = Math.max(
-    0,
-    ring.findIndex(({ at }) => at >= start),
-  );
-  const chosen: BrokerId[] = [];
-  const full: BrokerId[] = [];
-  for (let step = 0; step < ring.length && chosen.length < wanted; step++) {
-    const broker = ring[(first + step) % ring.length]?.broker;
-    if (broker === undefined || chosen.includes(broker) || full.includes(broker)) continue;
-    (count(held, broker) < laying.limit ? chosen : full).push(broker);
+interface Place {
+  readonly shard: ShardId;
+  readonly score: number;
+}
+
+/** The brokers as a shard ranks them. */
+function ranking(shard: ShardId, brokers: readonly BrokerId[]): Ranked[] {
+  return brokers
+    .map((broker) => ({ broker, score: hash32(`shard-${shard}@${broker}`) }))
+    .sort((a, b) => b.score - a.score || (a.broker < b.broker ? -1 : 1));
+}
+
+function place(shards: number, brokers: readonly BrokerId[], wanted: number, limit: number): Laying {
+  const rankings = Array.from({ length: shards }, (_, shard) => ranking(shard, brokers));
+  const taken = new Map<BrokerId, Place[]>(brokers.map((broker) => [broker, []]));
+  const asked = rankings.map(() => 0);
+  const missing = rankings.map(() => wanted);
+  const asking = rankings.map((_, shard) => shard);
+  for (let shard = asking.shift(); shard !== undefined; shard = asking.shift()) {
+    while ((missing[shard] ?? 0) > 0) {
+      const next = rankings[shard]?.[asked[shard] ?? 0];
+      if (next === undefined) break;
+      asked[shard] = (asked[shard] ?? 0) + 1;
+      const refused = ask(taken.get(next.broker) ?? [], { shard, score: next.score }, limit);
+      missing[shard] = (missing[shard] ?? 0) - 1;
+      if (refused === null) continue;
+      missing[refused] = (missing[refused] ?? 0) + 1;
+      if (refused !== shard) asking.push(refused);
+    }
   }
-  for (const broker of full) if (chosen.length < wanted && makeRoom(broker, chosen, laying)) chosen.push(broker);
-  assert(chosen.length === wanted, () => `shard ${shard} has its replicas`);
-  for (const broker of chosen) held.set(broker, count(held, broker) + 1);
-  return chosen;
+  const laid = rankings.map((ranked, shard) =>
+    ranked.flatMap(({ broker }) =>
+      taken.get(broker)?.some((other) => other.shard === shard) === true ? [broker] : [],
+    ),
+  );
+  const held = new Map(brokers.map((broker) => [broker, taken.get(broker)?.length ?? 0]));
+  for (const members of laid)
+    while (members.length < wanted) assert(makeRoom(members, { laid, held, limit }), 'a shard has its replicas');
+  return { laid, held, limit };
 }
 
-/**
- * When too few brokers have room for the last shards: a full one hands an earlier shard to one that has room to spare beyond the
- * shard that is being laid.
- */
-function makeRoom(full: BrokerId, chosen: readonly BrokerId[], { laid, held, limit }: Laying): boolean {
-  for (const [heir, load] of held) {
-    if (heir === full || load + (chosen.includes(heir) ? 1 : 0) >= limit) continue;
-    const shard = laid.findIndex((members) => members.includes(full) && !members.includes(heir));
-    if (shard < 0) continue;
-    laid[shard] = (laid[shard] ?? []).map((member) => (member === full ? heir : member));
-    held.set(full, count(held, full) - 1);
-    held.set(heir, load + 1);
-    return true;
+/** Those that have room are among its members already: a full one hands another shard to one of these, and takes this one. */
+function makeRoom(members: BrokerId[], { laid, held, limit }: Laying): boolean {
+  for (const full of held.keys()) {
+    if (members.includes(full)) continue;
+    for (const heir of members) {
+      const other = laid.find((theirs) => theirs.includes(full) && !theirs.includes(heir));
+      if (count(held, heir) >= limit || other === undefined) continue;
+      other[other.indexOf(full)] = heir;
+      held.set(heir, count(held, heir) + 1);
+      members.push(full);
+      return true;
+    }
   }
   return false;
 }
 
-/** Puts a leader first in each shard: whoever leads least so far, then mended until all are within one of each other. */
+/** Which shard has no place at a broker then; null: there is one for all. */
+function ask(places: Place[], wanted: Place, limit: number): ShardId | null {
+  if (places.push(wanted) <= limit) return null;
+  let last = 0;
+  places.forEach((one, at) => {
+    if (isAbove(places[last] ?? one, one)) last = at;
+  });
+  return places.splice(last, 1)[0]?.shard ?? null;
+}
+
+const isAbove = (one: Place, other: Place): boolean =>
+  one.score > other.score || (one.score === other.score && one.shard < other.shard);
+
+/** Puts a leader first in each shard: whom it ranks first, then mended until all are within one of each other. */
 function balanceLeaders({ laid, held, limit }: Laying): BrokerId[][] {
   const leads = new Map<BrokerId, number>([...held.keys()].map((broker) => [broker, 0]));
-  const leaders = laid.map((members) => {
-    const [leader] = members.toSorted((a, b) => count(leads, a) - count(leads, b));
+  const leaders = laid.map(([leader]) => {
     assert(leader !== undefined, 'a shard has a replica');
     leads.set(leader, count(leads, leader) + 1);
     return leader;

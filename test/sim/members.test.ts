@@ -43,11 +43,9 @@ test('of four founders three vote; the one without replicas leaves, wherever tha
   const idle = cluster.ids.find((broker) => cluster.broker(broker).shards.size === 0);
   assert.ok(idle !== undefined);
   const asked = cluster.ids.find((broker) => broker !== idle) ?? id(1);
-  const answer = await settled(cluster, cluster.broker(asked).admin.removeBroker(idle));
-  assert.ok(!(answer instanceof VedetteError), `${answer}`);
-  assert.equal(cluster.broker(asked).view.node(idle)?.membership, 'leaving');
-  const again = await settled(cluster, cluster.broker(asked).admin.removeBroker(idle));
-  assert.ok(!(again instanceof VedetteError), 'it is on its way already');
+  const remove = () => settled(cluster, cluster.broker(asked).admin.removeBroker(idle));
+  for (const answer of await Promise.all([remove(), remove()]))
+    assert.ok(!(answer instanceof VedetteError), 'once, or on its way already');
   const others = cluster.ids.filter((broker) => broker !== idle);
   await cluster.until('it has left', () =>
     others.every((broker) => !configurationAt(cluster, broker).learners.includes(idle)),

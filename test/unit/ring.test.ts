@@ -48,10 +48,24 @@ test('one more broker moves little more than the share that it gets', () => {
       const before = layShards({ shards, brokers: names(brokers - 1), replicas: 3, version: 1 }).replicas;
       const after = layShards({ shards, brokers: names(brokers), replicas: 3, version: 1 }).replicas;
       const moved = after.flatMap((members, shard) => members.filter((member) => !before[shard]?.includes(member)));
-      const most = (1.32 / brokers) * shards * 3;
+      const most = (1.3 / brokers) * shards * 3;
       assert.ok(moved.length <= most, `${moved.length} of ${shards * 3} replicas moved to make ${brokers} brokers`);
     }
   }
+});
+
+test('a shard that nobody has room for finds it all the same', () => {
+  // Found by laying many sets: both of the brokers that it asks last are full.
+  for (const [shards, count, replicas] of [
+    [16, 3, 2],
+    [32, 4, 3],
+    [8, 8, 5],
+  ] as const)
+    for (let set = 0; set < 500; set++) {
+      const brokers = Array.from({ length: count }, (_, at) => `x${set}-${at}` as BrokerId);
+      for (const members of layShards({ shards, brokers, replicas, version: 1 }).replicas)
+        assert.is(new Set(members).size, replicas);
+    }
 });
 
 test('the layout depends on the set of brokers, not on their order', () => {
