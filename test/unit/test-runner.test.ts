@@ -46,12 +46,12 @@ const faults: Readonly<Record<string, [text: string, words: RegExp, passed: numb
   'an end in the midst': [`${HEAD}test('b', () => process.exit(0));\n${ONE}`, /no test|before its tests/, 0],
   'an open server': [
     `// watchdog: 3s\n${HEAD}import { createServer } from 'node:net';\ncreateServer().listen(0, '127.0.0.1');\n${ONE}`,
-    /still open: .*a server on .*127\.0\.0\.1[\s\S]*within 3 s, although its tests had come to their end/,
+    /still open: .*a server on .*127\.0\.0\.1[\s\S]*within \d s, although its tests had come to their end/,
     1,
   ],
   'a loop': [
     `// watchdog: 3s\n${HEAD}test('b', () => {\n  for (;;);\n});\n${ONE}`,
-    /within 3 s; .*a loop that never yields/,
+    /within \d s; .*a loop that never yields/,
     0,
   ],
 };
