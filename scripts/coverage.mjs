@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const options = ['--include=src', '--reporter=text-summary', '--reporter=lcovonly'];
 // Every process of every test leaves megabytes: they are merged one by one.
-const c8 = [join(root, 'node_modules/c8/bin/c8.js'), '--merge-async'].concat(options);
+const c8 = [fileURLToPath(import.meta.resolve('c8/bin/c8.js')), '--merge-async'].concat(options);
 const tests = [process.execPath, join(root, 'scripts/test.mjs')].concat(process.argv.slice(2));
 // What is counted is slow, and more seeds reach no more lines.
 const env = Object.assign({ VEDETTE_SEEDS: '1..50' }, process.env);
