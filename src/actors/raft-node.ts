@@ -60,6 +60,8 @@ export interface RaftNodePorts {
   readonly link?: (leader: BrokerId, term: Term, heardAt: Millis) => LinkNews;
   /** Without them the log is never compacted. */
   readonly snapshots?: SnapshotPorts;
+  /** The role chart; another one only where it is to be shown that a wrong one is found. */
+  readonly chart?: typeof raftMachine;
   /** The log cannot be read: this member must not go on. */
   readonly failed: (error: Error) => void;
 }
@@ -136,7 +138,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   /** False only in the chart's first step, which asks for nothing: a member begins by waiting. */
   let started = false;
 
-  const machine = runMachine<typeof raftMachine, RaftEffect>(raftMachine, {
+  const machine = runMachine<typeof raftMachine, RaftEffect>(ports.chart ?? raftMachine, {
     id: `${self}/raft/${group}`,
     kind: 'raft',
     input: inputFor(ports, recovered, start),

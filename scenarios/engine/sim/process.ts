@@ -173,7 +173,8 @@ export function createProcess(ports: ProcessPorts): SimProcess {
         leaving.push({ group: position, envelope: said });
       },
       machine: createFold(number, checker, () => member.status),
-      ...(snapshots === null ? {} : { snapshots }),
+      ...(snapshots === null ? {} : { snapshots: planted.snapshots?.(snapshots) ?? snapshots }),
+      ...(planted.chart === undefined ? {} : { chart: planted.chart }),
       options: ports.raft,
       link: (leader, term, heardAt) => pulses?.news(leader, group, term, heardAt) ?? { heardAt, patience: 0 },
       failed: (error) => {

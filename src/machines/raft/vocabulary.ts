@@ -87,7 +87,7 @@ const base = setup({
 });
 
 /** A decision (a pure function) as an action of the chart: its changes go into the context, its effects to the actor. */
-const decide = (decision: Decision) =>
+export const decide = (decision: Decision) =>
   base.enqueueActions(({ context, event, enqueue }) => {
     const { changes, effects, raise } = decision(context, event);
     if (changes !== undefined) enqueue.assign(changes);
