@@ -26,17 +26,21 @@ const byOutcome: Record<PlantedBug, Expectation> = {
   voteNotPersisted: { rules: ['one vote per term', 'one leader per term', 'no member fails'], seed: 62 },
   commitByCountOfOlderTerm: {
     rules: ['commit of the own term only', 'log matching on what is committed'],
-    seed: 4,
+    seed: 6,
   },
+  commitWithoutOldHalf: { rules: ['commit on a durable quorum'], seed: 70 },
+  learnerCounted: { rules: ['commit on a durable quorum'], seed: 80 },
   voteForStaleLog: {
     rules: ['leader completeness', 'what is committed is never cut', 'no member fails'],
-    seed: 1,
+    seed: 5,
   },
   cutsMatchingSuffix: { rules: [...durability, 'what is committed stays on a quorum'], seed: 3 },
   tornEntryTaken: { rules: ['log matching'], seed: 2 },
-  readWithoutQuorum: { rules: reads, seed: 29 },
-  readBeforeNoop: { rules: reads, seed: 17 },
-  timeoutTakenForFailure: { rules: ['notApplied is final', 'notApplied is true'], seed: 3 },
+  snapshotLosesMembership: { rules: durability, seed: 46 },
+  voteFromAmnesia: { rules: durability, seed: 1 },
+  readWithoutQuorum: { rules: reads, seed: 36 },
+  readBeforeNoop: { rules: reads, seed: 45 },
+  timeoutTakenForFailure: { rules: ['notApplied is final', 'notApplied is true'], seed: 6 },
   proposedTwice: { rules: ['a proposal is applied once'], seed: 1 },
 };
 

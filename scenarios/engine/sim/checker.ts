@@ -8,6 +8,7 @@ import type { RaftStatus } from '../../../src/actors/raft-group.ts';
 import type { BrokerId, GroupId, LogIndex, Term } from '../../../src/core/ids.ts';
 import type { RaftMessage } from '../../../src/machines/raft/messages.ts';
 import { type Configuration, foundedBy, inForce } from '../../../src/machines/raft/membership.ts';
+import type { AskedRead } from './client-history.ts';
 import { createHistory, type History } from './history.ts';
 import { createLogMatching } from './log-matching.ts';
 import { createLogShadow, fingerprint, foldEntry, type LogShadow, type ShadowEntry } from './log-shadow.ts';
@@ -40,8 +41,8 @@ export interface GroupChecker {
   /** After each turn of a member. */
   turned(member: number, status: RaftStatus): void;
   readonly history: History;
-  /** A read that began when the floor was `floor` was answered by a member. */
-  answered(member: number, floor: LogIndex): void;
+  /** A read was answered by a member. */
+  answered(member: number, read: AskedRead): void;
   pendingWrites(member: number): number;
   appliedBy(member: number): LogIndex;
 }
@@ -455,14 +456,15 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
       known.told = applied;
     },
 
-    answered(member, floor) {
+    answered(member, read) {
       const { applied } = at(member);
       rule(
         'reads see what was acknowledged before',
-        applied >= floor,
-        () => `${who(member)} answers a read at ${applied}; when the read began, ${floor} was acknowledged or read`,
+        applied >= read.floor,
+        () =>
+          `${who(member)} answers a read at ${applied}; when the read began, ${read.floor} was acknowledged or read`,
       );
-      history.read(applied);
+      history.answered(read, applied);
     },
 
     history,

@@ -80,8 +80,8 @@ export function createClients({
 
   function read(at: SimProcess, done: (answered: boolean) => void): void {
     const asked = nextRead++;
-    const floor = checker.history.readFloor;
-    trace.note('read', at.number, group, asked, floor);
+    const read = checker.history.asked();
+    trace.note('read', at.number, group, asked, read.floor);
     at.enter(() => {
       const member = at.group(group);
       if (member === undefined) return;
@@ -89,7 +89,7 @@ export function createClients({
       member.read((error) => {
         rule('one answer to a read', ++told === 1, () => `read ${asked} was answered ${told} times`);
         trace.note('answer', at.number, group, asked, error === null ? 1 : 0, checker.appliedBy(at.number));
-        if (error === null) checker.answered(at.number, floor);
+        if (error === null) checker.answered(at.number, read);
         else if (leader === at.number) leader = null;
         done(error === null);
       });

@@ -2,6 +2,7 @@
 // whoever commits first; everybody else is held against it.
 import type { ProposalOutcome } from '../../../src/actors/raft-group.ts';
 import type { GroupId, LogIndex, Term } from '../../../src/core/ids.ts';
+import { type AskedRead, createClientHistory } from './client-history.ts';
 import type { ShadowEntry } from './log-shadow.ts';
 import { rule } from './violation.ts';
 
@@ -9,8 +10,6 @@ export interface History {
   /** Committed entries. */
   readonly length: LogIndex;
   readonly acknowledged: number;
-  /** The index that a read which begins now must reach: what was acknowledged or read. */
-  readonly readFloor: LogIndex;
   entry(index: LogIndex): ShadowEntry | undefined;
   /** The next entry, committed by a leader of `term`. */
   push(entry: ShadowEntry, term: Term): void;
@@ -18,8 +17,12 @@ export interface History {
   committedBy(term: Term): LogIndex;
   proposed(proposal: number): void;
   settled(proposal: number, outcome: ProposalOutcome): void;
-  /** A read saw everything up to `index`. */
-  read(index: LogIndex): void;
+  /** A read begins. It must reach what was acknowledged or read by now. */
+  asked(): AskedRead;
+  /** It saw everything up to `index`. */
+  answered(read: AskedRead, index: LogIndex): void;
+  /** At the end of a run. @throws Violation when no order explains what the clients saw. */
+  checkClients(): void;
 }
 
 export function createHistory(group: GroupId): History {
@@ -27,6 +30,7 @@ export function createHistory(group: GroupId): History {
   const committedIn: Term[] = [];
   /** Of each committed proposal, where. */
   const places = new Map<number, LogIndex>();
+  const clients = createClientHistory(group);
   const open = new Set<number>();
   const refused = new Set<number>();
   let acknowledged = 0;
@@ -45,6 +49,7 @@ export function createHistory(group: GroupId): History {
       () => `${group}: proposal ${proposal} is committed at ${index}, but its client was told that it is not`,
     );
     places.set(proposal, index);
+    clients.committed(proposal, index);
   }
 
   return {
@@ -53,9 +58,6 @@ export function createHistory(group: GroupId): History {
     },
     get acknowledged() {
       return acknowledged;
-    },
-    get readFloor() {
-      return readFloor;
     },
     entry: (index) => entries[index - 1],
     push(entry, term) {
@@ -70,6 +72,7 @@ export function createHistory(group: GroupId): History {
     },
     proposed(proposal) {
       open.add(proposal);
+      clients.proposed(proposal);
     },
     settled(proposal, outcome) {
       rule(
@@ -78,6 +81,7 @@ export function createHistory(group: GroupId): History {
         () => `${group}: proposal ${proposal} has a second outcome, ${outcome.outcome}`,
       );
       const at = places.get(proposal);
+      clients.settled(proposal, outcome.outcome);
       if (outcome.outcome === 'applied') {
         rule(
           'applied is true',
@@ -97,8 +101,11 @@ export function createHistory(group: GroupId): History {
         refused.add(proposal);
       }
     },
-    read(index) {
+    asked: () => clients.asked(readFloor),
+    answered(read, index) {
       readFloor = Math.max(readFloor, index);
+      clients.answered(read, index);
     },
+    checkClients: clients.check,
   };
 }

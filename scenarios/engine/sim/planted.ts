@@ -3,11 +3,13 @@
 //
 // To add one: change one port of a member (planted/planted.ts lists them), or one decision of its chart (planted/chart.ts), and name
 // it here; `npm run sim:planted -- NAME` tells the first seed that finds it, for test/sim/planted.test.ts.
+import { parseBrokerId } from '../../../src/core/ids.ts';
 import type { SimOptions } from './options.ts';
 import * as commits from './planted/commits.ts';
 import type { Planted } from './planted/planted.ts';
 import * as reads from './planted/reads.ts';
 import * as storage from './planted/storage.ts';
+import { memberName } from './schedule.ts';
 
 export type { Planted } from './planted/planted.ts';
 
@@ -38,10 +40,10 @@ export const plantedBugs = {
   /** Takes an entry whose write was not finished for a whole one, and acknowledges it. */
   tornEntryTaken: storage.tornTaken,
   /** A snapshot tells the members that the group was founded with. */
-  snapshotLosesMembership: ({ founders, members }) =>
-    storage.withoutMembership(FOUNDERS),
-  /** Votes although its disk was lost, and with it what it had voted. */
-  voteFromAmnesia: storage.votesInDoubt,
+  snapshotLosesMembership: ({ members }) =>
+    storage.withoutMembership(Array.from({ length: members }, (_, member) => parseBrokerId(memberName(member)))),
+  /** Votes and acknowledges after its disk was lost, and with it what it had said. */
+  voteFromAmnesia: () => storage.trusted,
   /** Whoever believes to lead answers reads at once. */
   readWithoutQuorum: () => reads.withoutQuorum,
   /** A new leader answers reads before it knows what was committed. */

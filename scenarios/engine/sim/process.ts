@@ -162,7 +162,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       self,
       group,
       members: founders.includes(self) ? founders : [],
-      sound: !forgotten.has(group),
+      sound: planted.trustsStorage ?? !forgotten.has(group),
       clock: now,
       random: random.fork(`life ${lives} of ${group}`),
       log: planted.log?.(log, now, self) ?? log,

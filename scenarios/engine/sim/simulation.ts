@@ -70,6 +70,7 @@ export function runSimulation(
     safety();
     trace.note('phase', -1, -1, 1);
     runLiveness(options, schedule.ending, clock, random.fork('liveness'), cluster, clients);
+    for (const { history } of cluster.checkers) history.checkClients();
   } catch (error) {
     if (!(error instanceof Violation)) throw error;
     failure = error;

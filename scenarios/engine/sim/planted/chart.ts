@@ -7,10 +7,7 @@ import type { Planted } from './planted.ts';
 type Implementations = Parameters<typeof raftMachine.provide>[0];
 type Name = keyof NonNullable<Implementations['actions']>;
 
-export function chartWith(
-  decisions: Partial<Record<Name, Decision>>,
-  guards: NonNullable<Implementations['guards']> = {},
-): Planted {
+export function chartWith(decisions: Partial<Record<Name, Decision>>): Planted {
   const actions = Object.fromEntries(Object.entries(decisions).map(([name, decision]) => [name, decide(decision)]));
-  return { chart: raftMachine.provide({ actions: actions as NonNullable<Implementations['actions']>, guards }) };
+  return { chart: raftMachine.provide({ actions: actions as NonNullable<Implementations['actions']> }) };
 }

@@ -1,14 +1,24 @@
-// Bugs of what counts for a commit.
-import type { Planted } from './planted.ts';
+// Bugs of what counts for a commit, and of what is cut.
+import type { BrokerId, LogIndex } from '../../../../src/core/ids.ts';
 import type { Decision, RaftContext } from '../../../../src/machines/raft/context.ts';
-import { apply } from '../../../../src/machines/raft/effects.ts';
-import { cutAfter } from '../../../../src/machines/raft/log-view.ts';
+import { apply, type RaftEffect } from '../../../../src/machines/raft/effects.ts';
 import * as following from '../../../../src/machines/raft/following.ts';
 import * as leading from '../../../../src/machines/raft/leading.ts';
-import { type Configuration, peersIn, withEntries } from '../../../../src/machines/raft/membership.ts';
+import { cutAfter, termAt } from '../../../../src/machines/raft/log-view.ts';
+import {
+  type Configuration,
+  inForce,
+  isJoint,
+  membersOf,
+  peersIn,
+  withEntries,
+} from '../../../../src/machines/raft/membership.ts';
 import type { Append } from '../../../../src/machines/raft/messages.ts';
+import { majorityOf, reachedByMajority } from '../../../../src/machines/raft/quorum.ts';
+import { withoutFormer } from '../../../../src/machines/raft/reconfiguring.ts';
 import type { RaftEnvelope } from '../../../../src/streams/envelope.ts';
 import { chartWith } from './chart.ts';
+import type { Planted } from './planted.ts';
 
 /** The leader's commit index, by counting replicas of entries of whatever term: what it must not do (the dissertation's figure 3.7). */
 export function countedReplicas(members: number): NonNullable<Planted['outgoing']> {
@@ -42,36 +52,44 @@ function withoutLastRun(envelope: RaftEnvelope, message: Append): RaftEnvelope {
   };
 }
 
-/** Commits what would be committed if everybody's configuration were another one. */
-function countedBy(see: (configuration: Configuration) => Configuration): Planted {
-  const seen = (context: RaftContext): RaftContext => ({
-    ...context,
-    configurations: context.configurations.map(({ index, configuration }) => ({
-      index,
-      configuration: see(configuration),
-    })),
-  });
-  const early =
+/** How far a member's log is known to reach, durably. */
+function reachOf({ self, durable, leadership }: RaftContext, member: BrokerId): LogIndex {
+  const known = leadership?.progress[member];
+  return member === self ? durable : known?.doubt === null ? known.match : 0;
+}
+
+/** Commits, on top of what is right, entries of the own term up to `reached`. */
+function committing(reached: (context: RaftContext, configuration: Configuration) => LogIndex): Planted {
+  const more =
     (decide: Decision): Decision =>
     (context, event) => {
-      const commit = decide(seen(context), event).changes?.commit ?? context.commit;
-      if (commit <= context.commit) return decide(context, event);
-      const { changes, effects = [], ...outcome } = decide({ ...context, commit }, event);
+      const { changes, effects = [], ...outcome } = decide(context, event);
+      const after = { ...context, ...changes };
+      const commit = reached(after, inForce(after.configurations).configuration);
+      if (after.leadership === null || commit <= after.commit || termAt(after.log, commit) !== after.term)
+        return { ...outcome, effects, ...(changes && { changes }) };
+      const told: RaftEffect[] = [apply(commit)];
+      const { context: known, leadership } = withoutFormer({ ...after, commit }, after.leadership, told);
       return {
         ...outcome,
-        changes: { ...changes, commit: Math.max(commit, changes?.commit ?? 0) },
-        effects: [apply(commit), ...effects],
+        changes: { ...changes, commit, peers: known.peers, leadership },
+        effects: [...effects, ...told],
       };
     };
-  return chartWith({ takeAppendReply: early(leading.takeAppendReply), countOwnSync: early(leading.countOwnSync) });
+  return chartWith({ takeAppendReply: more(leading.takeAppendReply), countOwnSync: more(leading.countOwnSync) });
 }
 
 /** While a change of members is under way: a majority of the new ones is enough. */
-export const withoutOldHalf = () => countedBy((configuration) => ({ ...configuration, outgoing: [] }));
+export const withoutOldHalf = () =>
+  committing((context, { voters }) => reachedByMajority(voters.map((voter) => reachOf(context, voter))));
 
-/** Learners are counted as if they voted. */
+/** As many as a majority of the voters is, learners among them. */
 export const withLearners = () =>
-  countedBy((configuration) => ({ ...configuration, voters: [...configuration.voters, ...configuration.learners] }));
+  committing((context, configuration) => {
+    if (isJoint(configuration)) return 0;
+    const reached = membersOf(configuration).map((member) => reachOf(context, member));
+    return reached.sort((a, b) => b - a)[majorityOf(configuration.voters.length) - 1] ?? 0;
+  });
 
 /** What stands behind a message's last entry is cut, though nothing of it conflicts. */
 export const cutsBehindMessage = () =>

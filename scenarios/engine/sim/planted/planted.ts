@@ -13,6 +13,8 @@ export interface Planted {
   readonly log?: (log: LogStore, clock: Clock, self: BrokerId) => LogStore;
   /** What a member takes for its snapshots. */
   readonly snapshots?: (ports: SnapshotPorts) => SnapshotPorts;
+  /** A member takes its disk for sound, though it was lost. */
+  readonly trustsStorage?: true;
   /** What a member takes for the chart of its role. */
   readonly chart?: typeof raftMachine;
   /** A message on its way out. */

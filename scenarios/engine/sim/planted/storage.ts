@@ -3,7 +3,6 @@ import type { LogEntry, LogStore, LogWrite, RecoveredGroup } from '../../../../s
 import type { BrokerId } from '../../../../src/core/ids.ts';
 import { foundedBy, inForce } from '../../../../src/machines/raft/membership.ts';
 import { logWith, snapshotsWith } from './around.ts';
-import { chartWith } from './chart.ts';
 import type { Planted } from './planted.ts';
 
 export const beforeSync: Planted = {
@@ -87,5 +86,5 @@ export const withoutMembership = (founders: readonly BrokerId[]): Planted => ({
     ),
 });
 
-/** A member whose disk was lost votes as if it had never voted. */
-export const votesInDoubt = () => chartWith({}, { isUncertain: () => false });
+/** A member whose disk was lost begins as one that has never said anything. */
+export const trusted: Planted = { trustsStorage: true };
