@@ -54,6 +54,7 @@ const peers = createPeers({
     grpcAddress: members.get(self) ?? '',
     httpAddress: '',
     zone: '',
+    membersAt: 0,
     boot: `${process.pid}`,
   }),
   transport,
@@ -83,6 +84,8 @@ const group = raft.create('control', [...members.keys()], {
     for (const { kind, payload } of entries) if (kind === 'data') applied.add(nameOf(payload));
   },
 });
+// Nothing was ever lost here.
+group.trust();
 peers.opened.subscribe((peer) => raft.peerOpened(peer));
 peers.closed.subscribe((peer) => raft.peerClosed(peer));
 peers.messages.subscribe(({ from, message }) => {

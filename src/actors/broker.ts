@@ -21,14 +21,17 @@ import { createHealth, type Health } from './cluster/broker-health.ts';
 import { type BrokerSnapshotPorts, createBrokerSnapshots } from './cluster/broker-snapshots.ts';
 import { createClusterDirectory } from './cluster/cluster-directory.ts';
 import { type ClusterView, createClusterView } from './cluster/cluster-view.ts';
+import { watchBeginning } from './cluster/beginning.ts';
 import { createControlGroup } from './cluster/control-group.ts';
 import { checkFounding, foundingDigest } from './cluster/founding-check.ts';
 import { createHostBeatRounds } from './cluster/host-beats.ts';
 import { createLayouts } from './cluster/layout.ts';
 import { createMemberKeeper } from './cluster/member-keeper.ts';
+import { followMembership } from './cluster/membership.ts';
 import { createPeers } from './cluster/peers.ts';
 import { createRaftHost } from './cluster/raft-host.ts';
 import { repeat } from './cluster/repeat.ts';
+import { createStandings } from './cluster/standings.ts';
 import { createSteering } from './cluster/steering.ts';
 import { createShardHost } from './cluster/shard-host.ts';
 import { createLeadTable } from './cluster/shard-leads.ts';
@@ -43,13 +46,12 @@ import type { RaftNodeOptions } from './raft-node.ts';
 import { createShard } from './shard/create-shard.ts';
 import { createWindowBudget } from './shard/hot-window.ts';
 import type { Shard } from './shard.ts';
-import type { Founding, IdentityStore } from './stores/identity.ts';
+import type { IdentityStore } from './stores/identity.ts';
 import type { BrokerLog } from './stores/log.ts';
 import { createSubscriptions } from './subscriptions/subscriptions.ts';
 
 export interface BrokerPorts {
   readonly id: BrokerId;
-  readonly founding: Founding;
   readonly grpcAddress: string;
   readonly httpAddress: string;
   readonly clock: Clock;
@@ -101,6 +103,8 @@ export interface Broker {
   readonly ready: Observable<boolean>;
   /** What must not be survived: the process is to end with this message. */
   readonly failed: Observable<VedetteError>;
+  /** It was removed from the cluster, and has left: the process is to end. */
+  readonly left: Observable<void>;
   /** From the log store: nothing more is acknowledged. */
   fail(error: VedetteError): void;
   /** `done` when all is ended and the log is durable; after a failure as soon as nothing runs any more. */
@@ -112,11 +116,13 @@ const HEALTH_EVERY: Millis = 100;
 /** @throws VedetteError INVALID_ARGUMENT for settings that cannot work. */
 export function createBroker(ports: BrokerPorts): Broker {
   checkLimits();
-  const { id, founding, grpcAddress, httpAddress, zone, clock, random, inspector, log, identity, warn } = ports;
-  const members = checkFounding(id, founding);
+  const { id, grpcAddress, httpAddress, zone, clock, random, inspector, log, identity, warn } = ports;
+  const { founding, roster } = identity.identity;
+  const founders = checkFounding(founding);
   const boot = random.fork('boot').integer(0, 0xffff_ffff).toString(16);
   const failed = new ReplaySubject<VedetteError>(1);
   const ready = new BehaviorSubject(false);
+  const left = new ReplaySubject<void>(1);
   let stopping: (() => void)[] = [];
   let failure: VedetteError | null = null;
 
@@ -139,7 +145,7 @@ export function createBroker(ports: BrokerPorts): Broker {
 
   const peers = createPeers({
     self: id,
-    members: new Map(members.map((member) => [member, founding.members[member] ?? ''])),
+    members: new Map(Object.entries(roster.members) as [BrokerId, string][]),
     hello: () => ({
       broker: id,
       incarnation: identity.identity.incarnation,
@@ -148,6 +154,7 @@ export function createBroker(ports: BrokerPorts): Broker {
       grpcAddress,
       httpAddress,
       zone,
+      membersAt: identity.identity.roster.at,
       boot,
     }),
     transport: ports.peers,
@@ -163,7 +170,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     self: id,
     clock,
     cluster: () => identity.identity.cluster,
-    addressOf: (broker) => control.state.brokers.get(broker)?.grpcAddress ?? founding.members[broker],
+    addressOf: (broker) => identity.identity.roster.members[broker],
     hasGroup: (group) => raft.groups.has(group),
     warn,
   });
@@ -180,7 +187,8 @@ export function createBroker(ports: BrokerPorts): Broker {
     failed: fail,
   });
   const control = createControlGroup({
-    raft: (machine) => raft.create('control', members, machine),
+    // Whoever joins waits to be told who belongs to it.
+    raft: (machine) => raft.create('control', founders.includes(id) ? founders : [], machine),
     founding,
     clock,
     mintCluster: ports.mintCluster,
@@ -267,6 +275,20 @@ export function createBroker(ports: BrokerPorts): Broker {
     holdsReplicas: (broker) => leads.mayHold(broker, founding.shards),
   });
 
+  const isFounded = () =>
+    cluster.value !== null || peers.views.some((view) => view.cluster !== null && view.cluster !== '');
+  const standings = createStandings({ self: id, groups: raft.groups, peers, isFounded, clock, warn });
+  const beginning = watchBeginning({
+    self: id,
+    founders,
+    cluster: () => identity.identity.cluster,
+    peers,
+    clock,
+    trust: () => raft.groups.forEach((group) => group.trust()),
+    warn,
+  });
+  const membership = followMembership({ self: id, control, identity, peers, left: () => left.next() });
+
   const founded = control.cluster.subscribe((agreed) => {
     if (agreed === null) return;
     try {
@@ -293,12 +315,14 @@ export function createBroker(ports: BrokerPorts): Broker {
   const opened = peers.opened.subscribe((peer) => {
     raft.peerOpened(peer);
     leads.opened(peer);
+    standings.opened(peer);
     const facts = peers.views.find((view) => view.id === peer);
     if (facts !== undefined) control.note(facts);
   });
   const closed = peers.closed.subscribe((peer) => {
     raft.peerClosed(peer);
     leads.lost(peer);
+    standings.lost(peer);
     directory.peerLost(peer);
     steering.peerLost(peer);
   });
@@ -317,6 +341,8 @@ export function createBroker(ports: BrokerPorts): Broker {
         return beats.receive(message);
       case 'leads':
         return leads.heard(from, message);
+      case 'standing':
+        return standings.heard(from, message);
       case 'question':
       case 'answer':
         return steering.receive(from, message);
@@ -325,13 +351,18 @@ export function createBroker(ports: BrokerPorts): Broker {
     }
   }
 
-  const health = createHealth({
+  const serviceability = createHealth({
     state,
     cluster: () => cluster.value,
     control: control.raft,
     shards: serving,
     log,
   });
+
+  function health(): Health {
+    const reasons = [...serviceability().reasons, ...standings.reasons()];
+    return { ready: reasons.length === 0, reasons };
+  }
 
   function fail(error: unknown): void {
     if (failure !== null) return;
@@ -345,7 +376,10 @@ export function createBroker(ports: BrokerPorts): Broker {
 
   /** Null: calls are taken. */
   function refusal(): VedetteError | null {
-    if (state() === 'joining' || state() === 'serving') return null;
+    const taking = state() === 'joining' || state() === 'serving';
+    // What was acknowledged before founders have met could not be told from what a lost disk held.
+    if (taking && cluster.value === null) return unavailable('the cluster is not founded yet');
+    if (taking) return null;
     return unavailable(failure === null ? `${id} is stopping` : `${id} has failed: ${failure.message}`);
   }
 
@@ -357,7 +391,10 @@ export function createBroker(ports: BrokerPorts): Broker {
 
   function halt(): void {
     looking.cancel();
+    beginning.stop();
+    membership.stop();
     keeper.stop();
+    standings.stop();
     raft.stop();
     snapshots.stop();
     beats.stop();
@@ -429,6 +466,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     shards: serving,
     ready,
     failed,
+    left,
     fail,
     stop(done) {
       stopping.push(done);

@@ -1,9 +1,10 @@
+import { firstValueFrom } from 'rxjs';
 import { createBroker } from '../actors/broker.ts';
 import { prometheusText } from '../actors/cluster/broker-metrics.ts';
 import { brokerRoutes } from '../actors/cluster/http-routes.ts';
 import { kernels } from '../actors/kernels.ts';
 import { checkRaftOptions } from '../actors/raft/options.ts';
-import { openIdentity } from '../actors/stores/identity.ts';
+import { holdsIdentity, openIdentity } from '../actors/stores/identity.ts';
 import { openLog } from '../actors/stores/log-store.ts';
 import { openSnapshots } from '../actors/stores/snapshots.ts';
 import { createNodeDisk } from '../actors/stores/node-disk.ts';
@@ -14,10 +15,11 @@ import { createGrpcSnapshots } from '../actors/transports/grpc-snapshots.ts';
 import { startHttpServer } from '../actors/transports/http-server.ts';
 import { invalidArgument, type VedetteError } from '../core/errors.ts';
 import { type ClusterId, parseBrokerId } from '../core/ids.ts';
-import { parseAddress, parseCount, parseDuration, parsePeers, parsePowerOfTwo, parseSize } from '../core/units.ts';
+import { parseAddress, parseDuration, parseSize } from '../core/units.ts';
 import { createInspector } from '../streams/inspector.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
+import { howItBegins } from './broker-beginning.ts';
 import { checkFree } from './check-free.ts';
 import type { Command, Values } from './flags.ts';
 import { announce, fail, randomName, say, stopSignal } from './process.ts';
@@ -30,9 +32,14 @@ export const brokerCommand: Command = {
     grpc: { value: 'ADDR', required: true, help: 'where agents, dashboards and peers reach it' },
     http: { value: 'ADDR', required: true, help: 'where its HTTP face listens' },
     data: { value: 'DIR', required: true, help: 'its data directory; made when it is not there' },
-    peers: { value: 'id=ADDR,…', required: true, help: 'all brokers of the cluster, this one among them' },
-    shards: { value: 'N', default: '32', help: 'shards of the cluster, a power of two; the same at every broker' },
-    replicas: { value: 'N', default: '3', help: 'replicas of each shard; the same at every broker' },
+    peers: { value: 'id=ADDR,…', help: 'the brokers that found a cluster together, this one among them' },
+    join: { value: 'ADDR,…', help: 'instead of --peers: brokers of a running cluster, which takes this one in' },
+    shards: {
+      value: 'N',
+      default: '32',
+      help: 'with --peers: shards of the cluster, a power of two; the same at every broker',
+    },
+    replicas: { value: 'N', default: '3', help: 'with --peers: replicas of each shard; the same at every broker' },
     zone: { value: 'NAME', help: 'where it stands, for people: a rack, a data centre' },
     memory: { value: 'SIZE', default: '512M', help: 'for rows in memory' },
     heartbeat: { value: 'DURATION', default: '50ms', help: "a leader's heartbeat" },
@@ -51,16 +58,10 @@ async function runBroker(values: Values): Promise<number> {
   const id = parseBrokerId(values.text('id'), 'id');
   const grpcAddress = parseAddress(values.text('grpc'), 'grpc');
   const httpAddress = parseAddress(values.text('http'), 'http');
-  const members = parsePeers(values.text('peers'), 'peers');
-  const founding = {
-    members,
-    shards: parsePowerOfTwo(values.text('shards'), 'shards', 1, 4096),
-    replicas: parseCount(values.text('replicas'), 'replicas', 1, 7),
-  };
-  if (members[id] === undefined)
-    throw invalidArgument('peers', `--peers does not name ${id} itself; it names ${Object.keys(members).join(', ')}`);
-  if (members[id] !== grpcAddress)
-    throw invalidArgument('grpc', `--grpc is ${grpcAddress}, but --peers gives ${id} the address ${members[id]}`);
+  const directory = values.text('data');
+  const disk = createNodeDisk();
+  const self = { id, grpc: grpcAddress, http: httpAddress, zone: values.optional('zone') ?? '' };
+  const begin = howItBegins(values, self, holdsIdentity(disk, directory));
   if (values.text('storage') !== 'embedded:')
     throw invalidArgument('storage', `--storage ${values.text('storage')}: only embedded: is in this release`);
 
@@ -79,9 +80,10 @@ async function runBroker(values: Values): Promise<number> {
   const clock = createRealClock();
   const random = createRandom(randomName());
   const inspector = createInspector({ clock });
-  const disk = createNodeDisk();
-  const directory = values.text('data');
-  const identity = openIdentity(disk, directory, id, founding, () => randomName(16));
+  const identity = openIdentity(disk, directory, id, await begin(), () => randomName(16));
+  const known = identity.identity.roster.members[id];
+  if (known !== grpcAddress)
+    throw invalidArgument('grpc', `--grpc is ${grpcAddress}, but the cluster knows ${id} at ${known}`);
   const failures: ((error: VedetteError) => void)[] = [];
   const log = openLog({
     disk,
@@ -106,7 +108,6 @@ async function runBroker(values: Values): Promise<number> {
   const peers = createGrpcPeers(id);
   const broker = createBroker({
     id,
-    founding,
     grpcAddress,
     httpAddress,
     clock,
@@ -117,7 +118,7 @@ async function runBroker(values: Values): Promise<number> {
     peers,
     snapshots: { store: snapshots, transport: snapshotStreams, crc32c: kernels.crc32c },
     clients: clients.get,
-    zone: values.optional('zone') ?? '',
+    zone: self.zone,
     mintCluster: () => randomName(8) as ClusterId,
     memoryBytes,
     raft,
@@ -147,7 +148,10 @@ async function runBroker(values: Values): Promise<number> {
     announced ||= ready;
   });
 
-  say(`${id} is stopping: ${await stopSignal()}`);
+  const left = firstValueFrom(broker.left).then(
+    () => `it has left cluster ${identity.identity.cluster}, and ${directory} may be deleted`,
+  );
+  say(`${id} is stopping: ${await Promise.race([stopSignal(), left])}`);
   grpc.serving(false);
   await new Promise<void>((done) => broker.stop(done));
   await Promise.all([new Promise<void>((done) => grpc.stop(done)), new Promise<void>((done) => http.stop(done))]);

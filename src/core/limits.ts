@@ -245,6 +245,8 @@ export const limits = {
   control: {
     /** Members that vote; the others learn. */
     votersMax: 5,
+    /** Founders that were not heard by then are not waited for, when more than half of all were. */
+    foundersPatienceMs: 10_000,
     /** How often its leader looks whether its members are as they should be, besides at each change; and how long a step may take. */
     keeperEveryMs: 500,
     keeperStepMs: 5_000,

@@ -76,9 +76,11 @@ function targetOf(situation: MembersSituation, current: Configuration): Membersh
   const missing = Math.max(0, wanted - kept.length);
   // Who leaves votes on until its place is taken, as long as there is room for both.
   const leaving = current.voters.filter((id) => !stays(situation, id));
-  const room = Math.max(kept.length === 0 ? 1 : 0, votersMax - kept.length - missing);
-  const voters = [...kept, ...(missing > 0 || kept.length === 0 ? selfFirst(situation, leaving).slice(0, room) : [])];
-  const allowed = hasMajority(situation, voters) || isSameSet(voters, current.voters) ? voters : current.voters;
+  const room = missing === 0 ? 0 : votersMax - kept.length - missing;
+  const overlap = bestFirst(situation, leaving).slice(0, Math.max(kept.length === 0 ? 1 : 0, room));
+  const reached = overlap.filter((id) => isReached(situation, id));
+  const choices = [[...kept, ...overlap], [...kept, ...reached], kept];
+  const allowed = choices.find((voters) => hasMajority(situation, voters)) ?? current.voters;
   return withOthers(situation, allowed, candidates.slice(0, Math.min(missing, votersMax - allowed.length)));
 }
 
@@ -93,19 +95,19 @@ function candidatesFor(situation: MembersSituation, { voters, joining }: Configu
     .sort((a, b) => Number(joining.includes(b)) - Number(joining.includes(a)) || (a < b ? -1 : 1));
 }
 
-/** Those that cannot be reached go first, then the last by name. */
 function withoutSurplus(situation: MembersSituation, voters: readonly BrokerId[], surplus: number): BrokerId[] {
-  const inOrder = voters.toSorted(
+  return bestFirst(situation, voters).slice(0, voters.length - Math.max(0, surplus));
+}
+
+/** Who leads, then those that can be reached; by name, where that makes no difference. */
+function bestFirst(situation: MembersSituation, ids: readonly BrokerId[]): BrokerId[] {
+  return ids.toSorted(
     (a, b) =>
       Number(b === situation.self) - Number(a === situation.self) ||
       Number(isReached(situation, b)) - Number(isReached(situation, a)) ||
       (a < b ? -1 : 1),
   );
-  return inOrder.slice(0, inOrder.length - Math.max(0, surplus));
 }
-
-const selfFirst = ({ self }: MembersSituation, ids: readonly BrokerId[]): BrokerId[] =>
-  ids.toSorted((a, b) => Number(b === self) - Number(a === self) || (a < b ? -1 : 1));
 
 function hasMajority(situation: MembersSituation, voters: readonly BrokerId[]): boolean {
   return voters.filter((id) => isReached(situation, id)).length * 2 > voters.length;

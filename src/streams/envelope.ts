@@ -33,6 +33,8 @@ export interface PeerHello {
   readonly grpcAddress: string;
   readonly httpAddress: string;
   readonly zone: string;
+  /** The control entry of the newest list of members that it knows; 0: it knows the founders. */
+  readonly membersAt: LogIndex;
   /** Of the process, drawn at its start. */
   readonly boot: string;
 }
@@ -136,6 +138,12 @@ export interface Pulse {
   } | null;
 }
 
+/** The groups in which the sender may have lost what it acknowledged, so that it neither votes nor counts: at once, and when it changes. */
+export interface Standing {
+  readonly kind: 'standing';
+  readonly uncertain: readonly GroupId[];
+}
+
 /** What only one broker can do, mostly a group's leader. */
 export type Question =
   /** `entry`: an encoded ControlEntry. */
@@ -181,4 +189,5 @@ export type PeerMessage =
   | ShardLeads
   | Pulse
   | AskedQuestion
-  | GivenAnswer;
+  | GivenAnswer
+  | Standing;

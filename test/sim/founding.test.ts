@@ -51,4 +51,90 @@ test('without a quorum nobody is ready, and the reasons are told', async () => {
   );
 });
 
+const sound = (cluster: ReturnType<typeof createMemoryCluster>, id: BrokerId) =>
+  cluster.broker(id).groups.every(({ status }) => status.role !== 'storageUncertain');
+
+test('founders wait for each other before anything is agreed on; not for ever, and then they say so', async () => {
+  const cluster = createMemoryCluster({ brokers: 3, shards: 2, replicas: 3, seed: 5 });
+  const [one, two, three] = cluster.ids as [BrokerId, BrokerId, BrokerId];
+  cluster.start(one);
+  cluster.start(two);
+  await cluster.advance(9_000);
+  assert.is(cluster.broker(one).view.status().clusterId, null);
+  assert.ok(cluster.broker(one).health().reasons.includes('the founders have not all met yet'));
+  cluster.start(three);
+  await cluster.until('all are ready', ready(cluster, cluster.ids), 2_000);
+  assert.not(cluster.warnings.some((warning) => /founded without/.test(warning)));
+
+  const other = createMemoryCluster({ brokers: 3, shards: 2, replicas: 3, seed: 6 });
+  other.start(one);
+  other.start(two);
+  await other.until('the two are ready', ready(other, [one, two]), 12_000);
+  assert.ok(other.warnings.some((warning) => /broker-1: the cluster is founded without broker-3/.test(warning)));
+  other.start(three);
+  await other.until('the third one is taken in', ready(other, other.ids), 5_000);
+});
+
+test('a founder that is started before any other has met it may be started again', async () => {
+  const cluster = createMemoryCluster({ brokers: 3, shards: 2, replicas: 3, seed: 7 });
+  const [one, two] = cluster.ids as [BrokerId, BrokerId];
+  for (const id of cluster.ids) cluster.start(id);
+  for (const afterMs of [1, 2, 3, 5, 8, 40]) {
+    await cluster.advance(afterMs);
+    for (const id of [one, two]) {
+      cluster.crash(id);
+      cluster.start(id);
+    }
+  }
+  await cluster.until('all are ready', ready(cluster, cluster.ids), 15_000);
+});
+
+test('a wiped broker is vouched for, and votes no sooner; what was agreed on is there', async () => {
+  for (const seed of [11, 12, 13]) {
+    const cluster = createMemoryCluster({ brokers: 3, shards: 4, replicas: 3, seed });
+    for (const id of cluster.ids) cluster.start(id);
+    await cluster.until('all are ready', ready(cluster, cluster.ids));
+    const wiped = cluster.ids[seed % 3] as BrokerId;
+    const [other, another] = cluster.ids.filter((id) => id !== wiped) as [BrokerId, BrokerId];
+    const before = cluster.broker(other).view.status().clusterId;
+    cluster.crash(wiped);
+    cluster.start(wiped, { fresh: true });
+    assert.not(sound(cluster, wiped));
+    await cluster.until('all leaders vouch for it', () => sound(cluster, wiped));
+    await cluster.until('it is ready', ready(cluster, cluster.ids));
+    assert.is(cluster.broker(wiped).view.status().clusterId, before);
+    cluster.crash(other);
+    await cluster.until('with it there is a quorum again', ready(cluster, [wiped, another]));
+  }
+});
+
+test('where two of three are wiped nothing goes on, and every one of them says why', async () => {
+  const cluster = createMemoryCluster({ brokers: 3, shards: 2, replicas: 3, seed: 21 });
+  for (const id of cluster.ids) cluster.start(id);
+  await cluster.until('all are ready', ready(cluster, cluster.ids));
+  const [, two, three] = cluster.ids as [BrokerId, BrokerId, BrokerId];
+  const saved = cluster.disk(two);
+  for (const id of [two, three]) cluster.crash(id);
+  for (const id of [two, three]) cluster.start(id, { fresh: true });
+  await cluster.advance(30_000);
+  const why =
+    /broker-2 and broker-3 lost what they knew of control, shard-0, shard-1: .*bring one of their data directories back/;
+  for (const id of cluster.ids) {
+    assert.ok(
+      cluster
+        .broker(id)
+        .health()
+        .reasons.some((reason) => why.test(reason)),
+      `${cluster.broker(id).health().reasons}`,
+    );
+    assert.is(cluster.broker(id).groups.filter(({ status }) => status.serving).length, 0);
+  }
+  assert.ok(cluster.warnings.some((warning) => why.test(warning)));
+  assert.is(cluster.failures.length, 0);
+
+  cluster.crash(two);
+  cluster.start(two, { disk: saved });
+  await cluster.until('with one directory back all goes on', ready(cluster, cluster.ids));
+});
+
 test.run();

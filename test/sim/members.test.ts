@@ -7,8 +7,8 @@ import { createMemoryCluster, type MemoryCluster } from '../support/memory-clust
 
 const id = (number: number) => `broker-${number}` as BrokerId;
 
-async function started(seed: number, brokers: number, shards = 1): Promise<MemoryCluster> {
-  const cluster = createMemoryCluster({ brokers, shards, replicas: 3, seed });
+async function started(seed: number, brokers: number, joiners = 0): Promise<MemoryCluster> {
+  const cluster = createMemoryCluster({ brokers, shards: 1, replicas: 3, seed, joiners });
   for (const broker of cluster.ids) cluster.start(broker);
   await cluster.until('all are ready', () => cluster.ids.every((broker) => cluster.broker(broker).health().ready));
   return cluster;
@@ -51,6 +51,55 @@ test('of four founders three vote; the one without replicas leaves, wherever tha
     others.every((broker) => !configurationAt(cluster, broker).learners.includes(idle)),
   );
   assert.deepEqual(configurationAt(cluster, asked).voters, others);
+});
+
+const nodeAt = (cluster: MemoryCluster, asked: BrokerId, about: BrokerId) => cluster.broker(asked).view.node(about);
+
+test('a broker joins, learns, and comes back by itself; with one more both vote; then one leaves, and says so', async () => {
+  const cluster = await started(3, 3, 2);
+  await cluster.join(id(4), id(2));
+  await cluster.until('it is ready', () => cluster.broker(id(4)).health().ready);
+  assert.equal(cluster.broker(id(4)).view.status().clusterId, cluster.broker(id(1)).view.status().clusterId);
+  await cluster.until('it is a member', () => nodeAt(cluster, id(1), id(4))?.membership === 'member');
+  assert.equal(nodeAt(cluster, id(1), id(4))?.role, 'learner');
+  for (const broker of [...cluster.ids, id(4)]) assert.equal(cluster.broker(broker).view.nodes().length, 4);
+
+  cluster.crash(id(4));
+  await cluster.advance(2_000);
+  await cluster.join(id(5), id(3));
+  await cluster.advance(2_000);
+  assert.deepEqual(configurationAt(cluster, id(1)).voters, cluster.ids, 'one more alone would make four');
+  cluster.start(id(4));
+  await cluster.until('all five vote', () => configurationAt(cluster, id(4)).voters.length === 5);
+  await cluster.until('it knows the newcomer', () => nodeAt(cluster, id(4), id(5))?.state === 'up');
+
+  cluster
+    .broker(id(4))
+    .admin.removeBroker(id(5))
+    .catch(() => assert.fail('it is not refused'));
+  await cluster.until('it has left', () => cluster.left.includes(id(5)));
+  await cluster.until('it is forgotten', () => nodeAt(cluster, id(1), id(5)) === undefined);
+  assert.equal(configurationAt(cluster, id(1)).voters.length, 3, 'of four three vote');
+  assert.throws(() => cluster.start(id(5)), /broker-5, which was removed from cluster .* empty directory and --join/);
+  await cluster.join(id(5), id(1));
+  await cluster.until('it is back, as new', () => configurationAt(cluster, id(5)).voters.length === 5);
+  assert.equal(cluster.failures.length, 0);
+});
+
+test('a broker that leads the control group and leaves hands over first', async () => {
+  const cluster = await started(4, 3, 1);
+  await cluster.join(id(4), id(1));
+  await cluster.until('it is a member', () => nodeAt(cluster, id(1), id(4))?.membership === 'member');
+  const leader = cluster.broker(id(1)).view.status().leader as BrokerId;
+  const asked = cluster.ids.find((broker) => broker !== leader) ?? id(1);
+  cluster
+    .broker(asked)
+    .admin.removeBroker(leader)
+    .catch(() => assert.fail('it is not refused'));
+  await cluster.until('another leads, and another votes', () => {
+    const { voters } = configurationAt(cluster, asked);
+    return cluster.broker(asked).view.status().leader !== leader && !voters.includes(leader) && voters.includes(id(4));
+  });
 });
 
 test('who cannot be added or removed is told apart', async () => {

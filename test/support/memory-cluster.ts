@@ -4,7 +4,7 @@ import { ReplaySubject, Subject } from 'rxjs';
 import { type Broker, createBroker } from '../../src/actors/broker.ts';
 import type { MonitorClient } from '../../src/actors/monitor-client.ts';
 import type { AcceptedPeer } from '../../src/actors/peer-transport.ts';
-import { openIdentity } from '../../src/actors/stores/identity.ts';
+import { type Beginning, openIdentity } from '../../src/actors/stores/identity.ts';
 import { openSnapshots } from '../../src/actors/stores/snapshots.ts';
 import { openLog } from '../../src/actors/stores/log-store.ts';
 import { crc32c } from '../../src/core/crc32c.ts';
@@ -44,10 +44,15 @@ export interface StartChange {
   readonly as?: BrokerId;
   /** With an empty disk. */
   readonly fresh?: boolean;
+  /** With this one, that it once had. */
+  readonly disk?: MemoryDisk;
+  /** Instead of what it founds, or was. */
+  readonly beginning?: Beginning;
 }
 
 export interface MemoryCluster {
   readonly clock: VirtualClock;
+  /** The founders. */
   readonly ids: readonly BrokerId[];
   readonly warnings: string[];
   broker(id: BrokerId): Broker;
@@ -55,6 +60,10 @@ export interface MemoryCluster {
   disk(id: BrokerId): MemoryDisk;
   isRunning(id: BrokerId): boolean;
   start(id: BrokerId, change?: StartChange): void;
+  /** With an empty disk, into the cluster of which another broker is a member; resolves when it is started. */
+  join(id: BrokerId, via: BrokerId): Promise<void>;
+  /** Those that have left the cluster and ended. */
+  readonly left: readonly BrokerId[];
   crash(id: BrokerId): void;
   /** The link between two brokers breaks, and no other comes about before it is healed. */
   cut(one: BrokerId, other: BrokerId): void;
@@ -75,6 +84,8 @@ export function createMemoryCluster(options: {
   readonly replicas: number;
   readonly seed: number;
   readonly snapshots?: Partial<SnapshotLimits>;
+  /** Brokers with the next ids, that may join later. */
+  readonly joiners?: number;
 }): MemoryCluster {
   const clock = createVirtualClock({ startMs: 1_700_000_000_000 });
   const random = createRandom(options.seed);
@@ -82,8 +93,13 @@ export function createMemoryCluster(options: {
   const warnings: string[] = [];
   const failures: VedetteError[] = [];
   let offers = 0;
+  const everyone = Array.from(
+    { length: options.brokers + (options.joiners ?? 0) },
+    (_, at) => `broker-${at + 1}` as BrokerId,
+  );
+  const left: BrokerId[] = [];
   const nodes = new Map<BrokerId, Node>(
-    ids.map((id) => [
+    everyone.map((id) => [
       id,
       {
         address: `mem-${id}:1`,
@@ -142,6 +158,7 @@ export function createMemoryCluster(options: {
     const place = node(id);
     if (place.running !== null) throw new Error(`${id} is running`);
     if (change.fresh === true) place.disk = createMemoryDisk(clock);
+    if (change.disk !== undefined) place.disk = change.disk;
     const life = random.fork(`${id}/${place.starts++}`);
     const inspector = createInspector({ clock });
     const founding = { members, shards: change.shards ?? options.shards, replicas: options.replicas };
@@ -149,7 +166,7 @@ export function createMemoryCluster(options: {
       place.disk,
       '/data',
       change.as ?? id,
-      founding,
+      change.beginning ?? (ids.includes(id) ? { how: 'founder', founding } : { how: 'again' }),
       () => `incarnation-${id}-${place.starts}`,
     );
     const failed: ((error: VedetteError) => void)[] = [];
@@ -175,7 +192,6 @@ export function createMemoryCluster(options: {
     place.acceptedSnapshots = new Subject();
     const broker = createBroker({
       id: change.as ?? id,
-      founding,
       grpcAddress: place.address,
       httpAddress: `http-${id}:1`,
       clock,
@@ -202,7 +218,36 @@ export function createMemoryCluster(options: {
     });
     failed.push((error) => broker.fail(error));
     broker.failed.subscribe((error) => failures.push(error));
+    broker.left.subscribe(() => {
+      left.push(id);
+      clock.defer(() => {
+        if (place.running?.broker !== broker) return;
+        for (const breakIt of place.breaks) breakIt();
+        place.breaks.clear();
+        place.running = null;
+        broker.stop(() => {});
+      });
+    });
     place.running = { broker, inspector };
+  }
+
+  async function join(id: BrokerId, via: BrokerId): Promise<void> {
+    const running = node(via).running;
+    if (running === null) throw new Error(`${via} is not running`);
+    const asked = running.broker.admin.addBroker({ id, grpc: node(id).address, http: '', zone: '' });
+    let answer: Awaited<typeof asked> | undefined;
+    let failure: unknown;
+    asked.then(
+      (admission) => (answer = admission),
+      (error: unknown) => (failure = error),
+    );
+    await until(`${id} is admitted`, () => answer !== undefined || failure !== undefined);
+    if (answer === undefined) throw failure;
+    const { clusterId, shards, replicas, founders, brokers, membersAt } = answer;
+    const byId = (list: typeof founders) => Object.fromEntries(list.map((member) => [member.id, member.grpc]));
+    const roster = { at: membersAt, members: byId(brokers) };
+    const founding = { members: byId(founders), shards, replicas };
+    start(id, { fresh: true, beginning: { how: 'joins', cluster: clusterId as ClusterId, founding, roster } });
   }
 
   function crash(id: BrokerId): void {
@@ -387,6 +432,8 @@ export function createMemoryCluster(options: {
     disk: (id) => node(id).disk,
     isRunning: (id) => node(id).running !== null,
     start,
+    join,
+    left,
     crash,
     cut(one, other) {
       const pair = pairOf(node(one).address, node(other).address);

@@ -126,6 +126,7 @@ export function createMemoryLog({ clock, disk, syncMs = 1, readMs = 2 }: MemoryL
       const lastIndex = base.index + entries.length;
       const configurations = entries.filter(({ kind }) => kind === 'configuration');
       return {
+        isNew: !groups.has(group),
         hard,
         sound,
         firstIndex: base.index + 1,

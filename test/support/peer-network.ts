@@ -103,6 +103,7 @@ export function createPeerNetwork(ids: readonly string[]): PeerNetwork {
           grpcAddress: address,
           httpAddress: `http-${address}`,
           zone: '',
+          membersAt: 0,
           boot: `${address}-boot`,
           ...hello,
         }),

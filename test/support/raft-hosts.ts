@@ -72,7 +72,7 @@ export function createHosts(groups: readonly GroupId[], seed: number) {
         throw error;
       },
     });
-    for (const group of groups) raft.create(group, ids, { apply() {} });
+    for (const group of groups) raft.create(group, ids, { apply() {} }).trust();
     hosts.set(id, { id, raft, clock: view });
   }
   for (const { id, raft } of hosts.values()) for (const other of ids) if (other !== id) raft.peerOpened(other);

@@ -23,10 +23,11 @@ function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Ma
   const clock = createVirtualClock();
   const log = createMemoryLog({ clock, disk });
   const inspector = createInspector({ clock });
-  let identity: Identity = { broker: ID, incarnation: 'i1', cluster };
+  const founding = { members: { [ID]: 'x:1' }, shards: 2, replicas: 3 };
+  const roster = { at: 0, members: founding.members };
+  let identity: Identity = { broker: ID, incarnation: 'i1', cluster, founding, roster, removed: false };
   const broker = createBroker({
     id: ID,
-    founding: { members: { [ID]: 'x:1' }, shards: 2, replicas: 3 },
     grpcAddress: 'x:1',
     httpAddress: 'x:2',
     clock,
@@ -42,6 +43,10 @@ function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Ma
           throw new VedetteError('FAILED_PRECONDITION', `the directory belongs to cluster ${identity.cluster}`);
         identity = { ...identity, cluster: agreed };
       },
+      setRoster(newer) {
+        identity = { ...identity, roster: newer };
+      },
+      setRemoved() {},
     },
     peers: {
       accepted: new Subject<AcceptedPeer>(),

@@ -40,6 +40,7 @@ function create() {
     httpAddress: `${id}:2`,
     incarnation: '',
     zone: '',
+    cluster: '',
   });
   const views = [view(B), view(C)];
   const peers = {

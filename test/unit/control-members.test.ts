@@ -79,6 +79,11 @@ const TABLE: readonly (readonly [what: string, told: Told, step: string])[] = [
   ['voters do not go when that would stop the group', { brokers: 'abC', voters: 'abc', down: 'b' }, '-'],
   ['a dead one goes', { brokers: 'abC', voters: 'abc', down: 'c' }, 'ab||'],
   ['a dead one is replaced first', { brokers: 'abCd', voters: 'abc', learners: 'd', down: 'c' }, 'abc|d|d'],
+  [
+    'of leavers those go first that cannot be reached',
+    { brokers: 'ABcdeG', voters: 'abceg', leader: 'c', down: 'ab' },
+    'aceg|d|d',
+  ],
   ['whoever is unknown is left out', { brokers: 'abc', voters: 'abc', learners: 'x' }, 'abc||'],
 ];
 

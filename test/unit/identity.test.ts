@@ -1,7 +1,7 @@
 // Whose data directory it is: what is refused, because to mix them would be to lose data later.
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import { openIdentity } from '../../src/actors/stores/identity.ts';
+import { type Beginning, openIdentity } from '../../src/actors/stores/identity.ts';
 import { parseBrokerId } from '../../src/core/ids.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
 import { createMemoryDisk, type MemoryDisk } from '../support/memory-disk.ts';
@@ -11,12 +11,14 @@ const founding = { members: { 'b-1': 'h:1', 'b-2': 'h:2' }, shards: 4, replicas:
 const b1 = parseBrokerId('b-1');
 
 const open = (disk: MemoryDisk, changes: Partial<typeof founding> = {}, broker = b1) =>
-  openIdentity(disk, '/data', broker, { ...founding, ...changes }, () => 'incarnation-1');
+  openIdentity(disk, '/data', broker, { how: 'founder', founding: { ...founding, ...changes } }, () => 'incarnation-1');
 
 test('it is minted once, and kept', () => {
   const disk = createMemoryDisk(createVirtualClock());
-  assert.equal(open(disk).identity, { broker: 'b-1', incarnation: 'incarnation-1', cluster: '' });
-  const again = openIdentity(disk, '/data', b1, founding, () => 'another');
+  const { broker, incarnation, cluster, roster } = open(disk).identity;
+  assert.equal([broker, incarnation, cluster], ['b-1', 'incarnation-1', '']);
+  assert.equal(roster, { at: 0, members: founding.members });
+  const again = openIdentity(disk, '/data', b1, { how: 'founder', founding }, () => 'another');
   assert.is(again.identity.incarnation, 'incarnation-1');
 });
 
@@ -28,14 +30,38 @@ test('a directory of another broker, or of other founding settings, is refused b
   assert.throws(() => open(disk, { replicas: 3 }), /--replicas 2, not 3/);
   assert.throws(
     () => open(disk, { members: { ...founding.members, 'b-2': 'x:1', 'b-3': 'h:3' } as never }),
-    /cluster of b-1, b-2/,
+    /cluster founded by b-1, b-2/,
   );
+});
+
+test('founders that are started at other addresses are known there; those that came later stay where they were', () => {
+  const disk = createMemoryDisk(createVirtualClock());
+  open(disk).setRoster({ at: 4, members: { ...founding.members, 'b-3': 'h:3' } });
+  const moved = open(disk, { members: { 'b-1': 'h:11', 'b-2': 'h:12' } }).identity.roster;
+  assert.equal(moved, { at: 4, members: { 'b-1': 'h:11', 'b-2': 'h:12', 'b-3': 'h:3' } });
 });
 
 test('a log without an identity is not taken for a new directory: its votes would be forgotten', () => {
   const disk = createMemoryDisk(createVirtualClock());
   disk.open('/data/log/00000001.log', 'create').writeSync(new Uint8Array(36), 0);
   assert.throws(() => open(disk), /holds a log, but no identity.json/);
+});
+
+test('where it was: with what it was told of the cluster and of its members, the newest of it', () => {
+  const disk = createMemoryDisk(createVirtualClock());
+  const again = () => openIdentity(disk, '/data', b1, { how: 'again' }, () => 'another');
+  assert.throws(again, /is no broker's directory: a new broker is started with --peers or with --join/);
+  const roster = { at: 7, members: { 'b-1': 'h:1', 'b-9': 'h:9' } };
+  const joins = { how: 'joins', founding: { ...founding, members: { 'b-9': 'h:9' } }, cluster: 'c' as never, roster };
+  openIdentity(disk, '/data', b1, joins as Beginning, () => 'incarnation-1');
+  assert.equal(again().identity.roster, roster);
+  assert.is(again().identity.cluster, 'c');
+  again().setRoster({ at: 6, members: {} });
+  assert.equal(again().identity.roster, roster, 'an older list changes nothing');
+  again().setRoster({ at: 8, members: { 'b-1': 'h:1' } });
+  assert.is(again().identity.roster.at, 8);
+  again().setRemoved();
+  assert.throws(again, /broker b-1|b-1, which was removed from cluster c: .* empty directory and --join/);
 });
 
 test('an identity that cannot be read is never replaced', () => {

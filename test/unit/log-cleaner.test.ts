@@ -88,6 +88,7 @@ test('a quiet group pins nothing: its hard state goes with each segment', () => 
   assert.ok(segmentsOn(disk, clock).length <= 4, segmentsOn(disk, clock).join(' '));
   const again = openLogOn(disk.copy().mount(clock), clock, OPTIONS).log;
   assert.equal(again.recovered('shard-5'), {
+    isNew: false,
     hard: { term: 9, votedFor: null },
     sound: false,
     firstIndex: 2,

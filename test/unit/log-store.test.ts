@@ -241,6 +241,7 @@ test('compaction: what a snapshot holds is forgotten, also after a restart; an i
   assert.throws(() => log.read('shard-0', 2, 3, 1_000, () => assert.unreachable('it is gone')), /not in the log/);
   const held = reopen(disk.copy(), clock);
   assert.equal(held.log.recovered('shard-0'), {
+    isNew: false,
     hard: { term: 0, votedFor: null },
     sound: true,
     configurations: [],
@@ -325,7 +326,16 @@ test('a group that is forgotten: no entry is left, its term and vote are, it is 
   log.write({ group: 'shard-0', compactTo: { index: 1, term: 7 }, entries: [entry(3, 7, 'on its way')] }, () => {});
   let synced = 0;
   log.write({ group: 'shard-0', forget: true }, () => synced++);
-  const afterwards = { sound: false, hard, firstIndex: 1, previousTerm: 0, lastIndex: 0, runs: [], configurations: [] };
+  const afterwards = {
+    isNew: false,
+    sound: false,
+    hard,
+    firstIndex: 1,
+    previousTerm: 0,
+    lastIndex: 0,
+    runs: [],
+    configurations: [],
+  };
   assert.equal(log.recovered('shard-0'), afterwards);
   settle(clock);
   assert.is(synced, 1);

@@ -170,6 +170,7 @@ test('hellos, refusals, forwards, their outcomes, heartbeats of hosts', () => {
       grpcAddress: 'h:1',
       httpAddress: 'h:2',
       zone: 'z',
+      membersAt: 3,
       boot: 'b',
     },
     {
@@ -182,6 +183,7 @@ test('hellos, refusals, forwards, their outcomes, heartbeats of hosts', () => {
       grpcAddress: 'h:1',
       httpAddress: 'h:2',
       zone: 'z',
+      membersAt: 3,
       boot: 'b',
     },
     { kind: 'refusal', code: 'FAILED_PRECONDITION', reason: 'another cluster' },
@@ -241,6 +243,11 @@ test('which shards a broker leads, and who belongs to them', () => {
     ],
   };
   assert.equal(overTheWire(leads), leads);
+});
+
+test('in which groups a broker is in doubt', () => {
+  const standing: PeerMessage = { kind: 'standing', uncertain: ['control', 'shard-0', 'shard-31'] };
+  assert.equal(overTheWire(standing), standing);
 });
 
 test('a frame of a later version is passed over', () => {

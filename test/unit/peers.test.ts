@@ -207,6 +207,7 @@ test('a newer stream of the same broker replaces the old one, and the groups are
     grpcAddress: 'a',
     httpAddress: 'h',
     zone: '',
+    membersAt: 0,
     boot: 'b1',
   };
   const call = () => {
@@ -250,6 +251,7 @@ test('another process of one data directory: the one that is connected stays, as
     grpcAddress: 'a',
     httpAddress: 'h',
     zone: '',
+    membersAt: 0,
     boot: 'first',
   };
   const call = (boot: string, change: Partial<PeerHello> = {}) => {
@@ -306,6 +308,22 @@ test('members come and go: links begin and end, and who was removed is told so a
   network.clock.advance(limits.peers.refusalPatienceMs + 3_000);
   assert.match(c.refused[0]?.message ?? '', /^c was removed from the cluster/);
   assert.deepEqual([a.refused, b.refused], [[], []]);
+});
+
+test('who knows the newer list of members is right: a broker that was away takes in whom it does not know', () => {
+  const network = createPeerNetwork(['a', 'b', 'c', 'z']);
+  const at = (membersAt: number) => ({ hello: { cluster: 'c1' as ClusterId, membersAt } });
+  // Both ways of calling: a dials, z is dialled.
+  const away = network.start('b', { ...at(3), members: ['b', 'gone'] });
+  const [a, z] = ['a', 'z'].map((id) => network.start(id, { ...at(9), members: ['a', 'b', 'z'] }));
+  network.clock.advance(2_000);
+  assert.deepEqual([away.state('a'), away.state('z'), a?.state('b'), z?.state('b')], ['up', 'up', 'up', 'up']);
+
+  const removed = network.start('c', { ...at(3), members: ['a', 'b', 'c', 'z'] });
+  network.clock.advance(2_000);
+  assert.deepEqual([a?.state('c'), z?.state('c')], [undefined, undefined], 'whose list is the older one is not');
+  network.clock.advance(limits.peers.refusalPatienceMs + 3_000);
+  assert.match(removed.refused[0]?.message ?? '', /^c was removed from the cluster/);
 });
 
 test('a member at another address is dialled there', () => {

@@ -34,6 +34,7 @@ function create(...links: readonly string[]) {
               httpAddress: '',
               incarnation: '',
               zone: '',
+              cluster: null,
             }));
         },
         send(to, message: PeerMessage) {

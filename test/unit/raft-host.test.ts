@@ -40,7 +40,7 @@ function host() {
 test('all groups beat in the same turn', () => {
   const { clock, sent, raft, reply } = host();
   const groups: GroupId[] = ['control', 'shard-0', 'shard-1'];
-  for (const group of groups) raft.create(group, [A, B, C], { apply() {} });
+  for (const group of groups) raft.create(group, [A, B, C], { apply() {} }).trust();
   clock.advance(600);
   for (const group of groups) raft.receive(B, [reply(group, B, 'preVoteReply', 1)]);
   clock.advance(5);
@@ -68,6 +68,8 @@ test('all groups beat in the same turn', () => {
 test('nobody speaks for another, and groups that are not here hear nothing', () => {
   const { clock, raft, reply } = host();
   const group = raft.create('control', [A, B, C], { apply() {} });
+  assert.equal(group.status.role, 'storageUncertain', 'nothing was ever written: its disk may have been lost');
+  group.trust();
   clock.advance(600);
   assert.equal(group.status.role, 'preCandidate');
   raft.receive(C, [reply('control', B, 'preVoteReply', 1), reply('shard-7', C, 'preVoteReply', 1)]);
@@ -89,7 +91,7 @@ test("hosts' beats go to their shards' leaders once a second, one message for ea
   const sent: string[] = [];
   let waiting: HostBeat[] = [];
   const leaders = [A, B, C, null, D];
-  const view = { grpcAddress: '', httpAddress: '', incarnation: '', zone: '' };
+  const view = { grpcAddress: '', httpAddress: '', incarnation: '', zone: '', cluster: null };
   const shard = {
     beats: (beats: readonly HostBeat[]) => heard.push(...beats.map((one) => one.host)),
   } as unknown as Shard;

@@ -61,12 +61,12 @@ function carryOut(groups: Groups, { group: id, hard, sound, compactTo, truncateA
   }
 }
 
-function recoveredFrom({ hard, sound, base, entries }: Group): RecoveredGroup {
+function recoveredFrom({ hard, sound, base, entries }: Group, isNew = false): RecoveredGroup {
   const runs: TermRun[] = [];
   for (const { index, term } of entries) if (runs.at(-1)?.term !== term) runs.push({ first: index, term });
   const lastIndex = base.index + entries.length;
   const configurations = entries.filter(({ kind }) => kind === 'configuration');
-  return { hard, sound, firstIndex: base.index + 1, previousTerm: base.term, lastIndex, runs, configurations };
+  return { isNew, hard, sound, firstIndex: base.index + 1, previousTerm: base.term, lastIndex, runs, configurations };
 }
 
 export function createMemoryStore(random: Random, options: DiskOptions): SimStore {
@@ -104,7 +104,7 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
       }
 
       return {
-        recovered: (group) => recovered.get(group) ?? recoveredFrom(newGroup()),
+        recovered: (group) => recovered.get(group) ?? recoveredFrom(newGroup(), true),
         write(write, synced) {
           carryOut(live, write);
           waiting.push({ write, synced });

@@ -37,8 +37,10 @@ export function objectionTo(hello: PeerHello, { mine, members, called, connected
     return no(`${called} was expected at ${members.get(called)}, not ${hello.broker}: check --peers`);
   if (differ(hello.cluster, mine.cluster))
     return no(`${hello.broker} belongs to cluster ${hello.cluster}, ${self} to cluster ${mine.cluster}`);
-  if (!members.has(hello.broker)) {
-    const inCluster = hello.cluster !== '' && hello.cluster === mine.cluster;
+  const inCluster = hello.cluster !== '' && hello.cluster === mine.cluster;
+  // Who knows the newer list of members is right: it calls, or was called, as a member of that.
+  const knowsBetter = hello.membersAt > mine.membersAt && (inCluster || mine.cluster === '');
+  if (!members.has(hello.broker) && !knowsBetter) {
     // One may have agreed on it that the other has not heard of yet.
     if (inCluster) return no(`${hello.broker} is no member of the cluster, as far as ${self} knows`, 'NOT_FOUND');
     return no(`${hello.broker} is not among the peers of ${self}: ${[...members.keys()].join(', ')}`);
@@ -54,7 +56,7 @@ export function objectionTo(hello: PeerHello, { mine, members, called, connected
       `another process is connected to ${self} as ${hello.broker}, with the same data directory or a copy of it`,
       'UNAVAILABLE',
     );
-  if (hello.founding !== mine.founding)
+  if (hello.founding !== mine.founding && !inCluster)
     return no(`${hello.broker} and ${self} were started with different --peers, --shards or --replicas`);
   const agreed = members.get(hello.broker) ?? '';
   if (agreed !== '' && agreed !== hello.grpcAddress)

@@ -1,7 +1,7 @@
 // The links to all other brokers, as the rest of a broker sees them (actors/cluster/peers.ts makes them).
 import type { Subject } from 'rxjs';
 import type { VedetteError } from '../../core/errors.ts';
-import type { BrokerId } from '../../core/ids.ts';
+import type { BrokerId, ClusterId } from '../../core/ids.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { PeerHello, PeerMessage, RaftEnvelope } from '../../streams/envelope.ts';
 import type { Inspector } from '../../streams/inspector.ts';
@@ -17,6 +17,8 @@ export interface PeerView {
   readonly httpAddress: string;
   readonly incarnation: string;
   readonly zone: string;
+  /** What it said of its cluster last: '' is none; null: it was not heard. */
+  readonly cluster: ClusterId | '' | null;
 }
 
 export interface Peers {

@@ -24,7 +24,7 @@ import { type Running, runMachine } from '../../streams/run-machine.ts';
 import type { Wire } from '../../streams/wire.ts';
 import type { AcceptedPeer } from '../peer-transport.ts';
 import { type Objection, objectionTo, PEER_PROTOCOL } from './greeting.ts';
-import type { Peers, PeersPorts } from './peer-interface.ts';
+import type { Peers, PeersPorts, PeerView } from './peer-interface.ts';
 import { openPeerStream, type PeerStream } from './peer-stream.ts';
 import { createRefusals } from './refusals.ts';
 import { repeat } from './repeat.ts';
@@ -41,7 +41,7 @@ interface Link {
   knock: PeerStream | null;
   retry: Timer | null;
   /** What it said of itself last. */
-  said: Pick<PeerHello, 'incarnation' | 'boot' | 'httpAddress' | 'zone'>;
+  said: Pick<PeerHello, 'incarnation' | 'boot' | 'httpAddress' | 'zone'> & { readonly cluster: PeerView['cluster'] };
   heardAt: Millis;
 }
 
@@ -73,7 +73,7 @@ export function createPeers(ports: PeersPorts): Peers {
       stream: null,
       knock: null,
       retry: null,
-      said: { incarnation: '', boot: '', httpAddress: '', zone: '' },
+      said: { incarnation: '', boot: '', httpAddress: '', zone: '', cluster: null },
       heardAt: 0,
     };
     let told = '';
@@ -197,6 +197,7 @@ export function createPeers(ports: PeersPorts): Peers {
       messages.next({ from: link.id, message });
       return;
     }
+    if (message.kind === 'refusal') noteRefusal(link.id, message);
     warn(`${link.id} ${message.kind === 'hello' ? 'said a second hello' : `ended the link: ${message.reason}`}`);
     lose(link, stream);
   }
@@ -225,12 +226,13 @@ export function createPeers(ports: PeersPorts): Peers {
 
   function admit(stream: PeerStream, message: PeerMessage, remoteAddress: string): Link | null {
     strangers.delete(stream);
-    const link = message.kind === 'hello' ? links.get(message.broker) : undefined;
-    const objection = objectionToCaller(message, link);
-    if (objection !== null || message.kind !== 'hello' || link === undefined) {
+    const known = message.kind === 'hello' ? links.get(message.broker) : undefined;
+    const objection = objectionToCaller(message, known);
+    if (objection !== null || message.kind !== 'hello') {
       refuse(stream, remoteAddress, objection ?? { code: 'FAILED_PRECONDITION', reason: 'not a member' });
       return null;
     }
+    const link = known ?? take(message);
     objections.delete(remoteAddress);
     if (self < link.id) {
       learn(link, message);
@@ -243,6 +245,14 @@ export function createPeers(ports: PeersPorts): Peers {
     link.stream = stream;
     stream.send(sayHello());
     establish(link, stream, message);
+    return link;
+  }
+
+  /** A member by a newer list than the one that is known here, until that comes. */
+  function take({ broker, grpcAddress }: PeerHello): Link {
+    members = new Map([...members, [broker, grpcAddress]]);
+    const link = createLink(broker, grpcAddress);
+    links.set(broker, link);
     return link;
   }
 
@@ -323,6 +333,7 @@ export function createPeers(ports: PeersPorts): Peers {
         httpAddress: said.httpAddress,
         incarnation: said.incarnation,
         zone: said.zone,
+        cluster: said.cluster,
         state: machine === null ? 'connecting' : String(machine.snapshot.value),
       }));
     },

@@ -57,10 +57,13 @@ export function createRaftHost(ports: RaftHostPorts): RaftHost {
     create(group, members, machine) {
       const life = lives.get(group) ?? 0;
       lives.set(group, life + 1);
+      // Where nothing was ever written a member may have been, whose disk was lost (beginning.ts).
+      const isNew = log.recovered(group).isNew;
       const node = createRaftNode({
         self,
         group,
         members,
+        ...(isNew ? { sound: false } : {}),
         clock,
         random: random.fork(life === 0 ? group : `${group}/${life}`),
         log,

@@ -1,19 +1,30 @@
-// Whose data directory this is. A directory of another broker, of another cluster, or laid out for other founding settings is
-// refused: to mix them would be to lose data later.
+// Whose data directory this is, and what has to be known at the next start before anything is heard from others: the cluster, what it
+// was founded with, and where its members are. A directory of another broker, of another cluster, or laid out for other founding
+// settings is refused: to mix them would be to lose data later.
 //
 //   DATA/identity.json   written beside, synced, renamed
+//
+// Invariants
+//   1. A cluster's id, once known, stays. A newer list of members replaces an older one, never the other way.
+//   2. The directory of a broker that was removed is never used again: what it holds is older than what the others went on to.
 import { z } from 'zod';
 import { VedetteError } from '../../core/errors.ts';
-import type { BrokerId, ClusterId } from '../../core/ids.ts';
+import type { BrokerId, ClusterId, LogIndex } from '../../core/ids.ts';
 import type { Disk } from './disk.ts';
 import { holdsLog } from './log/segment-files.ts';
 
 /** What a cluster is founded with: the same at every broker, and for good. */
 export interface Founding {
-  /** Broker ids with their gRPC addresses, sorted by id. */
+  /** Broker ids with their gRPC addresses. */
   readonly members: Readonly<Record<string, string>>;
   readonly shards: number;
   readonly replicas: number;
+}
+
+/** The members with their gRPC addresses, as of the entry of the control group that last changed them; 0: the founders. */
+export interface Roster {
+  readonly at: LogIndex;
+  readonly members: Readonly<Record<string, string>>;
 }
 
 export interface Identity {
@@ -22,48 +33,73 @@ export interface Identity {
   readonly incarnation: string;
   /** '' until the first control leader has minted it. */
   readonly cluster: ClusterId | '';
+  readonly founding: Founding;
+  readonly roster: Roster;
+  readonly removed: boolean;
 }
 
 export interface IdentityStore {
   readonly identity: Identity;
-  /** Durable when it returns. @throws VedetteError FAILED_PRECONDITION when the directory belongs to another cluster. */
+  /** Each is durable when it returns. @throws VedetteError FAILED_PRECONDITION when the directory belongs to another cluster. */
   setCluster(cluster: ClusterId): void;
+  setRoster(roster: Roster): void;
+  /** This broker has left the cluster. */
+  setRemoved(): void;
 }
 
-const FORMAT = 1;
+/** What a broker is started with: what a directory that exists must fit, and what a new one becomes. */
+export type Beginning =
+  /** With its cluster. */
+  | { readonly how: 'founder'; readonly founding: Founding }
+  /** Into a cluster that there is. */
+  | { readonly how: 'joins'; readonly founding: Founding; readonly cluster: ClusterId; readonly roster: Roster }
+  /** Where it was: only in a directory that there is. */
+  | { readonly how: 'again' };
 
+const FORMAT = 2;
+
+const addresses = z.record(z.string(), z.string());
 const stored = z.object({
   format: z.number(),
   broker: z.string(),
   incarnation: z.string().min(8),
   cluster: z.string(),
-  members: z.array(z.string()),
   shards: z.number(),
   replicas: z.number(),
+  founders: addresses,
+  members: addresses,
+  membersAt: z.number(),
+  removed: z.boolean(),
 });
+type Stored = z.infer<typeof stored>;
+
+const pathIn = (directory: string): string => `${directory}/identity.json`;
+
+export const holdsIdentity = (disk: Disk, directory: string): boolean => disk.exists(pathIn(directory));
 
 /** @param mintIncarnation called once, for a new directory. @throws VedetteError FAILED_PRECONDITION naming what differs. */
 export function openIdentity(
   disk: Disk,
   directory: string,
   broker: BrokerId,
-  founding: Founding,
+  beginning: Beginning,
   mintIncarnation: () => string,
 ): IdentityStore {
   disk.makeDirectory(directory);
-  const path = `${directory}/identity.json`;
-  const members = Object.keys(founding.members).sort();
+  const path = pathIn(directory);
   let identity = disk.exists(path) ? load() : create();
 
   function create(): Identity {
-    if (holdsLog(disk, `${directory}/log`)) {
-      throw new VedetteError(
-        'FAILED_PRECONDITION',
-        `${directory} holds a log, but no identity.json: it is damaged, or not a broker's directory`,
-        { field: 'data' },
-      );
-    }
-    const fresh: Identity = { broker, incarnation: mintIncarnation(), cluster: '' };
+    if (holdsLog(disk, `${directory}/log`))
+      throw unfit(`${directory} holds a log, but no identity.json: it is damaged, or not a broker's directory`);
+    if (beginning.how === 'again')
+      throw unfit(`${directory} is no broker's directory: a new broker is started with --peers or with --join`);
+    const { founding } = beginning;
+    const [cluster, roster] =
+      beginning.how === 'joins'
+        ? [beginning.cluster, beginning.roster]
+        : (['', { at: 0, members: founding.members }] as const);
+    const fresh: Identity = { broker, incarnation: mintIncarnation(), cluster, founding, roster, removed: false };
     save(fresh);
     return fresh;
   }
@@ -72,24 +108,19 @@ export function openIdentity(
     const file = disk.open(path, 'read');
     const text = new TextDecoder().decode(file.readSync(0, file.size()));
     file.close();
-    const found = parse(text, path);
-    const differs = (what: string, theirs: string, ours: string) =>
-      new VedetteError('FAILED_PRECONDITION', `${directory} is the data directory of ${what} ${theirs}, not ${ours}`, {
-        field: 'data',
-      });
-    if (found.broker !== broker) throw differs('broker', found.broker, broker);
-    if (found.shards !== founding.shards)
-      throw differs('a cluster with --shards', String(found.shards), String(founding.shards));
-    if (found.replicas !== founding.replicas)
-      throw differs('a cluster with --replicas', String(found.replicas), String(founding.replicas));
-    if (found.members.join() !== members.join())
-      throw differs('a cluster of', found.members.join(', '), members.join(', '));
-    return { broker, incarnation: found.incarnation, cluster: found.cluster as ClusterId | '' };
+    const found = identityFrom(parse(text, path));
+    if (found.broker !== broker) throw differs(directory, 'broker', found.broker, broker);
+    if (found.removed)
+      throw unfit(
+        `${directory} is the data directory of ${broker}, which was removed from cluster ${found.cluster}: to bring the broker back, start it with an empty directory and --join`,
+      );
+    if (beginning.how !== 'founder') return found;
+    compare(directory, found, beginning.founding);
+    return movedTo(found, beginning.founding);
   }
 
   function save(next: Identity): void {
-    const { shards, replicas } = founding;
-    const text = `${JSON.stringify({ format: FORMAT, ...next, members, shards, replicas }, null, 2)}\n`;
+    const text = `${JSON.stringify(storedFrom(next), null, 2)}\n`;
     const beside = `${path}.new`;
     if (disk.exists(beside)) disk.remove(beside);
     const file = disk.open(beside, 'create');
@@ -100,43 +131,94 @@ export function openIdentity(
     disk.syncDirectory(directory);
   }
 
+  function become(change: Partial<Identity>): void {
+    const next = { ...identity, ...change };
+    save(next);
+    identity = next;
+  }
+
   return {
     get identity() {
       return identity;
     },
     setCluster(cluster) {
       if (identity.cluster === cluster) return;
-      if (identity.cluster !== '') {
-        throw new VedetteError(
-          'FAILED_PRECONDITION',
-          `${directory} belongs to cluster ${identity.cluster}, and its peers to cluster ${cluster}`,
-          { field: 'data' },
-        );
-      }
-      const next = { ...identity, cluster };
-      save(next);
-      identity = next;
+      if (identity.cluster !== '')
+        throw unfit(`${directory} belongs to cluster ${identity.cluster}, and its peers to cluster ${cluster}`);
+      become({ cluster });
+    },
+    setRoster(roster) {
+      if (roster.at > identity.roster.at) become({ roster });
+    },
+    setRemoved() {
+      if (!identity.removed) become({ removed: true });
     },
   };
 }
 
-function parse(text: string, path: string): z.infer<typeof stored> {
+const unfit = (message: string): VedetteError => new VedetteError('FAILED_PRECONDITION', message, { field: 'data' });
+
+const differs = (directory: string, what: string, theirs: string, ours: string): VedetteError =>
+  unfit(`${directory} is the data directory of ${what} ${theirs}, not ${ours}`);
+
+function compare(directory: string, { founding: found }: Identity, wanted: Founding): void {
+  const ids = ({ members }: Founding) => Object.keys(members).sort().join(', ');
+  if (found.shards !== wanted.shards)
+    throw differs(directory, 'a cluster with --shards', String(found.shards), String(wanted.shards));
+  if (found.replicas !== wanted.replicas)
+    throw differs(directory, 'a cluster with --replicas', String(found.replicas), String(wanted.replicas));
+  if (ids(found) !== ids(wanted)) throw differs(directory, 'a cluster founded by', ids(found), ids(wanted));
+}
+
+/** Founders are where their flags say: they are started with other addresses all together. */
+function movedTo({ roster, ...identity }: Identity, founding: Founding): Identity {
+  const members = Object.entries(roster.members).map(([id, address]) => [id, founding.members[id] ?? address]);
+  return { ...identity, founding, roster: { at: roster.at, members: Object.fromEntries(members) } };
+}
+
+function storedFrom({ founding, roster, ...rest }: Identity): Stored {
+  const { members: founders, shards, replicas } = founding;
+  return {
+    format: FORMAT,
+    ...rest,
+    shards,
+    replicas,
+    founders: { ...founders },
+    members: { ...roster.members },
+    membersAt: roster.at,
+  };
+}
+
+function identityFrom(found: Stored): Identity {
+  const { broker, incarnation, cluster, founders, shards, replicas, members, membersAt, removed } = found;
+  return {
+    broker: broker as BrokerId,
+    incarnation,
+    cluster: cluster as ClusterId | '',
+    founding: { members: founders, shards, replicas },
+    roster: { at: membersAt, members },
+    removed,
+  };
+}
+
+function parse(text: string, path: string): Stored {
   let value: unknown;
   try {
     value = JSON.parse(text);
   } catch (error) {
     throw new VedetteError('DATA_LOSS', `${path} is damaged: it is not JSON`, { cause: error });
   }
+  const format = z.object({ format: z.number() }).safeParse(value);
+  if (format.success && format.data.format !== FORMAT)
+    throw unfit(
+      format.data.format > FORMAT
+        ? `${path} was written by a newer version of vedette; start that version`
+        : `${path} was written by an earlier version of vedette, which this one does not read: start with an empty directory`,
+    );
   const found = stored.safeParse(value);
-  if (!found.success)
-    throw new VedetteError(
-      'DATA_LOSS',
-      `${path} is damaged: ${found.error.issues[0]?.path.join('.')} is missing or wrong`,
-    );
-  if (found.data.format > FORMAT)
-    throw new VedetteError(
-      'FAILED_PRECONDITION',
-      `${path} was written by a newer version of vedette; start that version`,
-    );
-  return found.data;
+  if (found.success) return found.data;
+  throw new VedetteError(
+    'DATA_LOSS',
+    `${path} is damaged: ${found.error.issues[0]?.path.join('.')} is missing or wrong`,
+  );
 }

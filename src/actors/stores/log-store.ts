@@ -204,7 +204,7 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
   return {
     recovered: (group) =>
       recoveredGroups.get(groupNumber(group)) ??
-      recoveredOf(createGroupIndex(recoveredGroups.get(EVERYONE_ELSE)?.sound)),
+      recoveredOf(createGroupIndex(recoveredGroups.get(EVERYONE_ELSE)?.sound), true),
     groups: found,
     write(write, synced) {
       const { group, hard, sound, compactTo, truncateAfter, forget, entries = [] } = write;

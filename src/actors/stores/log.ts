@@ -39,6 +39,8 @@ export interface LogWrite {
 
 /** What opening found of a group. A group never written is all zeros, and sound. */
 export interface RecoveredGroup {
+  /** Nothing was ever written of it here, as far as the log shows. */
+  readonly isNew: boolean;
   /**
    * false: what it acknowledged may be lost, by damage or because a write said so. What is here is a beginning of its log, and the
    * newest hard state known, which may be an old one.

@@ -52,6 +52,8 @@ export function encodePeerMessage(message: PeerMessage): Frame {
       return { question: encodeQuestion(message) };
     case 'answer':
       return { answer: encodeAnswer(message) };
+    case 'standing':
+      return { standing: { uncertain: message.uncertain.map(groupNumber) } };
     default:
       return unreachable(message);
   }
@@ -66,7 +68,7 @@ export function decodePeerMessage(
   from: BrokerId | '',
   to: BrokerId | '',
 ): PeerMessage | undefined {
-  const { hello, refusal, raft, forward, forwardReply, beats, leads, pulse, question, answer } = frame;
+  const { hello, refusal, raft, forward, forwardReply, beats, leads, pulse, question, answer, standing } = frame;
   if (raft)
     return {
       kind: 'raft',
@@ -84,6 +86,7 @@ export function decodePeerMessage(
       grpcAddress: hello.grpcAddress ?? '',
       httpAddress: hello.httpAddress ?? '',
       zone: hello.zone ?? '',
+      membersAt: hello.membersAt ?? 0,
       boot: hello.boot ?? '',
     };
   }
@@ -117,6 +120,7 @@ export function decodePeerMessage(
   if (leads) return decodeLeads(leads);
   if (question) return decodeQuestion(question);
   if (answer) return decodeAnswer(answer);
+  if (standing) return { kind: 'standing', uncertain: (standing.uncertain ?? []).map(groupFromNumber) };
   return undefined;
 }
 

@@ -171,6 +171,6 @@ function isSame(a: LogView, b: LogView): boolean {
   );
 }
 
-export function recoveredOf({ hard, sound, view, configurations }: GroupIndex): RecoveredGroup {
-  return { hard, sound, ...view, configurations: [...configurations] };
+export function recoveredOf({ hard, sound, view, configurations }: GroupIndex, isNew = false): RecoveredGroup {
+  return { isNew, hard, sound, ...view, configurations: [...configurations] };
 }

@@ -1,0 +1,74 @@
+// A cluster begins. Each founder has an empty disk; whether it always was empty, or was lost, it cannot tell by itself: the others can.
+//
+//   every founder was heard once, and none knows of a cluster ──▶ it is founded: nothing was ever acknowledged, all groups are sound
+//   10 s, more than half of them heard, and none knows of one ──▶ the same, and it is said without whom
+//   somebody knows of one ──▶ this disk was lost: the leaders vouch for it, group by group (machines/raft/doubt.ts)
+//
+// Invariants
+//   1. A group begins with doubt wherever nothing was ever written of it: it neither votes nor counts before one of these is so. So no
+//      cluster has an id before its founders have met.
+//   2. Whoever knows of a cluster never believes its disk to have always been empty.
+import type { BrokerId, ClusterId, Millis } from '../../core/ids.ts';
+import { limits } from '../../core/limits.ts';
+import type { Clock } from '../../streams/clock.ts';
+import type { Peers } from './peer-interface.ts';
+
+export type Verdict = 'founded' | 'foundedWithout' | 'waits' | 'lost';
+
+/** @param heard what founders, and others, said of their cluster: '' is none; who was not heard is missing. */
+export function verdictOn(
+  founders: readonly BrokerId[],
+  self: BrokerId,
+  heard: ReadonlyMap<BrokerId, ClusterId | ''>,
+  waitedMs: Millis,
+): Verdict {
+  if ([...heard.values()].some((cluster) => cluster !== '')) return 'lost';
+  const met = founders.filter((id) => id === self || heard.has(id)).length;
+  if (met === founders.length) return 'founded';
+  const patient = waitedMs < limits.control.foundersPatienceMs;
+  return !patient && met * 2 > founders.length ? 'foundedWithout' : 'waits';
+}
+
+export interface BeginningPorts {
+  readonly self: BrokerId;
+  readonly founders: readonly BrokerId[];
+  /** '' until one is known here. */
+  readonly cluster: () => ClusterId | '';
+  readonly peers: Pick<Peers, 'views' | 'changes'>;
+  readonly clock: Clock;
+  /** All groups here are sound. */
+  readonly trust: () => void;
+  readonly warn: (message: string) => void;
+}
+
+export function watchBeginning(ports: BeginningPorts): { stop(): void } {
+  const { self, founders, cluster, peers, clock, trust, warn } = ports;
+  const since = clock.monotonic();
+  let over = !founders.includes(self);
+  const watching = peers.changes.subscribe(look);
+  const timer = clock.after(limits.control.foundersPatienceMs, look);
+  clock.defer(look);
+
+  function look(): void {
+    if (over) return;
+    const heard = new Map(peers.views.flatMap(({ id, cluster: said }) => (said === null ? [] : [[id, said] as const])));
+    const verdict = cluster() === '' ? verdictOn(founders, self, heard, clock.monotonic() - since) : 'lost';
+    if (verdict === 'waits') return;
+    stop();
+    if (verdict === 'lost') return;
+    const missing = founders.filter((id) => id !== self && !heard.has(id));
+    if (verdict === 'foundedWithout')
+      warn(
+        `the cluster is founded without ${missing.join(', ')}, not heard in ${limits.control.foundersPatienceMs / 1000} s: had there been a cluster already, and these known of it, it would be lost`,
+      );
+    trust();
+  }
+
+  function stop(): void {
+    over = true;
+    watching.unsubscribe();
+    timer.cancel();
+  }
+
+  return { stop };
+}
