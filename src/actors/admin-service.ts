@@ -11,6 +11,8 @@ export interface BrokerStatus {
   readonly role: string;
   readonly zone: string;
   readonly membership: 'joining' | 'member' | 'leaving';
+  /** Groups of which it may have lost what it acknowledged: there it neither votes nor counts. */
+  readonly storageUncertain: readonly string[];
 }
 
 export interface NodeStatus extends BrokerStatus {

@@ -162,7 +162,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     random: random.fork('peers'),
     inspector,
     warn,
-    refused: fail,
+    refused: (error, isRemoved) => (isRemoved ? membership.removed(error.message) : fail(error)),
   });
 
   const snapshots = createBrokerSnapshots({
@@ -247,6 +247,17 @@ export function createBroker(ports: BrokerPorts): Broker {
     inspector,
     config,
   });
+  const isFounded = () =>
+    cluster.value !== null || peers.views.some((view) => view.cluster !== null && view.cluster !== '');
+  const standings = createStandings({
+    self: id,
+    groups: raft.groups,
+    changes: merge(control.raft.statusChanges, shardChanges),
+    peers,
+    isFounded,
+    clock,
+    warn,
+  });
   const view = createClusterView({
     self: id,
     control,
@@ -254,6 +265,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     layouts,
     claimOf: (shard) => leads.claimOf(shard),
     storageState: () => (log.full ? 'degraded' : 'ready'),
+    standings,
   });
   const steering = createSteering({
     self: id,
@@ -275,9 +287,6 @@ export function createBroker(ports: BrokerPorts): Broker {
     holdsReplicas: (broker) => leads.mayHold(broker, founding.shards),
   });
 
-  const isFounded = () =>
-    cluster.value !== null || peers.views.some((view) => view.cluster !== null && view.cluster !== '');
-  const standings = createStandings({ self: id, groups: raft.groups, peers, isFounded, clock, warn });
   const beginning = watchBeginning({
     self: id,
     founders,
@@ -287,7 +296,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     trust: () => raft.groups.forEach((group) => group.trust()),
     warn,
   });
-  const membership = followMembership({ self: id, control, identity, peers, left: () => left.next() });
+  const membership = followMembership({ self: id, control, identity, peers, left: () => left.next(), say: warn });
 
   const founded = control.cluster.subscribe((agreed) => {
     if (agreed === null) return;

@@ -59,7 +59,21 @@ export function statusScreen(status: ClusterStatus): string {
     cell(zone || '–'),
   ]);
   const titles = ['broker', 'link', 'control', 'membership', 'leads', 'replicas', 'gRPC', 'HTTP', 'zone'];
-  return `${head}\n\n${table(titles, rows)}\n${shardsLine(shards)}${movesLine(shards)}`;
+  return `${head}\n\n${table(titles, rows)}\n${shardsLine(shards)}${movesLine(shards)}${doubtLines(brokers)}`;
+}
+
+/** Whose disk was lost or damaged, and where nobody has vouched for it yet. */
+function doubtLines(brokers: ClusterStatus['brokers']): string {
+  return brokers
+    .filter(({ storageUncertain }) => storageUncertain.length > 0)
+    .map(({ id, storageUncertain: groups }) => {
+      const named = `${groups.slice(0, NAMED_MAX).join(', ')}${groups.length > NAMED_MAX ? ', …' : ''}`;
+      return paint(
+        'yellow',
+        `${id} neither votes nor counts in ${groups.length} groups, until their leaders vouch for it: ${named}\n`,
+      );
+    })
+    .join('');
 }
 
 const NAMED_MAX = 8;

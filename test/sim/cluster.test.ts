@@ -383,6 +383,7 @@ test("the cluster's part of the HTTP face has the agreed shapes", async () => {
     'membership',
     'role',
     'state',
+    'storageUncertain',
     'zone',
   ]);
   assert.deepEqual(status.brokers.map(({ role }) => role).toSorted(), ['follower', 'follower', 'leader']);

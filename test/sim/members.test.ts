@@ -61,7 +61,7 @@ test('a broker joins, learns, and comes back by itself; with one more both vote;
   await cluster.until('it is ready', () => cluster.broker(id(4)).health().ready);
   assert.equal(cluster.broker(id(4)).view.status().clusterId, cluster.broker(id(1)).view.status().clusterId);
   await cluster.until('it is a member', () => nodeAt(cluster, id(1), id(4))?.membership === 'member');
-  assert.equal(nodeAt(cluster, id(1), id(4))?.role, 'learner');
+  await cluster.until('and learns', () => nodeAt(cluster, id(1), id(4))?.role === 'learner');
   for (const broker of [...cluster.ids, id(4)]) assert.equal(cluster.broker(broker).view.nodes().length, 4);
 
   cluster.crash(id(4));

@@ -94,6 +94,7 @@ test('each tells the others where it is in doubt, and who cannot be helped is na
   const standings = createStandings({
     self: A,
     groups,
+    changes: control.statusChanges,
     peers: {
       views: [{ id: B, cluster: '', state: 'up', grpcAddress: '', httpAddress: '', incarnation: 'i', zone: '' }],
       send: (to, message) => sent.push({ to, message }),
@@ -106,7 +107,7 @@ test('each tells the others where it is in doubt, and who cannot be helped is na
   assert.deepEqual(sent, [], 'nothing is new');
   control.become({ role: 'storageUncertain' });
   assert.deepEqual(standings.reasons(), ['the founders have not all met yet']);
-  clock.advance(3_000);
+  clock.advance(1);
   assert.deepEqual(sent, [{ to: B, message: { kind: 'standing', uncertain: ['control'] } }], 'once');
 
   founded = true;
@@ -123,6 +124,7 @@ test('each tells the others where it is in doubt, and who cannot be helped is na
 
   control.become({ role: 'follower', leader: B });
   standings.opened(B);
+  clock.advance(3_000);
   assert.deepEqual(
     sent.slice(-1).map(({ message }) => message),
     [{ kind: 'standing', uncertain: [] }],

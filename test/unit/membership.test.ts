@@ -40,19 +40,20 @@ function create(roster: Roster) {
     },
   } as IdentityStore & { identity: IdentityStore['identity'] };
   const show = (members: ReadonlyMap<BrokerId, string>) => [...members].map((member) => member.join('=')).join(' ');
-  followMembership({
+  const membership = followMembership({
     self: A,
     control,
     identity,
     peers: { setMembers: (members) => told.push(show(members)) },
     left: () => told.push('left'),
+    say: (message) => told.push(message),
   });
   let index = 0;
   const apply = (change: ControlChange) => {
     raft.apply(encodeControlEntry({ stampMs: 1, ...change }));
     raft.become({ commit: ++index, applied: index });
   };
-  return { raft, told, apply, identity };
+  return { raft, told, apply, identity, membership };
 }
 
 test('what is newer than what is known counts, and is kept', () => {
@@ -87,6 +88,13 @@ test('it has left when it was on its way out, and what is committed is without i
   assert.deepEqual(told, [], 'it is not committed');
   raft.become({ configuration: { index: 2, configuration: without } });
   assert.deepEqual(told.splice(0), ['left']);
+  assert.ok(identity.identity.removed);
+});
+
+test('what the others say counts, too: it was away when it was removed', () => {
+  const { told, identity, membership } = create({ at: 1, members: founding.members });
+  membership.removed('b says so');
+  assert.deepEqual(told, ['b says so', 'left']);
   assert.ok(identity.identity.removed);
 });
 

@@ -4,6 +4,7 @@ import { isMemberOf, isVoterIn, membersOf } from '../../machines/raft/membership
 import type { Directory } from '../directory.ts';
 import type { ClusterStatus, NodeStatus, ShardMove } from '../admin-service.ts';
 import type { ControlGroup } from './control-group.ts';
+import type { Standings } from './standings.ts';
 import type { Layouts } from './layout.ts';
 import type { LeadTable } from './shard-leads.ts';
 
@@ -21,6 +22,7 @@ export interface ClusterViewPorts {
   readonly layouts: Pick<Layouts, 'current'>;
   readonly storageState: () => string;
   readonly claimOf: LeadTable['claimOf'];
+  readonly standings: Pick<Standings, 'uncertainOf'>;
 }
 
 export function createClusterView({
@@ -30,12 +32,14 @@ export function createClusterView({
   layouts,
   storageState,
   claimOf,
+  standings,
 }: ClusterViewPorts): ClusterView {
   /** The control group's roles: a broker knows its own, who leads, and who votes. */
   function roleOf(id: BrokerId): string {
     const { role, leader, configuration } = control.raft.status;
     if (id === self) return role;
     if (id === leader) return 'leader';
+    if (standings.uncertainOf(id).includes('control')) return 'storageUncertain';
     if (isVoterIn(configuration.configuration, id)) return 'follower';
     return isMemberOf(configuration.configuration, id) ? 'learner' : 'none';
   }
@@ -57,6 +61,7 @@ export function createClusterView({
       role: roleOf(id),
       zone: control.state.brokers.get(id)?.zone ?? '',
       membership: membershipOf(id),
+      storageUncertain: standings.uncertainOf(id),
       leads: shardIds.filter((shard) => directory.leaderOf(shard) === id),
       replicas: shardIds.filter((shard) => directory.replicasOf(shard).includes(id)),
     }));

@@ -18,10 +18,17 @@ export interface MembershipPorts {
   readonly peers: Pick<Peers, 'setMembers'>;
   /** This broker is no member any more. */
   readonly left: () => void;
+  readonly say: (message: string) => void;
+}
+
+export interface Membership {
+  /** Others say so, and none of them can be wrong: their lists of members are as new as the one known here, or newer. */
+  removed(why: string): void;
+  stop(): void;
 }
 
 /** @throws what the disk throws: then this process must end. */
-export function followMembership({ self, control, identity, peers, left }: MembershipPorts): { stop(): void } {
+export function followMembership({ self, control, identity, peers, left, say }: MembershipPorts): Membership {
   const { state, raft } = control;
 
   /** Addresses as they were agreed on before. */
@@ -44,7 +51,11 @@ export function followMembership({ self, control, identity, peers, left }: Membe
   function mayHaveLeft(): void {
     const { role, applied, commit, configuration } = raft.status;
     if (role !== 'removed' || commit < configuration.index || applied < identity.identity.roster.at) return;
-    if (state.brokers.get(self)?.leaving !== true || identity.identity.removed) return;
+    if (state.brokers.get(self)?.leaving === true) leave();
+  }
+
+  function leave(): void {
+    if (identity.identity.removed) return;
     identity.setRemoved();
     left();
   }
@@ -52,6 +63,10 @@ export function followMembership({ self, control, identity, peers, left }: Membe
   const following = control.changes.subscribe(follow);
   const leaving = merge(raft.statusChanges, control.applied).subscribe(mayHaveLeft);
   return {
+    removed(why) {
+      say(why);
+      leave();
+    },
     stop() {
       following.unsubscribe();
       leaving.unsubscribe();

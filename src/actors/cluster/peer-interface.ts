@@ -50,6 +50,6 @@ export interface PeersPorts {
   readonly random: Random;
   readonly inspector: Inspector;
   readonly warn: (message: string) => void;
-  /** The others do not accept this broker, see above. */
-  readonly refused: (error: VedetteError) => void;
+  /** The others do not accept this broker (refusals.ts): it is no member any more, or never had a place there. */
+  readonly refused: (error: VedetteError, isRemoved: boolean) => void;
 }

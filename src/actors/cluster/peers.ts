@@ -274,7 +274,7 @@ export function createPeers(ports: PeersPorts): Peers {
 
   function noteRefusal(peer: BrokerId, objection: Objection): void {
     const verdict = refusals.refused(peer, objection, clock.monotonic());
-    if (verdict !== null) ports.refused(verdict);
+    if (verdict !== null) ports.refused(verdict.error, verdict.isRemoved);
   }
 
   function setMembers(wanted: ReadonlyMap<BrokerId, string>): void {

@@ -13,10 +13,16 @@ import { type Objection, PASSING } from './greeting.ts';
 
 export interface Refusals {
   /** @returns why this broker is to end; null: it goes on. */
-  refused(peer: BrokerId, objection: Objection, at: Millis): VedetteError | null;
+  refused(peer: BrokerId, objection: Objection, at: Millis): Verdict | null;
   welcomed(peer: BrokerId): void;
   /** It is no member any more: what it said does not count. */
   forget(peer: BrokerId): void;
+}
+
+export interface Verdict {
+  readonly error: VedetteError;
+  /** It is no member any more; else it never had a place here. */
+  readonly isRemoved: boolean;
 }
 
 interface Refusal {
@@ -25,6 +31,8 @@ interface Refusal {
   readonly since: Millis;
   readonly latest: Millis;
 }
+
+const unfit = (message: string, field: string) => new VedetteError('FAILED_PRECONDITION', message, { field });
 
 /** @param others how many there are. */
 export function createRefusals(self: BrokerId, others: () => number, warn: (message: string) => void): Refusals {
@@ -43,13 +51,11 @@ export function createRefusals(self: BrokerId, others: () => number, warn: (mess
       refusals.set(peer, { code, reason, since, latest: at });
       const counting = [...refusals.values()].filter(lasting);
       if (isMajority(counting.filter((refusal) => refusal.code === 'NOT_FOUND').length))
-        return new VedetteError('FAILED_PRECONDITION', `${self} was removed from the cluster: ${reason}`, {
-          field: 'id',
-        });
+        return { error: unfit(`${self} was removed from the cluster: ${reason}`, 'id'), isRemoved: true };
       const wanted = (welcoming.size + 1) * 2 > others() + 1;
       if (wanted || !isMajority(counting.length)) return null;
       const reasons = [...new Set(counting.map((refusal) => refusal.reason))].join('; ');
-      return new VedetteError('FAILED_PRECONDITION', reasons, { field: 'peers' });
+      return { error: unfit(reasons, 'peers'), isRemoved: false };
     },
     welcomed(peer) {
       refusals.delete(peer);

@@ -1,5 +1,6 @@
 // Who may have lost what it acknowledged, and in which groups (machines/raft/doubt.ts): each broker tells the others of itself, so that
 // every one can say why a group does not go on, and the status shows it.
+import type { Observable } from 'rxjs';
 import type { BrokerId, GroupId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import { votersOf } from '../../machines/raft/membership.ts';
@@ -23,6 +24,8 @@ export interface Standings {
 export interface StandingsPorts {
   readonly self: BrokerId;
   readonly groups: ReadonlyMap<GroupId, RaftGroup>;
+  /** A group's part may be another. */
+  readonly changes: Observable<unknown>;
   readonly peers: Pick<Peers, 'send' | 'views'>;
   /** Somebody knows of a cluster: empty disks are lost ones. */
   readonly isFounded: () => boolean;
@@ -32,9 +35,11 @@ export interface StandingsPorts {
 
 const NAMED_MAX = 3;
 
-export function createStandings({ self, groups, peers, isFounded, clock, warn }: StandingsPorts): Standings {
+export function createStandings({ self, groups, changes, peers, isFounded, clock, warn }: StandingsPorts): Standings {
   const others = new Map<BrokerId, readonly GroupId[]>();
   let told = '';
+  let telling = false;
+  let stopped = false;
   let warned = '';
 
   const own = (): GroupId[] =>
@@ -63,15 +68,31 @@ export function createStandings({ self, groups, peers, isFounded, clock, warn }:
     );
   }
 
-  function look(): void {
+  function tell(): void {
     const now = own().join();
-    if (now !== told) for (const { id } of peers.views) peers.send(id, message());
+    if (now === told) return;
     told = now;
+    for (const { id } of peers.views) peers.send(id, message());
+  }
+
+  /** Many groups change in one turn. */
+  function tellLater(): void {
+    if (telling) return;
+    telling = true;
+    clock.defer(() => {
+      telling = false;
+      if (!stopped) tell();
+    });
+  }
+
+  function look(): void {
+    tell();
     const reasons = isFounded() ? stuck().join('; ') : '';
     if (reasons !== '' && reasons !== warned) warn(reasons);
     warned = reasons;
   }
 
+  const watching = changes.subscribe(tellLater);
   const looking = repeat(clock, limits.peers.beatMs, look);
 
   return {
@@ -85,9 +106,16 @@ export function createStandings({ self, groups, peers, isFounded, clock, warn }:
       return [...(lost.length === 0 ? [] : [waiting]), ...stuck()];
     },
     heard: (from, { uncertain }) => void others.set(from, uncertain),
-    opened: (peer) => peers.send(peer, message()),
+    opened(peer) {
+      tell();
+      peers.send(peer, message());
+    },
     lost: (peer) => void others.delete(peer),
-    stop: () => looking.cancel(),
+    stop() {
+      stopped = true;
+      watching.unsubscribe();
+      looking.cancel();
+    },
   };
 }
 

@@ -13,7 +13,7 @@ export function adminAnswers(admin: AdminService) {
       const { brokers, shards, ...rest } = admin.status();
       return {
         ...rest,
-        brokers: [...brokers],
+        brokers: brokers.map((broker) => ({ ...broker, storageUncertain: [...broker.storageUncertain] })),
         shards: shards.map(({ moving, ...shard }) => ({
           ...shard,
           replicas: [...shard.replicas],
@@ -22,7 +22,12 @@ export function adminAnswers(admin: AdminService) {
       };
     },
     listNodes: async (): Promise<vedette.v1.IListNodesResponse> => ({
-      nodes: admin.nodes().map((node) => ({ ...node, leads: [...node.leads], replicas: [...node.replicas] })),
+      nodes: admin.nodes().map((node) => ({
+        ...node,
+        leads: [...node.leads],
+        replicas: [...node.replicas],
+        storageUncertain: [...node.storageUncertain],
+      })),
     }),
     getConfig: () => admin.config(),
     openSession: async (): Promise<vedette.v1.IOpenSessionResponse> => ({ session: await admin.openSession() }),
@@ -77,7 +82,7 @@ export function nodesFromProto({ nodes }: vedette.v1.ListNodesResponse): NodeSta
 }
 
 function brokerFromProto(broker: vedette.v1.IBrokerStatus): ClusterStatus['brokers'][number] {
-  const { id, state, grpc, http, role, zone, membership } = broker;
+  const { id, state, grpc, http, role, zone, membership, storageUncertain } = broker;
   return {
     id: id ?? '',
     state: state ?? '',
@@ -86,6 +91,7 @@ function brokerFromProto(broker: vedette.v1.IBrokerStatus): ClusterStatus['broke
     role: role ?? '',
     zone: zone ?? '',
     membership: membership === 'joining' || membership === 'leaving' ? membership : 'member',
+    storageUncertain: storageUncertain ?? [],
   };
 }
 

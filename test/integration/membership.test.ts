@@ -1,0 +1,117 @@
+// watchdog: 150s
+// Brokers come and go as processes: a fourth one joins three, one of the three is removed, and rows are read all the while.
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { strict as assert } from 'node:assert';
+import { join } from 'node:path';
+import { test } from 'uvu';
+import type { ClusterStatus } from '../../src/actors/admin-service.ts';
+import { createMonitorClients } from '../../src/actors/transports/grpc-client.ts';
+import { freePortBase } from '../support/ports.ts';
+import { tempDirectory } from '../support/temp.ts';
+import { until } from '../support/until.ts';
+
+interface Process {
+  readonly child: ChildProcess;
+  readonly output: () => string;
+}
+
+const running = new Set<ChildProcess>();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+function vedette(...args: string[]): Process {
+  const child = spawn(process.execPath, ['bin/vedette.mjs', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
+  running.add(child);
+  child.once('exit', () => running.delete(child));
+  let output = '';
+  for (const stream of [child.stdout, child.stderr])
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString('utf8');
+    });
+  return { child, output: () => output };
+}
+
+const exitOf = async ({ child }: Process): Promise<number | null> =>
+  child.exitCode ?? ((await once(child, 'exit'))[0] as number | null);
+
+test('a fourth broker joins, the leader of the control group is removed and says so, nothing is missing meanwhile', async () => {
+  const base = await freePortBase(12);
+  const data = tempDirectory('membership');
+  const ids = [1, 2, 3, 4].map((number) => `broker-${number}`);
+  const grpc = (id: string) => `127.0.0.1:${base + Number(id.slice(-1))}`;
+  const http = (id: string) => `127.0.0.1:${base + 5 + Number(id.slice(-1))}`;
+  const founders = ids.slice(0, 3);
+  const broker = (id: string, ...how: string[]) =>
+    vedette('broker', '--id', id, '--grpc', grpc(id), '--http', http(id), '--data', join(data, id), ...how);
+  const peers = ['--peers', founders.map((id) => `${id}=${grpc(id)}`).join(), '--shards', '4'];
+  const brokers = new Map(founders.map((id) => [id, broker(id, ...peers)]));
+  const isReady = (id: string) => brokers.get(id)?.output().includes(`broker ${id} ready`) === true;
+  await until('three are ready', () => founders.every(isReady), 30_000);
+  const agent = vedette('agent', '--brokers', ids.map(grpc).join(), '--host-id', 'h', '--data', join(data, 'agent'));
+
+  const clients = createMonitorClients();
+  const rowsAt = async (id: string): Promise<number> => {
+    const request = { hostId: 'h', startTime: { seconds: 1 }, metrics: ['system.uptime'] };
+    const { frame, complete } = await clients.get(grpc(id)).getMetrics(request, { deadlineMs: 3_000 });
+    assert.ok(complete);
+    return frame?.timestampsMs?.length ?? 0;
+  };
+  const status = async (id: string) =>
+    (await (await fetch(`http://${http(id)}/api/v1/cluster/status`)).json()) as ClusterStatus;
+  const nodeAt = async (asked: string, id: string) => (await status(asked)).brokers.find((known) => known.id === id);
+  await until('rows come in', async () => (await rowsAt('broker-1').catch(() => 0)) > 0, 20_000);
+
+  brokers.set('broker-4', broker('broker-4', '--join', founders.map(grpc).join()));
+  await until('the fourth one is ready', () => isReady('broker-4'), 30_000);
+  await until('it is a member', async () => (await nodeAt('broker-1', 'broker-4'))?.membership === 'member', 10_000);
+  await until('and learns', async () => (await nodeAt('broker-4', 'broker-4'))?.role === 'learner', 10_000);
+
+  const leader = (await status('broker-4')).leader ?? '';
+  assert.ok(founders.includes(leader));
+  const others = ids.filter((id) => id !== leader);
+  // Read all the while, at one that stays: what was there is there.
+  let longest = 0;
+  let served = performance.now();
+  let most = 0;
+  let reading = true;
+  const reads = (async () => {
+    while (reading) {
+      const rows = await rowsAt(others[0] ?? '').catch(() => -1);
+      const now = performance.now();
+      longest = Math.max(longest, now - served);
+      if (rows < 0) continue;
+      assert.ok(rows >= most, `${rows} rows, there were ${most}`);
+      most = rows;
+      served = now;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  })();
+  const asked = ['--brokers', others.map(grpc).join()];
+  const removal = vedette('cluster', 'remove', leader, ...asked);
+  assert.equal(await exitOf(removal), 0, removal.output());
+  assert.match(removal.output(), new RegExp(`${leader} is leaving: .*\\n[^]*${leader} has left the cluster`));
+  const removed = brokers.get(leader);
+  assert.ok(removed !== undefined);
+  assert.equal(await exitOf(removed), 0, removed.output());
+  assert.match(removed.output(), new RegExp(`${leader} is stopping: it has left cluster`));
+  const had = most;
+  await until('rows go on', () => most > had, 10_000);
+  reading = false;
+  await reads;
+  assert.ok(longest < 5_000, `no answer for ${longest} ms`);
+
+  const after = await status(others[0] ?? '');
+  assert.deepEqual(
+    after.brokers.map(({ id, membership }) => `${id} ${membership}`),
+    others.map((id) => `${id} member`),
+  );
+  const again = broker(leader, ...peers);
+  assert.equal(await exitOf(again), 2);
+  assert.match(again.output(), /which was removed from cluster .*start it with an empty directory and --join/);
+  clients.close();
+  const rest = [agent, ...others.flatMap((id) => brokers.get(id) ?? [])];
+  for (const { child } of rest) child.kill('SIGTERM');
+  for (const one of rest) assert.equal(await exitOf(one), 0, one.output());
+});
+
+test.run();
