@@ -8,6 +8,7 @@ import type { HardState, RaftEffect } from '../../src/machines/raft/effects.ts';
 import type { RaftEvent } from '../../src/machines/raft/events.ts';
 import {
   type Configuration,
+  configurationAt,
   foundedBy,
   inForce,
   type MembershipTarget,
@@ -600,7 +601,7 @@ export function createCharts(names: readonly string[], setup: ChartsOptions = {}
     compact(name: string, through: LogIndex): void {
       const self = member(name);
       self.disk.snapshot = self.applied.length;
-      self.disk.configuration = inForce(self.snapshot.context.configurations);
+      self.disk.configuration = configurationAt(self.snapshot.context.configurations, self.applied.length);
       step(name, { type: 'compact', through });
     },
     /** Snapshots that were asked for and not brought yet. */
