@@ -163,6 +163,7 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const)
   process.on(signal, () => {
     endAllTrials();
     memory.save();
+    say(`stopped at ${tried} of ${wanted}`);
     process.exit(130);
   });
 
