@@ -57,7 +57,7 @@ async function untilGone(id: string, nodes: readonly NodeStatus[]): Promise<void
 const ROLES: Readonly<Record<string, string>> = {
   leader: 'leads the control group',
   follower: 'votes in the control group',
-  learner: 'votes no more',
+  learner: 'has no vote in the control group',
   none: 'is out of the control group',
 };
 

@@ -61,6 +61,14 @@ test('a fourth broker joins, the leader of the control group is removed and says
   const nodeAt = async (asked: string, id: string) => (await status(asked)).brokers.find((known) => known.id === id);
   await until('rows come in', async () => (await rowsAt('broker-1').catch(() => 0)) > 0, 20_000);
 
+  // It may be added before it is started; then it is a member already when it asks to join.
+  const addition = vedette('cluster', 'add', 'broker-4', '--grpc', grpc('broker-4'), '--brokers', grpc('broker-2'));
+  assert.equal(await exitOf(addition), 0, addition.output());
+  assert.match(
+    addition.output(),
+    /broker-4 is a member of cluster .* waits to be started:\n {2}vedette broker .*--join/,
+  );
+  assert.equal((await nodeAt('broker-2', 'broker-4'))?.membership, 'joining');
   brokers.set('broker-4', broker('broker-4', '--join', founders.map(grpc).join()));
   await until('the fourth one is ready', () => isReady('broker-4'), 30_000);
   await until('it is a member', async () => (await nodeAt('broker-1', 'broker-4'))?.membership === 'member', 10_000);

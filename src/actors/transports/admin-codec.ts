@@ -40,8 +40,15 @@ export function adminAnswers(admin: AdminService) {
       await admin.transfer(group, to);
       return {};
     },
-    addBroker: async ({ call, ...broker }: vedette.v1.AddBrokerRequest): Promise<vedette.v1.IAddBrokerResponse> => {
-      const { founders, brokers, ...rest } = await admin.addBroker(broker, callOf(call));
+    addBroker: async ({
+      id,
+      grpc,
+      http,
+      zone,
+      call,
+    }: vedette.v1.AddBrokerRequest): Promise<vedette.v1.IAddBrokerResponse> => {
+      // Named one by one: what was left out stands on the prototype.
+      const { founders, brokers, ...rest } = await admin.addBroker({ id, grpc, http, zone }, callOf(call));
       return { ...rest, founders: [...founders], brokers: [...brokers] };
     },
     removeBroker: async ({ id, call }: vedette.v1.RemoveBrokerRequest): Promise<vedette.v1.IRemoveBrokerResponse> => {
