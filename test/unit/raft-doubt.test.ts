@@ -159,6 +159,29 @@ test('lost words and answers are said again; old answers of the member do not co
   assert.equal(charts.context('a').leadership?.progress['b']?.doubt, null);
 });
 
+test('a doubt that comes late, when the member was vouched for already, passes by itself', () => {
+  for (const isLost of [false, true]) {
+    const charts = elected();
+    charts.restartUncertain('b');
+    const { boot } = charts.context('b').options;
+    charts.advance(2 * DEFAULTS.electionMaxMs);
+    assert.equal(charts.role('b'), 'follower');
+    assert.equal(charts.context('a').leadership?.progress['b']?.doubt, null);
+    const answer = { type: 'appendReply', from: id('b'), to: id('a'), term: 1, rejected: false } as const;
+    charts.step('a', { ...answer, index: 2, hintIndex: 0, hintTerm: 0, uncertain: boot });
+    assert.notEqual(charts.context('a').leadership?.progress['b']?.doubt, null);
+    if (isLost) charts.lose(({ type, to }) => type === 'append' && to === 'b');
+    charts.settle();
+    charts.heal();
+    charts.advance(2 * DEFAULTS.electionMaxMs);
+    assert.equal(charts.context('a').leadership?.progress['b']?.doubt, null, isLost ? 'the entry was lost' : '');
+    charts.crash('c');
+    charts.propose('a', 'y');
+    charts.settle();
+    assert.deepEqual(charts.applied('b'), ['x', 'y'], 'it counts');
+  }
+});
+
 test('one that is wiped again before it was vouched for begins anew', () => {
   const charts = elected();
   charts.restartUncertain('b');

@@ -19,7 +19,9 @@
 //
 // Invariants
 //   1. While there is a doubt, nothing that the member says counts: neither for commits, nor for rounds, nor for check-quorum.
-//   2. The doubt ends by the answer to the vouch for the very process (`boot`) that raised it.
+//   2. The doubt ends by the answer to the vouch for the very process (`boot`) that raised it; or when the member, sound, says that it
+//      holds E: what raised the doubt was said before it was vouched for, and came late. (E came after that, so nothing that was said
+//      before the disk was lost can name it.)
 import type { BrokerId, LogIndex, Millis } from '../../core/ids.ts';
 import type { Decision, RaftContext } from './context.ts';
 import { type RaftEffect, send } from './effects.ts';
@@ -40,6 +42,11 @@ export function doubted(boot: Boot, index: LogIndex, at: Millis): Progress {
 /** Was it said before the doubt was raised, or not meant for this leader's ears? */
 export function isStale(known: Progress, { uncertain }: AppendReply | HeartbeatReply): boolean {
   return known.doubt !== null && uncertain === undefined;
+}
+
+/** Does a member that is sound hold what its doubt waits for? It was vouched for before. */
+export function isLate({ doubt }: Progress, { uncertain, rejected, index }: AppendReply): boolean {
+  return doubt !== null && uncertain === undefined && !rejected && index >= doubt.index;
 }
 
 /** Vouches for a member that holds what it must; again at each of its answers, since any of this may be lost. */

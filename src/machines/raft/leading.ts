@@ -11,7 +11,7 @@ import { drawTimeout } from './chance.ts';
 import type { Decision, Leadership, Outcome, RaftContext } from './context.ts';
 import { apply, type RaftEffect } from './effects.ts';
 import { noteDurable } from './following.ts';
-import { doubted, isStale, raisesDoubt, vouchFor } from './doubt.ts';
+import { doubted, isLate, isStale, raisesDoubt, vouchFor } from './doubt.ts';
 import { extend } from './log-view.ts';
 import { changeTo, inForce, peersIn } from './membership.ts';
 import type { AppendReply, HeartbeatReply } from './messages.ts';
@@ -177,9 +177,10 @@ function advanceAnd(context: RaftContext, peer: BrokerId, progress: Progress, at
 export const takeAppendReply: Decision = (context, event) => {
   if (event.type !== 'appendReply') return {};
   const { from, rejected, index, at } = event;
-  const known = leadershipOf(context).progress[from];
-  if (known === undefined) return {};
-  if (raisesDoubt(known, event)) return beginDoubt(context, event, at);
+  const before = leadershipOf(context).progress[from];
+  if (before === undefined) return {};
+  if (raisesDoubt(before, event)) return beginDoubt(context, event, at);
+  const known = isLate(before, event) ? { ...before, doubt: null } : before;
   if (isStale(known, event)) return { effects: vouchFor(context, from, known, context.commit) };
   assert(
     rejected || index <= context.log.lastIndex,
@@ -196,9 +197,11 @@ export const takeHeartbeatReply: Decision = (context, event) => {
   const known = table[from];
   if (known === undefined) return {};
   if (raisesDoubt(known, event)) return beginDoubt(context, event, at);
-  if (isStale(known, event)) return { effects: vouchFor(context, from, known, context.commit) };
+  const kept = afterLoss(known, at, context.options.electionMinMs);
+  // It does not count, but what was lost on the way to it is sent again.
+  if (isStale(known, event)) return advanceAnd(context, from, kept, at);
   const progress: Progress = {
-    ...afterLoss(known, at, context.options.electionMinMs),
+    ...kept,
     heardAt: at,
     round: Math.max(known.round, round),
     provenAt: provenAt(known, rounds, round),
