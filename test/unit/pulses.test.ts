@@ -45,6 +45,31 @@ test('a leader that stops is missed within the longest timeout and an election',
   }
 });
 
+test('one group changes hands: those in which all is quiet keep their leaders', () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const world = createHosts(GROUPS, seed);
+    world.settled();
+    for (const [at, group] of GROUPS.entries()) {
+      world.clock.advance(10_000);
+      const others = GROUPS.filter((other) => other !== group);
+      const terms = others.map((other) => world.terms(other));
+      const leader = world.leaderOf(group);
+      const heirs = [...world.hosts.keys()].filter((id) => id !== leader?.id);
+      const heir = heirs[at % 2];
+      assert.ok(leader !== undefined && heir !== undefined);
+      leader.clock.enter(() => leader.raft.groups.get(group)?.transfer(heir, () => {}));
+      world.clock.advance(1_000);
+      assert.equal(world.leaderOf(group)?.id, heir, `seed ${seed}`);
+      assert.deepEqual(
+        others.map((other) => world.terms(other)),
+        terms,
+        `seed ${seed}: ${group} was handed over`,
+      );
+    }
+    world.stop();
+  }
+});
+
 test('a closed connection is followed at once', () => {
   const world = createHosts(['control'], 3);
   world.settled();

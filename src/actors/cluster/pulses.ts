@@ -49,8 +49,11 @@ interface Link {
   version: number;
   /** The list that the other side is known to have; 0: none. */
   confirmed: number;
+  /** The last list that it had, and when it last vouched for what is in it. */
+  vouchedLines: { readonly version: number; readonly lines: readonly PulseLine[] };
   vouchedAt: Millis;
-  refused: ReadonlySet<GroupId>;
+  /** Groups for which it does not vouch, and when it last did. */
+  refused: ReadonlyMap<GroupId, Millis>;
   // What was heard.
   session: number;
   seq: number;
@@ -75,7 +78,8 @@ const newLink = (): Link => ({
   version: 1,
   confirmed: 0,
   vouchedAt: NEVER,
-  refused: new Set(),
+  vouchedLines: { version: 0, lines: [] },
+  refused: new Map(),
   ...nothingHeard(),
   detector: newDetector,
 });
@@ -155,9 +159,12 @@ export function createPulses(ports: PulsesPorts): Pulses {
   /** What the peer's last answer says of a group that is led here. */
   function vouched(peer: BrokerId, group: GroupId, term: Term, at: Millis): Vouched | null {
     const link = links.get(peer);
-    if (link === undefined || link.confirmed !== link.version || link.refused.has(group)) return null;
-    if (!link.lines.some((line) => line.group === group && line.term === term)) return null;
-    return { at: link.vouchedAt, now: at - link.vouchedAt < VOUCHED_FOR_INTERVALS * heartbeatMs };
+    if (link?.vouchedLines.lines.some((line) => line.group === group && line.term === term) !== true) return null;
+    const { vouchedAt, confirmed, version } = link;
+    const refusedAfter = link.refused.get(group);
+    if (refusedAfter !== undefined) return refusedAfter === NEVER ? null : { at: refusedAfter, now: false };
+    // Other groups have come or gone, and what is said of them is on its way: that is nobody's silence.
+    return { at: vouchedAt, now: confirmed === version && at - vouchedAt < VOUCHED_FOR_INTERVALS * heartbeatMs };
   }
 
   // ---------------------------------------------------------------- what is heard
@@ -192,8 +199,19 @@ export function createPulses(ports: PulsesPorts): Pulses {
   function noteAnswer(link: Link, heard: Pulse['heard']): void {
     if (heard === null || heard.session !== session || heard.seq <= seq - REMEMBERED || heard.seq > seq) return;
     link.confirmed = heard.version;
+    const before = link.vouchedLines;
+    if (heard.version === link.version && heard.version !== before.version)
+      link.vouchedLines = { version: link.version, lines: link.lines };
+    const { version, lines } = link.vouchedLines;
+    if (heard.version !== version) return;
+    const { vouchedAt, refused } = link;
+    const lastVouched = (group: GroupId): Millis => {
+      const term = lines.find((line) => line.group === group)?.term;
+      const wasListed = before.lines.some((line) => line.group === group && line.term === term);
+      return wasListed ? (refused.get(group) ?? vouchedAt) : NEVER;
+    };
+    link.refused = new Map(heard.refused.map((group) => [group, lastVouched(group)]));
     link.vouchedAt = present(sentAt[heard.seq % REMEMBERED], 'each remembered pulse has its time');
-    link.refused = new Set(heard.refused);
   }
 
   return {
