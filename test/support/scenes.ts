@@ -5,7 +5,7 @@ import { openSchemaTable } from '../../src/actors/agent/schema-table.ts';
 import { openQueue } from '../../src/actors/stores/queue.ts';
 import { crc32c } from '../../src/core/crc32c.ts';
 import type { SeriesDefinition } from '../../src/core/frame.ts';
-import type { AgentId, HostId } from '../../src/core/ids.ts';
+import type { AgentId, BrokerId, HostId } from '../../src/core/ids.ts';
 import { limits, type SnapshotLimits } from '../../src/core/limits.ts';
 import { vedette } from '../../src/core/proto.ts';
 import { createInspector } from '../../src/streams/inspector.ts';
@@ -117,10 +117,12 @@ export async function stopSettled(cluster: MemoryCluster, agents: readonly Agent
   return counts;
 }
 
-export async function readRows(cluster: MemoryCluster, host: string, at: number): Promise<number[]> {
+/** @param at a broker, or which of the founders. */
+export async function readRows(cluster: MemoryCluster, host: string, at: number | BrokerId): Promise<number[]> {
   let answer: vedette.v1.MetricsResponse | null = null;
   let failure: unknown = null;
-  const client = cluster.client(cluster.addresses[at % cluster.addresses.length] ?? '');
+  const address = typeof at === 'number' ? cluster.addresses[at % cluster.addresses.length] : `mem-${at}:1`;
+  const client = cluster.client(address ?? '');
   client.getMetrics({ hostId: host, startTime: { seconds: 0 }, metrics: ['test.counter'] }).then(
     (response) => {
       answer = response;

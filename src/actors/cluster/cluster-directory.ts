@@ -71,7 +71,6 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
   /** How many streams to each broker have ended. */
   const ended = new Map<BrokerId, number>();
   let nextRequest = 1;
-  const addresses = new Map<BrokerId, string>(peers.views.map(({ id, grpcAddress }) => [id, grpcAddress]));
 
   const subscriptions = [
     peers.changes.subscribe(() => changes.next()),
@@ -156,7 +155,7 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     leaderOf,
     changes,
     client(broker) {
-      const address = addresses.get(broker);
+      const address = peers.views.find(({ id }) => id === broker)?.grpcAddress;
       return broker === self || address === undefined ? null : ports.clients(address);
     },
     forward(to, shard, proposal, timeoutMs: Millis, done) {
