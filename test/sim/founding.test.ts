@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { BrokerId } from '../../src/core/ids.ts';
 import { createMemoryCluster } from '../support/memory-cluster.ts';
+import { readRows, startAgent } from '../support/scenes.ts';
 
 const test = suite('founding');
 const ready = (cluster: ReturnType<typeof createMemoryCluster>, ids: readonly BrokerId[]) => () =>
@@ -97,6 +98,8 @@ test('a wiped broker is vouched for, and votes no sooner; what was agreed on is 
     const wiped = cluster.ids[seed % 3] as BrokerId;
     const [other, another] = cluster.ids.filter((id) => id !== wiped) as [BrokerId, BrokerId];
     const before = cluster.broker(other).view.status().clusterId;
+    const { agent } = startAgent(cluster, 'h', seed);
+    await cluster.until('rows are acknowledged', () => agent.status.ackedRows > 3);
     cluster.crash(wiped);
     cluster.start(wiped, { fresh: true });
     assert.not(sound(cluster, wiped));
@@ -105,6 +108,10 @@ test('a wiped broker is vouched for, and votes no sooner; what was agreed on is 
     assert.is(cluster.broker(wiped).view.status().clusterId, before);
     cluster.crash(other);
     await cluster.until('with it there is a quorum again', ready(cluster, [wiped, another]));
+    await cluster.until('all is acknowledged', () => agent.status.ackedRows === agent.status.sampledRows);
+    const recorded = agent.status.sampledRows;
+    agent.stop();
+    assert.is((await readRows(cluster, 'h', cluster.ids.indexOf(wiped))).length, recorded, `seed ${seed}`);
   }
 });
 

@@ -102,6 +102,30 @@ test('a broker that leads the control group and leaves hands over first', async 
   });
 });
 
+test('whoever leads the control group leaves a cluster that has just grown, and another one crashes meanwhile', async () => {
+  for (const seed of [100, 101, 102, 103]) {
+    const cluster = await started(seed, 3, 2);
+    await cluster.join(id(4), id(1 + (seed % 3)));
+    await cluster.join(id(5), id(1 + ((seed + 1) % 3)));
+    await cluster.advance((seed % 7) * 400);
+    const leaver = cluster.broker(id(1)).view.status().leader as BrokerId;
+    const others = [1, 2, 3, 4, 5].map(id).filter((broker) => broker !== leaver);
+    const [asked, , , victim] = others as [BrokerId, BrokerId, BrokerId, BrokerId];
+    const answer = await settled(cluster, cluster.broker(asked).admin.removeBroker(leaver));
+    assert.ok(!(answer instanceof VedetteError), `seed ${seed}: ${answer}`);
+    await cluster.advance(300);
+    cluster.crash(victim);
+    await cluster.advance(1_500);
+    cluster.start(victim);
+    const isForgotten = () => others.every((broker) => nodeAt(cluster, broker, leaver) === undefined);
+    await cluster.until('it is forgotten', isForgotten, 60_000);
+    await cluster.until('and has said that it left', () => cluster.left.includes(leaver));
+    await cluster.until('three of four vote', () => configurationAt(cluster, asked).voters.length === 3);
+    await cluster.until('all are ready', () => others.every((broker) => cluster.broker(broker).health().ready));
+    assert.deepEqual(cluster.failures, [], `seed ${seed}`);
+  }
+});
+
 test('who cannot be added or removed is told apart', async () => {
   const cluster = await started(2, 3);
   const { admin } = cluster.broker(id(2));
