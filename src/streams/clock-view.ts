@@ -18,6 +18,8 @@ export interface ClockView extends Clock {
   enter(run: () => void): void;
   /** Sets the wall clock forward (or back). Monotonic time does not notice. */
   jump(ms: Millis): void;
+  /** From now on its clocks run fast by this. Timers that run already fire when they would have, or as soon after as is due. */
+  drift(ppm: number): void;
   /** Like SIGSTOP: time goes on, but nothing fires until `resume`. */
   pause(): void;
   /** What came due meanwhile fires, in the order in which it would have. */
@@ -31,18 +33,24 @@ export function createClockView(
   base: Clock,
   { turn = (run) => run(), skewMs = 0, driftPpm = 0 }: ClockViewOptions = {},
 ): ClockView {
-  const rate = 1 + driftPpm / 1_000_000;
-  assert(rate > 0, 'a clock runs forward');
-  const wallBegan = base.now() + skewMs;
-  const began = base.monotonic();
+  const rateOf = (ppm: number) => {
+    assert(ppm > -1_000_000, 'a clock runs forward');
+    return 1 + ppm / 1_000_000;
+  };
+  let rate = rateOf(driftPpm);
+  let wallBegan = base.now() + skewMs;
+  let began = base.monotonic();
+  /** The base's time when this view's was `began`. */
+  let baseBegan = began;
   let jumped: Millis = 0;
   let paused = false;
   let revoked = false;
   /** What came due while the process was stopped, and everything since, until all of it has run. */
   const held: (() => void)[] = [];
 
-  const elapsed = () => (base.monotonic() - began) * rate;
-  const monotonic = rate === 1 ? () => base.monotonic() : () => began + elapsed();
+  const elapsed = () => (base.monotonic() - baseBegan) * rate;
+  // Without a sum, where there is nothing to add: moments stay exact.
+  const monotonic = () => (rate === 1 && began === baseBegan ? base.monotonic() : began + elapsed());
 
   function deliver(fire: () => void): void {
     if (revoked) return;
@@ -68,7 +76,7 @@ export function createClockView(
         if (!open) return;
         // A delay in this node's time is rounded when it becomes one of the base's.
         const left = began + delay - monotonic();
-        if (rate !== 1 && left > 0) {
+        if (left > 0) {
           timer = base.after(left / rate, () => deliver(run));
           return;
         }
@@ -87,6 +95,14 @@ export function createClockView(
     enter: deliver,
     jump(ms) {
       jumped += ms;
+    },
+    drift(ppm) {
+      const next = rateOf(ppm);
+      const now = monotonic();
+      wallBegan += elapsed();
+      baseBegan = base.monotonic();
+      began = now;
+      rate = next;
     },
     pause() {
       paused = true;

@@ -112,6 +112,26 @@ test('a view: skewed, drifting, jumping', () => {
   );
 });
 
+test('a view whose clock begins to drift goes on from where it was, and its timers never fire early', () => {
+  const clock = createVirtualClock({ startMs: 1_000_000 });
+  const view = createClockView(clock);
+  const fired: number[] = [];
+  clock.advance(100);
+  view.after(100, () => fired.push(view.monotonic()));
+  view.drift(-500_000);
+  assert.is(view.monotonic(), 100);
+  clock.advance(100);
+  assert.is(view.monotonic(), 150);
+  assert.is(view.now(), 1_000_150);
+  assert.equal(fired, [], 'only half of it has passed here');
+  clock.advance(100);
+  assert.equal(fired, [200]);
+  view.drift(0);
+  clock.advance(50);
+  assert.is(view.monotonic(), 250);
+  assert.throws(() => view.drift(-1_000_000), /runs forward/);
+});
+
 test('a paused view holds back what comes due, and gives it in order on resume; a revoked one nothing', () => {
   const clock = createVirtualClock();
   const view = createClockView(clock);

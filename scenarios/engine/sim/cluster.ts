@@ -29,6 +29,8 @@ export interface Cluster {
   process(member: number): SimProcess;
   start(member: number): void;
   crash(member: number): void;
+  /** It is not started again when it has ended by itself. */
+  keepDown(member: number): void;
   impose(from: number, to: number, fault: LinkFault): void;
   lift(from: number, to: number, fault: LinkFault): void;
   /** The whole network is well from now on. */
@@ -70,6 +72,7 @@ export function createCluster(
   const checkers = groupIds.map((group, number) =>
     createGroupChecker({ group, number, names, founders, trace, promises }),
   );
+  const keptDown = new Set<number>();
   let delivered = 0;
 
   const createStore = (chance: Random) =>
@@ -102,6 +105,10 @@ export function createCluster(
       trace,
       planted,
       send,
+      ended(member) {
+        crash(member);
+        clock.after(options.electionMinMs, () => keptDown.has(member) || start(member));
+      },
       sendPulse,
     }),
   );
@@ -201,6 +208,7 @@ export function createCluster(
     process,
     start,
     crash,
+    keepDown: (member) => void keptDown.add(member),
     impose(from, to, fault) {
       if (fault.cut) trace.note('cut', from, -1, to);
       else trace.note('link', from, -1, to, 1);

@@ -4,6 +4,7 @@ import { createRandom, type Random } from '../../../src/streams/random.ts';
 import { type FaultKind, faultKinds, type SimOptions } from './options.ts';
 import {
   type Affliction,
+  type DiskFault,
   type Ending,
   type Fault,
   plainLink,
@@ -52,6 +53,13 @@ function link({ random, size, anyone }: Draw): { readonly from: number; readonly
   const from = anyone();
   return { from, to: (from + random.integer(1, size - 1)) % size };
 }
+
+/** They need a disk with bytes on it. */
+const FOR_LOG: ReadonlySet<FaultKind> = new Set(['fullDisk', 'failedSync', 'tornWrite', 'rottenDisk']);
+
+const disk =
+  (kind: DiskFault['kind']) =>
+  (draw: Draw): Fault => ({ fault: 'disk', targets: draw.member(), kind, factor: 10, forMs: draw.duration() });
 
 const recipes: Readonly<Record<FaultKind, (draw: Draw) => Fault>> = {
   crash: (draw) => ({ fault: 'crash', targets: draw.member(), moment: 'now', forMs: draw.duration() }),
@@ -106,6 +114,17 @@ const recipes: Readonly<Record<FaultKind, (draw: Draw) => Fault>> = {
     factor: draw.random.integer(5, 100),
     forMs: draw.duration(),
   }),
+  hungDisk: disk('hang'),
+  fullDisk: disk('full'),
+  failedSync: disk('fsync-error'),
+  tornWrite: disk('torn-write'),
+  rottenDisk: disk('corrupt'),
+  drift: (draw) => ({
+    fault: 'clock',
+    targets: draw.member(),
+    driftPpm: 1000 * draw.random.integer(-100, 100),
+    forMs: draw.duration(),
+  }),
   wipe: (draw) => ({ fault: 'wipe', targets: draw.member(), forMs: draw.duration() }),
   addMember: (draw) => ({
     fault: 'membership',
@@ -133,8 +152,8 @@ const recipes: Readonly<Record<FaultKind, (draw: Draw) => Fault>> = {
 
 const group = ({ random, groups }: Draw): number => random.integer(0, groups - 1);
 
-function drawKind(random: Random, weights: SimOptions['faults']['weights']): FaultKind | undefined {
-  const kinds = faultKinds.filter((kind) => (weights[kind] ?? 0) > 0);
+function drawKind(random: Random, { disk: { store }, faults: { weights } }: SimOptions): FaultKind | undefined {
+  const kinds = faultKinds.filter((kind) => (weights[kind] ?? 0) > 0 && (store === 'log' || !FOR_LOG.has(kind)));
   let left = random.next() * kinds.reduce((sum, kind) => sum + (weights[kind] ?? 0), 0);
   return kinds.find((kind) => {
     left -= weights[kind] ?? 0;
@@ -143,11 +162,11 @@ function drawKind(random: Random, weights: SimOptions['faults']['weights']): Fau
 }
 
 function drawSteps(options: SimOptions, random: Random): Step[] {
-  const { intervalMeanMs, weights } = options.faults;
+  const { intervalMeanMs } = options.faults;
   const draw = createDraw(random, options);
   const steps: Step[] = [];
   for (let at = exponential(random, intervalMeanMs); at < options.safetyMs; at += exponential(random, intervalMeanMs)) {
-    const kind = drawKind(random, weights);
+    const kind = drawKind(random, options);
     if (kind === undefined) break;
     steps.push({ atMs: at, ...recipes[kind](draw) });
   }

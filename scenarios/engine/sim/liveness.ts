@@ -17,8 +17,10 @@ const BOUND_TIMEOUTS = 40;
 
 function breakForGood(cluster: Cluster, member: number, affliction: Affliction, core: readonly number[]): void {
   const process = cluster.process(member);
-  if (affliction === 'down') cluster.crash(member);
-  else cluster.start(member);
+  if (affliction === 'down') {
+    cluster.keepDown(member);
+    cluster.crash(member);
+  } else cluster.start(member);
   if (affliction === 'paused') process.pause();
   else process.resume();
   const cut = { cut: true, change: plainLink, touched: 0 };
@@ -64,7 +66,8 @@ export function runLiveness(
   cluster: Cluster,
   clients: readonly Clients[],
 ): void {
-  const core = chooseCore(cluster, order);
+  // Who is well may lead.
+  const core = [...new Set([...chooseCore(cluster, order), ...order.filter((member) => others[member] === 'well')])];
   cluster.calm(options.electionMinMs / 10);
   for (const process of cluster.processes) process.disarm();
   for (const member of order) if (!core.includes(member)) breakForGood(cluster, member, others[member] ?? 'well', core);

@@ -28,11 +28,31 @@ export function createLogOverDisk(random: Random, options: DiskOptions): SimStor
       }),
     crash() {
       latency.forget();
+      // The kernel has said it once, and takes what it lost for written.
+      disk.faults.failSyncs = false;
       disk.crash();
     },
     wipe: disk.wipe,
-    impose: latency.impose,
-    lift: latency.lift,
-    calm: latency.calm,
+    impose(trouble) {
+      if (trouble.kind === 'slow' || trouble.kind === 'hang') return latency.impose(trouble);
+      disk.faults.touched = () => trouble.touched++;
+      if (trouble.kind === 'full') disk.faults.freeBytes = 0;
+      else disk.faults.failSyncs = true;
+    },
+    lift(trouble) {
+      if (trouble.kind === 'slow' || trouble.kind === 'hang') latency.lift(trouble);
+      else if (trouble.kind === 'full') disk.faults.freeBytes = Number.MAX_SAFE_INTEGER;
+      else disk.faults.failSyncs = false;
+    },
+    spoil: () => disk.spoil('/log/'),
+    tear(die) {
+      disk.faults.tearing = die;
+    },
+    calm(maxMs) {
+      latency.calm(maxMs);
+      disk.faults.failSyncs = false;
+      disk.faults.freeBytes = Number.MAX_SAFE_INTEGER;
+      disk.faults.tearing = null;
+    },
   };
 }

@@ -145,8 +145,14 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
       durable.clear();
       underWay = [];
     },
-    impose: latency.impose,
-    lift: latency.lift,
+    impose(trouble) {
+      if ('factor' in trouble) latency.impose(trouble);
+    },
+    lift(trouble) {
+      if ('factor' in trouble) latency.lift(trouble);
+    },
+    spoil: () => false,
+    tear() {},
     calm: latency.calm,
   };
 }

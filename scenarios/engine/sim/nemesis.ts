@@ -4,10 +4,12 @@ import type { Millis } from '../../../src/core/ids.ts';
 import type { Random } from '../../../src/streams/random.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import type { Cluster } from './cluster.ts';
+import type { DiskTrouble } from './store.ts';
 import { askForMembers } from './membership-faults.ts';
 import type { LinkFault } from './network.ts';
 import {
   plainLink,
+  type DiskFault,
   type Direction,
   type MembershipFault,
   type NetworkFault,
@@ -97,7 +99,7 @@ export function createNemesis(
   }
 
   /** It dies by itself, in the midst of what it does; how long it is down counts from there. */
-  function crashLater(members: readonly number[], moment: 'write' | 'synced', forMs: number): Work {
+  function crashLater(members: readonly number[], moment: 'write' | 'synced' | 'torn', forMs: number): Work {
     let touched = 0;
     for (const member of members) {
       cluster.process(member).crashAt(moment, () => {
@@ -129,6 +131,42 @@ export function createNemesis(
     const hit = members.map((member) => cluster.process(member)).filter(({ up, paused }) => up && !paused);
     for (const process of hit) process.pause();
     return { members, touched: () => hit.length, end: () => hit.forEach((process) => process.resume()) };
+  }
+
+  function drift(members: readonly number[], ppm: number): Work {
+    const began = turnsOf(members);
+    for (const member of members) cluster.process(member).drift(ppm);
+    let ended: number | null = null;
+    return {
+      members,
+      touched: () => (ended ?? turnsOf(members)) - began,
+      end: () => {
+        ended = turnsOf(members);
+        for (const member of members) cluster.process(member).drift(0);
+      },
+    };
+  }
+
+  const turnsOf = (members: readonly number[]): number =>
+    members.reduce((sum, member) => sum + cluster.process(member).turns, 0);
+
+  // ---------------------------------------------------------------- disks
+
+  function disk({ kind, factor, forMs }: DiskFault, members: readonly number[]): Work {
+    if (kind === 'torn-write') return crashLater(members, 'torn', forMs);
+    if (kind === 'corrupt') {
+      const hit = members.filter((member) => cluster.mayLose(member) && cluster.process(member).spoilDisk());
+      return { members, touched: () => hit.length, end: () => {} };
+    }
+    const trouble = troubleOf(kind, factor);
+    for (const member of members) cluster.process(member).troubleDisk(trouble);
+    return {
+      members,
+      touched: () => trouble.touched,
+      end: () => {
+        for (const member of members) cluster.process(member).mendDisk(trouble);
+      },
+    };
   }
 
   // ---------------------------------------------------------------- network
@@ -185,18 +223,10 @@ export function createNemesis(
       }
       case 'network':
         return network(step);
-      case 'disk': {
-        const members = resolveAll(step.targets);
-        const slowness = { factor: step.factor, touched: 0 };
-        for (const member of members) cluster.process(member).slowDisk(slowness);
-        return {
-          members,
-          touched: () => slowness.touched,
-          end: () => {
-            for (const member of members) cluster.process(member).mendDisk(slowness);
-          },
-        };
-      }
+      case 'disk':
+        return disk(step, resolveAll(step.targets));
+      case 'clock':
+        return drift(resolveAll(step.targets), step.driftPpm);
     }
   }
 
@@ -232,4 +262,9 @@ function waysOf(a: number, b: number, direction: Direction): Pair[] {
         [a, b],
         [b, a],
       ];
+}
+
+function troubleOf(kind: 'slow' | 'hang' | 'full' | 'fsync-error', factor: number): DiskTrouble {
+  if (kind === 'slow') return { kind, factor, touched: 0 };
+  return kind === 'hang' ? { kind, factor: Number.POSITIVE_INFINITY, touched: 0 } : { kind, touched: 0 };
 }

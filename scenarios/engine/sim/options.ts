@@ -52,6 +52,12 @@ export const faultKinds = [
   'removeMember',
   'setMembers',
   'transfer',
+  'hungDisk',
+  'fullDisk',
+  'failedSync',
+  'tornWrite',
+  'rottenDisk',
+  'drift',
 ] as const;
 export type FaultKind = (typeof faultKinds)[number];
 

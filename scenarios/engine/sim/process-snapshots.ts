@@ -15,10 +15,11 @@ import type { Random } from '../../../src/streams/random.ts';
 import type { SnapshotMessage } from '../../../src/streams/snapshot-message.ts';
 import type { Wire } from '../../../src/streams/wire.ts';
 import type { GroupChecker } from './checker.ts';
-import { createLatency, type Slowness } from './latency.ts';
+import { createLatency } from './latency.ts';
 import { fingerprint, foldEntry } from './log-shadow.ts';
 import type { DiskOptions } from './options.ts';
 import { createSimDisk } from './sim-disk.ts';
+import type { DiskTrouble } from './store.ts';
 import { Violation } from './violation.ts';
 
 /** What survives the process. */
@@ -27,8 +28,9 @@ export interface SnapshotDisk {
   crash(): void;
   /** Nothing is left on it. */
   wipe(): void;
-  impose(slowness: Slowness): void;
-  lift(slowness: Slowness): void;
+  /** Whatever else may be wrong with a disk, the snapshots' is only ever slow, or hangs. */
+  impose(trouble: DiskTrouble): void;
+  lift(trouble: DiskTrouble): void;
   calm(maxMs: Millis): void;
 }
 
@@ -81,8 +83,12 @@ export function createSnapshotDisk(
       disk.crash();
     },
     wipe: disk.wipe,
-    impose: latency.impose,
-    lift: latency.lift,
+    impose(trouble) {
+      if ('factor' in trouble) latency.impose(trouble);
+    },
+    lift(trouble) {
+      if ('factor' in trouble) latency.lift(trouble);
+    },
     calm: latency.calm,
   };
 }

@@ -6,6 +6,7 @@ import { createPulses, type Pulses } from '../../../src/actors/cluster/pulses.ts
 import { createRaftNode, type RaftNodeOptions } from '../../../src/actors/raft-node.ts';
 import type { RaftGroup } from '../../../src/actors/raft-group.ts';
 import type { LogStore } from '../../../src/actors/stores/log.ts';
+import { VedetteError } from '../../../src/core/errors.ts';
 import type { BrokerId, GroupId, Millis } from '../../../src/core/ids.ts';
 import { type ClockView, createClockView } from '../../../src/streams/clock-view.ts';
 import type { Pulse, RaftEnvelope } from '../../../src/streams/envelope.ts';
@@ -15,10 +16,9 @@ import type { SnapshotMessage } from '../../../src/streams/snapshot-message.ts';
 import type { Wire } from '../../../src/streams/wire.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import type { GroupChecker } from './checker.ts';
-import type { Slowness } from './latency.ts';
 import type { Planted } from './planted.ts';
 import { createFold, type ProcessSnapshots, type SnapshotDisk } from './process-snapshots.ts';
-import type { SimStore } from './store.ts';
+import type { DiskTrouble, SimStore } from './store.ts';
 import type { Trace } from './trace.ts';
 import { Violation } from './violation.ts';
 
@@ -35,9 +35,9 @@ export interface SimProcess {
   crash(): void;
   /**
    * `crash` will be called at the end of the turn of its next write, or of its next sync, with a part of that turn's messages unsent;
-   * unless it dies before.
+   * unless it dies before. `torn`: at the next write of its disk, of which a part stays.
    */
-  crashAt(moment: 'write' | 'synced', crash: () => void): void;
+  crashAt(moment: 'write' | 'synced' | 'torn', crash: () => void): void;
   /** It will not crash by itself. */
   disarm(): void;
   pause(): void;
@@ -48,8 +48,14 @@ export interface SimProcess {
   enter(run: () => void, group?: number): void;
   /** Another process opened a stream for a snapshot. */
   acceptSnapshot(wire: Wire<SnapshotMessage>): void;
-  slowDisk(slowness: Slowness): void;
-  mendDisk(slowness: Slowness): void;
+  troubleDisk(trouble: DiskTrouble): void;
+  mendDisk(trouble: DiskTrouble): void;
+  /** Changes a bit on its disk. @returns false when there is nothing to change. */
+  spoilDisk(): boolean;
+  /** From now on its clock runs fast or slow by this. */
+  drift(ppm: number): void;
+  /** Timers that fired, and all else that ran in it. */
+  readonly turns: number;
   /** The disk is well from now on. */
   calmDisk(syncMaxMs: Millis): void;
 }
@@ -73,8 +79,15 @@ export interface ProcessPorts {
   readonly trace: Trace;
   readonly planted: Planted;
   readonly send: (from: number, group: number, envelope: RaftEnvelope) => void;
+  /** It found its disk broken, and ended. */
+  readonly ended: (number: number) => void;
   readonly sendPulse: (from: number, to: BrokerId, pulse: Pulse) => void;
 }
+
+/** A log that says this of itself is not one any more. */
+const BEYOND_READING: ReadonlySet<string> = new Set(['FAILED_PRECONDITION', 'DATA_LOSS']);
+
+const TROUBLES: readonly DiskTrouble['kind'][] = ['slow', 'hang', 'full', 'fsync-error'];
 
 export function createProcess(ports: ProcessPorts): SimProcess {
   const { number, names, founders, groups, clock, random, inspector, store, checkers, trace, planted } = ports;
@@ -83,7 +96,13 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   let running: RaftGroup[] = [];
   let lives = 0;
   let armed: { readonly moment: 'write' | 'synced'; readonly crash: () => void } | null = null;
-  let dying = false;
+  /** At the end of the turn under way it dies. */
+  let dying: (() => void) | null = null;
+  /** Its disk was changed, or fails: that it ends for that reason is as it must be. */
+  let excused = false;
+  const troubles = new Set<DiskTrouble>();
+  let turns = 0;
+  let { driftPpm } = ports;
   /** The only group that the turn under way can touch; null: any. */
   let touched: number | null = null;
   /** What the turn under way has sent. */
@@ -107,12 +126,12 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     const sent = leaving;
     leaving = [];
     // Who dies within a turn has said only the beginning of what it would have.
-    const count = dying ? random.integer(0, sent.length) : sent.length;
+    const count = dying !== null ? random.integer(0, sent.length) : sent.length;
     for (let n = 0; n < count; n++) {
       const message = sent[n];
       if (message !== undefined) ports.send(number, message.group, message.envelope);
     }
-    const beats = dying ? [] : pulsing;
+    const beats = dying !== null ? [] : pulsing;
     pulsing = [];
     for (const { to, pulse } of beats) ports.sendPulse(number, to, pulse);
     const first = touched ?? 0;
@@ -122,7 +141,8 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       const member = running[group];
       if (member !== undefined) checkers[group]?.turned(number, member.status);
     }
-    if (dying) armed?.crash();
+    turns++;
+    dying?.();
   }
 
   /** Between a member and its store: the checker learns what is written, and what is durable. */
@@ -132,12 +152,12 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       write(write, synced) {
         const checker = checkers[groups.indexOf(write.group)];
         checker?.wrote(number, write);
-        if (armed?.moment === 'write') dying = true;
+        if (armed?.moment === 'write') dying = armed.crash;
         log.write(write, () => {
           checker?.synced(number);
           if (write.sound === false) forgotten.delete(write.group);
           if (write.sound === true) checker?.vouchedFor(number);
-          if (armed?.moment === 'synced') dying = true;
+          if (armed?.moment === 'synced') dying = armed.crash;
           synced();
         });
       },
@@ -153,6 +173,34 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       },
       close: (done) => log.close(done),
     };
+  }
+
+  /** Null: it cannot start, and ends. Where its files are past reading, it gets another disk. */
+  function openLog(now: ClockView): LogStore | null {
+    try {
+      return store.open(now, failed);
+    } catch (error) {
+      if (!excused && troubles.size === 0) throw error;
+      const isPast = error instanceof VedetteError && BEYOND_READING.has(error.code);
+      dying = () => {
+        ports.ended(number);
+        if (isPast) wipe();
+      };
+      return null;
+    }
+  }
+
+  function wipe(): void {
+    trace.note('wipe', number, -1);
+    store.wipe();
+    ports.snapshots?.wipe();
+    for (const checker of checkers) checker.wiped(number);
+    for (const group of groups) forgotten.add(group);
+  }
+
+  function failed(error: Error): void {
+    if (!excused) throw new Violation('no member fails', `${self}: ${error.message}`);
+    dying ??= () => ports.ended(number);
   }
 
   function createMember(group: GroupId, position: number, log: LogStore, now: ClockView): RaftGroup {
@@ -177,9 +225,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       ...(planted.chart === undefined ? {} : { chart: planted.chart }),
       options: ports.raft,
       link: (leader, term, heardAt) => pulses?.news(leader, group, term, heardAt) ?? { heardAt, patience: 0 },
-      failed: (error) => {
-        throw new Violation('no member fails', `${self}: ${error.message}`);
-      },
+      failed,
     });
     return planted.group?.(member, now) ?? member;
   }
@@ -212,7 +258,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     pulses = null;
     pulsing = [];
     armed = null;
-    dying = false;
+    dying = null;
     leaving = [];
     snapshots = null;
     store.crash();
@@ -233,13 +279,13 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     },
     start() {
       lives++;
-      const now = createClockView(clock, { turn, driftPpm: ports.driftPpm });
+      const now = createClockView(clock, { turn, driftPpm });
       view = now;
       now.enter(() => {
-        const log = store.open(now, (error) => {
-          throw new Violation('no member fails', `${self}: ${error.message}`);
-        });
+        const log = openLog(now);
+        if (log === null) return;
         groups.forEach((group, position) => checkers[position]?.started(number, log.recovered(group)));
+        excused = checkers.some((checker) => checker.isDoubtful(number));
         const seen = watched(log);
         snapshots = ports.snapshots?.open(now, self, groups, (to) => ports.dialSnapshots(number, to)) ?? null;
         running = groups.map((group, position) => createMember(group, position, seen, now));
@@ -248,18 +294,13 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     },
     crash: die,
     crashAt(moment, crash) {
-      armed = { moment, crash };
+      if (moment === 'torn') store.tear(() => (dying = crash));
+      else armed = { moment, crash };
     },
     disarm() {
       armed = null;
     },
-    wipe() {
-      trace.note('wipe', number, -1);
-      store.wipe();
-      ports.snapshots?.wipe();
-      for (const checker of checkers) checker.wiped(number);
-      for (const group of groups) forgotten.add(group);
-    },
+    wipe,
     pause() {
       trace.note('pause', number, -1);
       view?.pause();
@@ -275,17 +316,36 @@ export function createProcess(ports: ProcessPorts): SimProcess {
         run();
       });
     },
-    slowDisk(slowness) {
-      trace.note('slow', number, -1, slowness.factor);
-      store.impose(slowness);
-      ports.snapshots?.impose(slowness);
+    troubleDisk(trouble) {
+      trace.note('disk', number, -1, TROUBLES.indexOf(trouble.kind));
+      if (trouble.kind === 'fsync-error') excused = true;
+      troubles.add(trouble);
+      store.impose(trouble);
+      ports.snapshots?.impose(trouble);
     },
-    mendDisk(slowness) {
-      trace.note('mended', number, -1);
-      store.lift(slowness);
-      ports.snapshots?.lift(slowness);
+    mendDisk(trouble) {
+      trace.note('mended', number, -1, TROUBLES.indexOf(trouble.kind));
+      troubles.delete(trouble);
+      store.lift(trouble);
+      ports.snapshots?.lift(trouble);
+    },
+    spoilDisk() {
+      if (!store.spoil()) return false;
+      trace.note('spoiled', number, -1);
+      excused = true;
+      for (const checker of checkers) checker.spoiled(number);
+      return true;
+    },
+    drift(ppm) {
+      trace.note('drift', number, -1, ppm);
+      driftPpm = ppm;
+      view?.drift(ppm);
+    },
+    get turns() {
+      return turns;
     },
     calmDisk(syncMaxMs) {
+      troubles.clear();
       store.calm(syncMaxMs);
       ports.snapshots?.calm(syncMaxMs);
     },

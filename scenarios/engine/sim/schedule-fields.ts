@@ -111,8 +111,14 @@ const shapes: { readonly [K in Fault['fault']]: Codec<Omit<Of<K>, 'fault'>> } = 
   disk: record<Omit<Of<'disk'>, 'fault'>>({
     atMs: at,
     targets,
-    kind: field('kind', oneOf('kind', ['slow'] as const)),
+    kind: field('kind', oneOf('kind', ['slow', 'hang', 'full', 'fsync-error', 'torn-write', 'corrupt'] as const)),
     factor: field('factor', number(1, 1e6), 10),
+    forMs,
+  }),
+  clock: record<Omit<Of<'clock'>, 'fault'>>({
+    atMs: at,
+    targets,
+    driftPpm: field('drift-ppm', number(-500_000, 500_000)),
     forMs,
   }),
 };

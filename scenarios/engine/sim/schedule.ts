@@ -77,9 +77,20 @@ export interface NetworkFault extends Lasting, LinkChange {
 export interface DiskFault extends Lasting {
   readonly fault: 'disk';
   readonly targets: readonly Target[];
-  readonly kind: 'slow';
-  /** Everything takes so many times as long. */
+  /**
+   * `slow`, `hang`, `full`: while it lasts. `fsync-error`: the next sync fails. `torn-write`: the process dies in its next write, of
+   * which a part stays; how long it is down counts from there. `corrupt`: a bit of what lies there changes, if that can be survived.
+   */
+  readonly kind: 'slow' | 'hang' | 'full' | 'fsync-error' | 'torn-write' | 'corrupt';
+  /** When slow, everything takes so many times as long. */
   readonly factor: number;
+}
+
+/** Its clock runs fast, or slow, by so many parts in a million. */
+export interface ClockFault extends Lasting {
+  readonly fault: 'clock';
+  readonly targets: readonly Target[];
+  readonly driftPpm: number;
 }
 
 /** The process dies, and comes back with an empty disk. Left out where more would be lost than can be survived. */
@@ -97,6 +108,7 @@ export interface MembershipFault extends Lasting {
 }
 
 export type Fault =
+  | ClockFault
   | MembershipFault
   | WipeFault
   | CrashFault

@@ -19,6 +19,8 @@ export interface SimDisk {
   readonly faults: SimDiskFaults;
   /** Nothing is left on it; the process that used it is gone. */
   wipe(): void;
+  /** Changes one bit of what lies there, somewhere in a file below this directory. @returns false: there is none. */
+  spoil(directory: string): boolean;
   /** Changes a byte where it lies. */
   rot(path: string, position: number, change: (byte: number) => number): void;
   /** Another disk that holds the same, all of it synced. */
@@ -31,6 +33,10 @@ export interface SimDiskFaults {
   failWrites: boolean;
   /** Bytes that may still be written; a write that needs more fails after these. */
   freeBytes: number;
+  /** Told of each operation that one of these made fail. */
+  touched: () => void;
+  /** Called at the next write, once; the process is to die of it. What was not synced by then is torn. */
+  tearing: (() => void) | null;
   /** Nothing is answered; once it is false again, everything is. */
   hang: boolean;
 }
@@ -131,11 +137,14 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
   let durableNames = new Map<string, SimFile>();
   const locks = new Set<string>();
   let hanging = false;
+  let torn = false;
   let held: { readonly clock: Clock; readonly done: () => void }[] = [];
   const faults: SimDiskFaults = {
     failSyncs: false,
     failWrites: false,
     freeBytes: FREE_BYTES,
+    touched() {},
+    tearing: null,
     get hang() {
       return hanging;
     },
@@ -160,7 +169,14 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
     const fits = bytes.length - Math.max(0, grows - faults.freeBytes);
     faults.freeBytes -= Math.min(grows, faults.freeBytes);
     if (fits > 0) put(file, { type: 'write', position, bytes: bytes.subarray(0, fits) });
-    return fits < bytes.length ? systemError('ENOSPC', 'no space left on the disk') : null;
+    if (fits === bytes.length) return null;
+    faults.touched();
+    return systemError('ENOSPC', 'no space left on the disk');
+  }
+
+  function failedSync(): Error {
+    faults.touched();
+    return systemError('EIO', 'the sync failed');
   }
 
   /** Any of the sectors that a write touches may have reached the disk. */
@@ -169,7 +185,7 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
       if (random.next() < 0.5) file.durable.change(change);
       return;
     }
-    const chance = [0, 0.5, 0.95, 1][random.integer(0, 3)] ?? 0;
+    const chance = torn ? 0.5 : ([0, 0.5, 0.95, 1][random.integer(0, 3)] ?? 0);
     const { position, bytes } = change;
     for (let at = 0; at < bytes.length; ) {
       const end = Math.min(bytes.length, at + SECTOR_BYTES - ((position + at) % SECTOR_BYTES));
@@ -183,13 +199,16 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
       write(chunks, position, done) {
         // A write that is under way may be torn, too; readers see it at once, as with a page cache.
         const error = take(file, joined(chunks), position);
+        torn = faults.tearing !== null;
+        faults.tearing?.();
+        faults.tearing = null;
         clock.defer(() => answer(clock, () => done(error)));
       },
       sync(done) {
         const through = file.changed;
         latency.wait(clock, () =>
           answer(clock, () => {
-            if (faults.failSyncs) return done(systemError('EIO', 'the sync failed'));
+            if (faults.failSyncs) return done(failedSync());
             persist(file, through);
             done(null);
           }),
@@ -204,7 +223,7 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
         if (error !== null) throw error;
       },
       syncSync() {
-        if (faults.failSyncs) throw systemError('EIO', 'the sync failed');
+        if (faults.failSyncs) throw failedSync();
         persist(file, file.changed);
       },
       size: () => file.seen.length,
@@ -292,8 +311,20 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
         locks.add(path);
         return { release: () => locks.delete(path) };
       },
-      free: () => faults.freeBytes,
+      free() {
+        if (faults.freeBytes < FREE_BYTES) faults.touched();
+        return faults.freeBytes;
+      },
     };
+  }
+
+  const sizeOf = (path: string): number => names.get(path)?.durable.length ?? 0;
+
+  function rot(path: string, position: number, change: (byte: number) => number): void {
+    const file = present(names.get(path), `${path} is there`);
+    const byte = Uint8Array.of(change(file.seen.read(position, 1)[0] ?? 0));
+    file.seen.write(byte, position);
+    file.durable.write(byte, position);
   }
 
   function endProcess(): void {
@@ -319,6 +350,8 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
         file.changes = [];
         file.seen = file.durable.copy();
       }
+      torn = false;
+      faults.tearing = null;
       names = new Map(durableNames);
       durableNames = new Map(names);
     },
@@ -327,12 +360,15 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
       names = new Map();
       durableNames = new Map();
     },
-    rot(path, position, change) {
-      const file = present(names.get(path), `${path} is there`);
-      const byte = Uint8Array.of(change(file.seen.read(position, 1)[0] ?? 0));
-      file.seen.write(byte, position);
-      file.durable.write(byte, position);
+    spoil(directory) {
+      const paths = [...names.keys()].filter((path) => path.startsWith(directory) && sizeOf(path) > 0);
+      const path = paths[random.integer(0, Math.max(0, paths.length - 1))];
+      if (path === undefined) return false;
+      const bit = 1 << random.integer(0, 7);
+      rot(path, random.integer(0, sizeOf(path) - 1), (byte) => byte ^ bit);
+      return true;
     },
+    rot,
     copy() {
       const twin = createSimDisk(random, latency);
       const disk = twin.mount({ now: () => 0, monotonic: () => 0, after: () => ({ cancel() {} }), defer() {} });

@@ -1,0 +1,96 @@
+// watchdog: 180s
+// Every fault that a schedule can name does something, says how much, and is survived.
+import { test } from 'uvu';
+import * as assert from 'uvu/assert';
+import { replay } from '../../scenarios/engine/sim/replay.ts';
+import { parseScenario } from '../../scenarios/engine/sim/scenario-file.ts';
+
+/** Each step alone, in a cluster of three and a spare one whose log is the real one, on small segments. */
+const STEPS: readonly string[] = [
+  'fault: crash, target: leader, for: 300ms',
+  'fault: crash, target: broker-2, moment: write, for: 300ms',
+  'fault: crash, target: broker-2, moment: synced, for: 300ms',
+  'fault: crash, target: [broker-1, broker-2, broker-3], for: 300ms',
+  'fault: pause, target: leader, for: 800ms',
+  'fault: wipe, target: leader, for: 100ms',
+  'fault: wipe, target: follower, for: 100ms',
+  'fault: partition, groups: [[broker-1], [broker-2, broker-3]], for: 800ms',
+  'fault: partition, groups: [[broker-1], [broker-2]], direction: out, for: 800ms',
+  'fault: partition, groups: [[broker-1], [broker-2]], direction: in, for: 800ms',
+  'fault: isolate, target: leader, for: 800ms',
+  'fault: isolate, target: leader, direction: in, for: 800ms',
+  'fault: isolate, target: minority, for: 800ms',
+  'fault: network, target: broker-1<->broker-2, loss: 0.5, for: 800ms',
+  'fault: network, target: broker-1<->broker-2, duplicate: 0.5, for: 800ms',
+  'fault: network, target: broker-1<->broker-2, reorder: 0.5, for: 800ms',
+  'fault: network, target: broker-1<->broker-2, delay: 100ms, jitter: 50ms, for: 800ms',
+  'fault: network, target: broker-1<->broker-2, bandwidth: 2000, for: 800ms',
+  'fault: network, target: broker-1->broker-2, hold: true, for: 800ms',
+  'fault: network, target: broker-1<->broker-2, reset: true',
+  'fault: disk, target: leader, kind: slow, factor: 50, for: 800ms',
+  'fault: disk, target: leader, kind: hang, for: 800ms',
+  'fault: disk, target: leader, kind: full, for: 800ms',
+  'fault: disk, target: leader, kind: fsync-error, for: 800ms',
+  'fault: disk, target: leader, kind: torn-write, for: 300ms',
+  'fault: disk, target: leader, kind: corrupt, for: 0ms',
+  'fault: clock, target: leader, drift-ppm: 100000, for: 800ms',
+  'fault: clock, target: leader, drift-ppm: -100000, for: 800ms',
+  'fault: membership, kind: add, target: broker-4',
+  'fault: membership, kind: add, target: outsider',
+  'fault: membership, kind: remove, target: leader',
+  'fault: membership, kind: set, target: [broker-3, broker-4]',
+  'fault: membership, kind: transfer, target: follower',
+];
+
+for (const step of STEPS) {
+  test(`${step}: touches something, and is survived`, () => {
+    const text = `version: 1\nname: x\nseed: 7\ncluster: { spares: 1, groups: 2 }\ndisk: { segment: 4000, cache: 1000 }\nfor: 3s\nsteps:\n  - { at: 1s, ${step} }\n`;
+    const { verdict, violation, faults } = replay(parseScenario(text, 'x.yaml'));
+    assert.is(violation, null, violation?.message);
+    assert.ok((faults[0]?.touched ?? 0) > 0, 'it touched something');
+    assert.is(verdict, 'passed');
+  });
+}
+
+/** What was damaged is found at the next start; a full disk under a crash is full at the start, too. */
+const TOGETHER: readonly (readonly string[])[] = [
+  [
+    '{ at: 1s, fault: disk, target: broker-1, kind: corrupt, for: 0ms }',
+    '{ at: 1.2s, fault: crash, target: broker-1, for: 100ms }',
+  ],
+  [
+    '{ at: 1s, fault: disk, target: broker-2, kind: full, for: 2s }',
+    '{ at: 1.5s, fault: crash, target: broker-2, for: 100ms }',
+  ],
+  [
+    '{ at: 1s, fault: wipe, target: broker-1, for: 100ms }',
+    '{ at: 1.1s, fault: crash, target: broker-1, for: 100ms }',
+    '{ at: 2.5s, fault: wipe, target: broker-2, for: 100ms }',
+  ],
+];
+
+for (const steps of TOGETHER) {
+  test(`${steps.join(', ')}: is survived`, () => {
+    for (let seed = 1; seed <= 5; seed++) {
+      const text = `version: 1\nname: x\nseed: ${seed}\ndisk: { segment: 4000, cache: 1000 }\nfor: 4s\nsteps:\n  - ${steps.join('\n  - ')}\n`;
+      const { violation, faults } = replay(parseScenario(text, 'x.yaml'));
+      assert.is(violation, null, violation?.message);
+      assert.ok((faults[0]?.touched ?? 0) > 0, 'the first touched something');
+    }
+  });
+}
+
+test('no more disks are lost at a time than can be survived', () => {
+  const steps = [1, 2, 3].map((n) => `  - { at: 1.00${n}s, fault: wipe, target: broker-${n}, for: 1s }\n`).join('');
+  const { verdict, violation, faults } = replay(
+    parseScenario(`version: 1\nname: x\nseed: 7\nfor: 3s\nsteps:\n${steps}`, 'x.yaml'),
+  );
+  assert.is(violation, null);
+  assert.equal(
+    faults.map(({ touched }) => touched),
+    [1, 0, 0],
+  );
+  assert.is(verdict, 'invalid', 'and those that were left out are said');
+});
+
+test.run();
