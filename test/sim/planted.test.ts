@@ -23,12 +23,12 @@ const reads = ['reads see what was acknowledged before'];
 /** Without the checks of promises: only what a broken promise leads to counts. */
 const byOutcome: Record<PlantedBug, Expectation> = {
   replyBeforeSync: { rules: durability, seed: 5 },
-  voteNotPersisted: { rules: ['one vote per term', 'one leader per term', 'no member fails'], seed: 62 },
+  voteNotPersisted: { rules: ['one vote per term', 'one leader per term', 'no member fails'], seed: 107 },
   commitByCountOfOlderTerm: {
     rules: ['commit of the own term only', 'log matching on what is committed'],
     seed: 6,
   },
-  commitWithoutOldHalf: { rules: ['commit on a durable quorum'], seed: 70 },
+  commitWithoutOldHalf: { rules: ['commit on a durable quorum'], seed: 108 },
   learnerCounted: { rules: ['commit on a durable quorum'], seed: 80 },
   voteForStaleLog: {
     rules: ['leader completeness', 'what is committed is never cut', 'no member fails'],
@@ -36,11 +36,11 @@ const byOutcome: Record<PlantedBug, Expectation> = {
   },
   cutsMatchingSuffix: { rules: [...durability, 'what is committed stays on a quorum'], seed: 3 },
   tornEntryTaken: { rules: ['log matching'], seed: 2 },
-  snapshotLosesMembership: { rules: durability, seed: 46 },
-  voteFromAmnesia: { rules: durability, seed: 1 },
+  snapshotLosesMembership: { rules: durability, seed: 301 },
+  voteFromAmnesia: { rules: durability, seed: 4 },
   readWithoutQuorum: { rules: reads, seed: 36 },
-  readBeforeNoop: { rules: reads, seed: 45 },
-  timeoutTakenForFailure: { rules: ['notApplied is final', 'notApplied is true'], seed: 6 },
+  readBeforeNoop: { rules: reads, seed: 56 },
+  timeoutTakenForFailure: { rules: ['notApplied is final', 'notApplied is true'], seed: 7 },
   proposedTwice: { rules: ['a proposal is applied once'], seed: 1 },
 };
 

@@ -32,7 +32,7 @@ export interface DiskOptions {
   readonly syncMeanMs: Millis;
 }
 
-export const faultKinds = [
+const commonFaults = [
   'crash',
   'crashLeader',
   'crashAtWrite',
@@ -52,13 +52,12 @@ export const faultKinds = [
   'removeMember',
   'setMembers',
   'transfer',
-  'hungDisk',
-  'fullDisk',
-  'failedSync',
-  'tornWrite',
-  'rottenDisk',
-  'drift',
 ] as const;
+
+/** What damages disks and clocks, in some of the runs: in the others everything else has its chance. */
+const rareFaults = ['hungDisk', 'fullDisk', 'failedSync', 'tornWrite', 'rottenDisk', 'drift'] as const;
+
+export const faultKinds = [...commonFaults, ...rareFaults] as const;
 export type FaultKind = (typeof faultKinds)[number];
 
 export interface FaultOptions {
@@ -134,6 +133,12 @@ function drawSnapshots(random: Random, electionMaxMs: Millis): SimOptions['snaps
   };
 }
 
+const drawWeights = (random: Random, kinds: readonly FaultKind[]): FaultOptions['weights'] =>
+  Object.fromEntries(kinds.filter(() => random.next() < 0.5).map((kind) => [kind, random.integer(1, 10)]));
+
+const drawRareFaults = (random: Random): FaultOptions['weights'] =>
+  random.next() < 0.4 ? drawWeights(random, rareFaults) : {};
+
 /** The options of a seed: the same for ever, as long as this function stays the same. */
 export function drawOptions(seed: number | string): SimOptions {
   const random = createRandom(seed).fork('options');
@@ -170,9 +175,7 @@ export function drawOptions(seed: number | string): SimOptions {
     faults: {
       intervalMeanMs: electionMaxMs * pick(random, [0.5, 1, 3, 8]),
       durationMeanMs: electionMaxMs * pick(random, [0.3, 1, 3]),
-      weights: Object.fromEntries(
-        faultKinds.filter(() => random.next() < 0.5).map((kind) => [kind, random.integer(1, 10)]),
-      ),
+      weights: { ...drawWeights(random, commonFaults), ...drawRareFaults(createRandom(seed).fork('rare faults')) },
     },
     workload: {
       clientsPerGroup: random.integer(1, 4),
