@@ -98,7 +98,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   let armed: { readonly moment: 'write' | 'synced'; readonly crash: () => void } | null = null;
   /** At the end of the turn under way it dies. */
   let dying: (() => void) | null = null;
-  /** Its disk was changed, or fails: that it ends for that reason is as it must be. */
+  /** Its disk was changed: that it ends for that reason is as it must be. */
   let excused = false;
   const troubles = new Set<DiskTrouble>();
   let turns = 0;
@@ -199,7 +199,8 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   }
 
   function failed(error: Error): void {
-    if (!excused) throw new Violation('no member fails', `${self}: ${error.message}`);
+    const failing = [...troubles].some(({ kind }) => kind === 'fsync-error');
+    if (!excused && !failing) throw new Violation('no member fails', `${self}: ${error.message}`);
     dying ??= () => ports.ended(number);
   }
 
@@ -318,7 +319,6 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     },
     troubleDisk(trouble) {
       trace.note('disk', number, -1, TROUBLES.indexOf(trouble.kind));
-      if (trouble.kind === 'fsync-error') excused = true;
       troubles.add(trouble);
       store.impose(trouble);
       ports.snapshots?.impose(trouble);
