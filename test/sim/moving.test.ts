@@ -194,6 +194,29 @@ test('a fourth broker joins: shards move to it, and after a while it leads its s
   }
 });
 
+test('the newcomer leaves again: its shards come back to brokers that had forgotten them', async () => {
+  const seed = 41;
+  process.stdout.write(`seed ${seed}\n`);
+  const cluster = await joinable(seed);
+  const load = await underLoad(cluster, seed);
+  await cluster.join(id(4), id(2));
+  const isThere = () => groupsAt(cluster, id(4)).length > 0 && areLaid(cluster, id(1))();
+  await cluster.until('shards have moved', isThere, 60_000);
+  await cluster.until('they are gone elsewhere', () =>
+    cluster.ids.some((broker) => groupsAt(cluster, broker).length < 8),
+  );
+  await leave(cluster, id(4), id(3));
+  await cluster.until('it has left', () => cluster.left.includes(id(4)), 60_000);
+  for (const broker of cluster.ids) {
+    cluster.crash(broker);
+    await cluster.advance(500);
+    cluster.start(broker);
+    await cluster.until('all are ready', allReady(cluster));
+    assert.equal(cluster.broker(broker).shards.size, 8);
+  }
+  await check(cluster, load, cluster.ids, seed);
+});
+
 test('the joining broker crashes in the middle of it, again and again', async () => {
   for (const seed of [31, 32]) {
     process.stdout.write(`seed ${seed}\n`);
