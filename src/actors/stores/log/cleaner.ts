@@ -145,9 +145,14 @@ export function createCleaner(ports: CleanerPorts): Cleaner {
     more(index.firstIn(segment, from));
   }
 
-  /** Meanwhile some may have left the log. */
+  /**
+   * Meanwhile some may have left the log; and some of those between may lie elsewhere. A copy says only where it begins: it ends at the
+   * first gap.
+   */
   function put({ group, index, segment }: Holder, entries: readonly LogEntry[]): void {
-    const still = entries.filter((entry) => index.lies(entry.index, entry.term, segment));
+    const here = entries.filter((entry) => index.lies(entry.index, entry.term, segment));
+    const first = here[0]?.index ?? 0;
+    const still = here.filter((entry, at) => entry.index === first + at);
     const last = still.at(-1);
     if (last === undefined) return rest();
     copied = { group, segment, before: last.index + 1 };
