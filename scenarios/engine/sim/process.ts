@@ -5,7 +5,7 @@
 import { createPulses, type Pulses } from '../../../src/actors/cluster/pulses.ts';
 import { createRaftNode, type RaftNodeOptions } from '../../../src/actors/raft-node.ts';
 import type { RaftGroup } from '../../../src/actors/raft-group.ts';
-import type { LogStore } from '../../../src/actors/stores/log.ts';
+import type { LogStore, RecoveredGroup } from '../../../src/actors/stores/log.ts';
 import { VedetteError } from '../../../src/core/errors.ts';
 import type { BrokerId, GroupId, Millis } from '../../../src/core/ids.ts';
 import { type ClockView, createClockView } from '../../../src/streams/clock-view.ts';
@@ -190,6 +190,13 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     }
   }
 
+  /** What was under way in a crash may be durable, and nobody has heard of it: that it is in doubt, or that it is not any more. */
+  function begin(checker: GroupChecker | undefined, group: GroupId, recovered: RecoveredGroup): void {
+    checker?.started(number, recovered);
+    if (!recovered.sound) forgotten.delete(group);
+    else if (!forgotten.has(group)) checker?.vouchedFor(number);
+  }
+
   function wipe(): void {
     trace.note('wipe', number, -1);
     store.wipe();
@@ -285,7 +292,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       now.enter(() => {
         const log = openLog(now);
         if (log === null) return;
-        groups.forEach((group, position) => checkers[position]?.started(number, log.recovered(group)));
+        groups.forEach((group, position) => begin(checkers[position], group, log.recovered(group)));
         excused = checkers.some((checker) => checker.isDoubtful(number));
         const seen = watched(log);
         snapshots = ports.snapshots?.open(now, self, groups, (to) => ports.dialSnapshots(number, to)) ?? null;
