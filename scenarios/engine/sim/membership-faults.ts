@@ -26,7 +26,7 @@ function targetOf(
 }
 
 /**
- * @param members by their numbers. @param done is told when something came of it. A change after which those whose storage is in
+ * @param members by their numbers. @param isOver nothing is asked for any more. @param done is told when something came of it. A change after which those whose storage is in
  * doubt could be needed is not asked for: nobody could vouch for them any more.
  */
 export function askForMembers(
@@ -34,6 +34,7 @@ export function askForMembers(
   { kind, group }: MembershipFault,
   members: readonly number[],
   timeoutMs: Millis,
+  isOver: () => boolean,
   done: () => void,
 ): void {
   const leader = cluster.leaderOf(group);
@@ -43,7 +44,8 @@ export function askForMembers(
   const named = members.flatMap((member) => cluster.names[member] ?? []);
   process.enter(() => {
     const raft = process.group(group);
-    if (raft === undefined) return;
+    // One that stood still hears of it later.
+    if (raft === undefined || isOver()) return;
     if (kind === 'transfer') {
       const [to] = named;
       if (to !== undefined) raft.transfer(to, (error) => error === null && done());

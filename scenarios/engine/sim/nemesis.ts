@@ -123,7 +123,14 @@ export function createNemesis(
   function changeMembers(step: MembershipFault): Work {
     let touched = 0;
     const members = resolveAll(step.targets, step.group);
-    askForMembers(cluster, step, members, patienceMs, () => touched++);
+    askForMembers(
+      cluster,
+      step,
+      members,
+      patienceMs,
+      () => stopped,
+      () => touched++,
+    );
     return { members, touched: () => touched, end: () => {} };
   }
 
