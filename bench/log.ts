@@ -17,6 +17,7 @@ import { type BenchFlags, benchFlags, median, percentile } from './flags.ts';
 const WRITERS = 64;
 const BYTES = 4096;
 const ROUNDS = 5;
+const WARM_UP = 3;
 const AIM = 0.7;
 
 interface Measured {
@@ -103,6 +104,8 @@ function measureC(directory: string, seconds: number): Measured {
 async function measureAll({ directory, seconds, peers }: BenchFlags): Promise<ReadonlyMap<string, Measured>> {
   const rounds = new Map<string, Measured[]>();
   const note = (what: string, measured: Measured) => rounds.set(what, [...(rounds.get(what) ?? []), measured]);
+  // What runs for days is compiled.
+  await measureStore(join(directory, 'warm'), WARM_UP * seconds);
   for (let round = 0; round < ROUNDS; round++) {
     note('store', await measureStore(join(directory, `log-${round}`), seconds));
     note('bare, growing', await measureBare(join(directory, 'growing'), seconds, 0));
