@@ -17,7 +17,8 @@ export async function fuzzAll({ first, last, jobs, options, done, shrinking }: P
   let next = first;
   const runWorker = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('./fuzz-thread.mjs', import.meta.url), { workerData: options });
+      // What this process was started with besides is not for threads: it may be TypeScript, which they cannot read yet.
+      const worker = new Worker(new URL('./fuzz-thread.mjs', import.meta.url), { workerData: options, execArgv: [] });
       const give = (): void => {
         if (next > last) void worker.terminate().then(() => resolve());
         else worker.postMessage(next++);
