@@ -1,4 +1,4 @@
-// The real collector: this host, from /proc and /sys (Linux). One call reads eight files and costs well under a millisecond.
+// The real collector: this host, from /proc and /sys (Linux). One call reads seven files and costs well under a millisecond.
 import { existsSync, readdirSync } from 'node:fs';
 import {
   CPU_MODES,
