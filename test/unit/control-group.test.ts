@@ -123,6 +123,25 @@ test('what brokers say of themselves is agreed on when it is news', () => {
   }
 });
 
+test('what a broker said before it left is not said of the one that is added under its name elsewhere', () => {
+  const { control, raft } = create();
+  control.note(facts('b', 'b:2'));
+  raft.become({ role: 'leader', serving: true });
+  raft.commit();
+  raft.commit();
+  const at = () => control.state.brokers.get('b' as BrokerId)?.grpcAddress;
+  assert.equal(at(), 'b:1');
+  raft.apply(encode({ brokerLeaving: { brokerId: 'b' } }));
+  raft.apply(encode({ brokerRemoved: { brokerId: 'b' } }));
+  assert.equal(at(), undefined);
+  raft.apply(encode({ brokerAdded: { brokerId: 'b', grpcAddress: 'elsewhere:1' } }));
+  raft.become({ term: 2 });
+  assert.deepEqual(raft.proposed, []);
+  control.note({ ...facts('b', 'b:3'), grpcAddress: 'elsewhere:1' });
+  raft.commit();
+  assert.equal(at(), 'elsewhere:1');
+});
+
 test('no-ops are passed over; an entry of a later format ends the process', () => {
   const { control, raft } = create();
   assert.throws(() => raft.apply(Uint8Array.of(2, 0)), /a control entry of format 2; this version reads 1/);

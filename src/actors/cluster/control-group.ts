@@ -63,7 +63,9 @@ export function createControlGroup(ports: ControlGroupPorts): ControlGroup {
   const changes = new Subject<void>();
   const applied = new BehaviorSubject<LogIndex>(0);
   let config: { readonly version: number; readonly whole: ClusterConfig } = { version: 0, whole: defaultConfig };
+  /** Of members, and of those that may become members: what one said that has left since is nobody's any more. */
   const heard = new Map<BrokerId, BrokerFacts>();
+  let members: ReadonlySet<BrokerId> = new Set();
   /** Of the entries applied last. Whoever proposed one of them is told before the next ones come. */
   const results = new Map<LogIndex, ControlResult>();
   let proposing = false;
@@ -73,10 +75,17 @@ export function createControlGroup(ports: ControlGroupPorts): ControlGroup {
   function apply(entries: readonly LogEntry[]): void {
     results.clear();
     for (const { kind, index, payload } of entries) {
-      if (kind === 'data') results.set(index, state.apply(index, payload));
+      if (kind !== 'data') continue;
+      results.set(index, state.apply(index, payload));
+      forgetGone();
     }
     if (results.size > 0) tellChanges();
     applied.next(entries.at(-1)?.index ?? applied.value);
+  }
+
+  function forgetGone(): void {
+    for (const id of members) if (!state.brokers.has(id)) heard.delete(id);
+    members = new Set(state.brokers.keys());
   }
 
   function tellChanges(): void {
@@ -93,6 +102,7 @@ export function createControlGroup(ports: ControlGroupPorts): ControlGroup {
       take: (chunk) => void chunks.push(chunk),
       finish(position) {
         for (const chunk of chunks) state.become(chunk);
+        forgetGone();
         tellChanges();
         applied.next(position);
       },
