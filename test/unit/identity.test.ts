@@ -41,6 +41,16 @@ test('founders that are started at other addresses are known there; those that c
   assert.equal(moved, { at: 4, members: { 'b-1': 'h:11', 'b-2': 'h:12', 'b-3': 'h:3' } });
 });
 
+test('flags that stayed the same do not put a founder back to where it was', () => {
+  const disk = createMemoryDisk(createVirtualClock());
+  open(disk).setRoster({ at: 4, members: { ...founding.members, 'b-2': 'h:22' } });
+  const at = (flags?: string) =>
+    open(disk, flags === undefined ? {} : { members: { 'b-1': 'h:1', 'b-2': flags } }).identity.roster.members['b-2'];
+  assert.is(at(), 'h:22', 'it was added again there');
+  assert.is(at('h:22'), 'h:22');
+  assert.is(at('h:222'), 'h:222', 'the flags are newer');
+});
+
 test('a log without an identity is not taken for a new directory: its votes would be forgotten', () => {
   const disk = createMemoryDisk(createVirtualClock());
   disk.open('/data/log/00000001.log', 'create').writeSync(new Uint8Array(36), 0);

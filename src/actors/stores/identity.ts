@@ -170,9 +170,15 @@ function compare(directory: string, { founding: found }: Identity, wanted: Found
   if (ids(found) !== ids(wanted)) throw differs(directory, 'a cluster founded by', ids(found), ids(wanted));
 }
 
-/** Founders are where their flags say: they are started with other addresses all together. */
-function movedTo({ roster, ...identity }: Identity, founding: Founding): Identity {
-  const members = Object.entries(roster.members).map(([id, address]) => [id, founding.members[id] ?? address]);
+/**
+ * Founders that are started with other addresses than the last time are there. Flags that stayed the same say nothing new: where a
+ * founder is may have been agreed on since.
+ */
+function movedTo({ founding: before, roster, ...identity }: Identity, founding: Founding): Identity {
+  const members = Object.entries(roster.members).map(([id, address]) => {
+    const said = founding.members[id];
+    return [id, said === undefined || said === before.members[id] ? address : said];
+  });
   return { ...identity, founding, roster: { at: roster.at, members: Object.fromEntries(members) } };
 }
 
