@@ -326,6 +326,25 @@ test('who knows the newer list of members is right: a broker that was away takes
   assert.match(removed.refused[0]?.message ?? '', /^c was removed from the cluster/);
 });
 
+test('whoever says to know better is taken in only while there is room', () => {
+  const network = createPeerNetwork(['b']);
+  const cluster = 'c1' as ClusterId;
+  const b = network.start('b', { hello: { cluster } });
+  const { brokersMax } = limits.peers;
+  const callers = Array.from({ length: brokersMax + 2 }, (_, n) =>
+    network.start(`c${n}`, { hello: { cluster, membersAt: 9 }, members: ['b', `c${n}`] }),
+  );
+  network.clock.advance(1_000);
+  assert.equal(b.peers.views.length, brokersMax);
+  assert.equal(callers.filter((caller) => caller.state('b') === 'up').length, brokersMax);
+  assert.match(b.warnings.join(), /refused a peer at c\d+:1: b has links to 32 brokers already/);
+  assert.deepEqual(
+    callers.flatMap(({ refused }) => refused),
+    [],
+    'that may pass',
+  );
+});
+
 test('a member at another address is dialled there', () => {
   const network = createPeerNetwork(['a', 'b']);
   const a = network.start('a', { members: ['a', 'b=old'] });

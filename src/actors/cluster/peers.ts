@@ -45,7 +45,7 @@ interface Link {
   heardAt: Millis;
 }
 
-const { suspectAfterMs, downAfterMs, steadyAfterMs, tickMs, helloTimeoutMs, strangersMax } = limits.peers;
+const { suspectAfterMs, downAfterMs, steadyAfterMs, tickMs, helloTimeoutMs, strangersMax, brokersMax } = limits.peers;
 const REDIAL = { baseMs: limits.peers.redialBaseMs, maxMs: limits.peers.redialMaxMs };
 
 export function createPeers(ports: PeersPorts): Peers {
@@ -259,7 +259,10 @@ export function createPeers(ports: PeersPorts): Peers {
   function objectionToCaller(message: PeerMessage, link: Link | undefined): Objection | null {
     if (message.kind !== 'hello') return { code: 'INVALID_ARGUMENT', reason: 'a peer says hello first' };
     const isHeard = link?.stream?.greeted === true && clock.monotonic() - link.heardAt < suspectAfterMs;
-    return objectionTo(message, { mine: sayHello(), members, called: null, connected: isHeard ? link.said : null });
+    const connected = isHeard ? link.said : null;
+    const objection = objectionTo(message, { mine: sayHello(), members, called: null, connected });
+    if (objection !== null || link !== undefined || links.size < brokersMax) return objection;
+    return { code: 'RESOURCE_EXHAUSTED', reason: `${self} has links to ${links.size} brokers already` };
   }
 
   function refuse(stream: PeerStream, remoteAddress: string, { code, reason }: Objection): void {
