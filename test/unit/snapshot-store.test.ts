@@ -3,6 +3,7 @@ import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createLatency } from '../../scenarios/engine/sim/latency.ts';
 import { createSimDisk, type SimDisk } from '../../scenarios/engine/sim/sim-disk.ts';
+import type { Disk } from '../../src/actors/stores/disk.ts';
 import {
   openSnapshots,
   type SnapshotMeta,
@@ -43,12 +44,12 @@ const metaOf = (group: GroupId, index: number): SnapshotMeta => ({
 const chunksOf = (index: number, count = 3): Uint8Array[] =>
   Array.from({ length: count }, (_, at) => new Uint8Array(700 + at).fill(index + at));
 
-function open(disk: SimDisk, clock: VirtualClock, cluster = '') {
+function open(disk: SimDisk, clock: VirtualClock, cluster = '', change: Partial<Disk> = {}) {
   const warnings: string[] = [];
   const failures: VedetteError[] = [];
   const view = createClockView(clock, { turn: (run) => run(), driftPpm: 0 });
   const store = openSnapshots({
-    disk: disk.mount(view),
+    disk: { ...disk.mount(view), ...change },
     directory: DIRECTORY,
     clock: view,
     crc32c,
@@ -261,6 +262,30 @@ test('a group that is forgotten has none left, not even the one that is being wr
       ['shard-1-0000000000000001.snap', 'shard-1-0000000000000005.snap'],
     );
   }
+});
+
+test('what nobody needs and cannot be removed is said, file by file, and ends nothing', () => {
+  const clock = createVirtualClock();
+  const disk = createDisk(9);
+  const remove = (path: string) => {
+    throw new Error(`EPERM ${path}`);
+  };
+  const { store, warnings, names } = open(disk, clock, '', { remove });
+  for (const index of [1, 5]) save(store, 'shard-0', index);
+  settle(clock);
+  save(store, 'shard-0', 9);
+  const other = save(store, 'shard-1', 3);
+  store.forget('shard-0');
+  settle(clock);
+  assert.equal(store.groups, ['shard-1']);
+  assert.is(other.length, 1, 'the others go on');
+  assert.is(names().length, 4);
+  assert.is(warnings.length, 3);
+  assert.match(warnings.join(), /shard-0-0000000000000005\.snap is not needed any more, .*EPERM/);
+  const again = open(disk, createVirtualClock(), '', { remove });
+  assert.match(again.warnings.join(), /9\.snap\.\d+\.new is not needed any more/);
+  again.store.forget('shard-0');
+  assert.equal(again.store.groups, ['shard-1']);
 });
 
 test('one that arrives in pieces counts when it is whole; one that is given up leaves nothing', () => {

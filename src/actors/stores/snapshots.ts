@@ -101,7 +101,7 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
 
   disk.makeDirectory(directory);
   for (const name of disk.list(directory)) {
-    if (name.endsWith('.new')) disk.remove(`${directory}/${name}`);
+    if (name.endsWith('.new')) removeUnneeded(`${directory}/${name}`);
     else if (NAME.test(name)) take(`${directory}/${name}`);
   }
 
@@ -125,7 +125,7 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
     const { group, index } = snapshot.meta;
     const others = (groups.get(group) ?? []).filter(({ meta }) => meta.index !== index);
     const all = [...others, snapshot].sort((a, b) => b.meta.index - a.meta.index);
-    for (const old of all.splice(KEPT)) disk.remove(old.path);
+    for (const old of all.splice(KEPT)) removeUnneeded(old.path);
     groups.set(group, all);
   }
 
@@ -135,6 +135,15 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
     const broken = disk.list(directory).filter((name) => name.endsWith('.broken'));
     for (const name of broken.slice(0, -BROKEN_KEPT)) disk.remove(`${directory}/${name}`);
     disk.syncDirectory(directory);
+  }
+
+  /** What is left of it harms nobody, and is tried again after the next start: no reason to end the process, or not to begin. */
+  function removeUnneeded(path: string): void {
+    try {
+      disk.remove(path);
+    } catch (error) {
+      warn(`${path} is not needed any more, and could not be removed: ${describeError(error)}`);
+    }
   }
 
   function failed(error: Error, doing: string, path: string): void {
@@ -149,6 +158,7 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
       beside: `${path}.${++written}.new`,
       meta,
       crc32c,
+      remove: removeUnneeded,
       finished: add,
       ended: () => writers.delete(writer),
       failed(error, doing) {
@@ -222,8 +232,9 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
         clock.defer(underWay.giveUp);
         underWay = null;
       }
-      for (const { path } of groups.get(group) ?? []) disk.remove(path);
+      const kept = groups.get(group) ?? [];
       groups.delete(group);
+      for (const { path } of kept) removeUnneeded(path);
     },
     close() {
       closed = true;

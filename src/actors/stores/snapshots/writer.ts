@@ -27,6 +27,8 @@ export interface SnapshotWriterPorts {
   readonly beside: string;
   readonly meta: SnapshotMeta;
   readonly crc32c: Crc32c;
+  /** Does not throw. */
+  readonly remove: (path: string) => void;
   /** It is durable. */
   readonly finished: (stored: StoredSnapshot) => void;
   /** One way or the other. */
@@ -53,7 +55,7 @@ export function createSnapshotWriter(ports: SnapshotWriterPorts): SnapshotWriter
 
   function remove(): void {
     file.close();
-    if (disk.exists(beside)) disk.remove(beside);
+    if (disk.exists(beside)) ports.remove(beside);
   }
 
   /** Carries on when the disk has answered, unless it was given up or failed. */
