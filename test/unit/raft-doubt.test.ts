@@ -32,6 +32,23 @@ test('a wiped member is sent everything, vouched for, and takes part again', () 
   assert.equal(charts.role('b'), 'follower');
 });
 
+test('nobody goes while too few are left who could vouch for it', () => {
+  const charts = elected();
+  charts.isolate('b');
+  charts.restartUncertain('c');
+  charts.advance(3 * DEFAULTS.heartbeatMs);
+  assert.notEqual(charts.context('a').leadership?.progress['c']?.doubt ?? null, null, 'a has heard of it');
+  charts.change('a', { voters: [id('a'), id('c')] });
+  assert.deepEqual(charts.member('a').refusals, ['busy'], 'a alone is no majority of a and c');
+  charts.heal();
+  charts.advance(2 * DEFAULTS.electionMaxMs);
+  assert.equal(charts.role('c'), 'follower');
+  const leader = charts.leader() ?? 'a';
+  charts.change(leader, { voters: [id('a'), id('c')] });
+  charts.settle();
+  assert.deepEqual(charts.configuration(leader).voters, [id('a'), id('c')]);
+});
+
 test('it votes for nobody, however good the reason, and asks for no votes', () => {
   const charts = elected();
   charts.restartUncertain('b');

@@ -6,8 +6,8 @@
 //        └▶ not served from any more ─▶ stopped ─▶ its log forgotten, durably ─▶ its snapshots removed
 //
 // Invariants
-//   1. A replica serves (reads, subscriptions, rows) while it is a voter by the configuration in its log. Subscribers that are served
-//      from one that goes are told before it goes, and go on elsewhere.
+//   1. A replica serves (reads, subscriptions, rows) while it is a voter, and not one that may have lost what it knew. Subscribers that
+//      are served from one that goes are told before it goes, and go on elsewhere.
 //   2. Nothing is dropped that counts: the leader's word is about a committed configuration, not older than the one that is known here.
 //   3. What was dropped is unsound from then on, so that a replica that begins here again is not taken for one that still holds what
 //      this one acknowledged. Snapshots go only when the log is forgotten: without them it could not be opened.
@@ -24,6 +24,8 @@ import type { Layouts } from './layout.ts';
 export interface ShardHost {
   /** All that are here. */
   readonly replicas: ReadonlyMap<ShardId, Shard>;
+  /** Those that count, or will when they are vouched for. */
+  readonly voting: ReadonlyMap<ShardId, Shard>;
   /** Those that serve. */
   readonly serving: ReadonlyMap<ShardId, Shard>;
   /** A replica came, went, or knows something new of its group. */
@@ -55,6 +57,7 @@ const NOTHING: ShardCounters = { rowsApplied: 0, samplesApplied: 0, duplicates: 
 export function createShardHost(ports: ShardHostPorts): ShardHost {
   const { self, clock, layouts, log, snapshots } = ports;
   const replicas = new Map<ShardId, Shard>();
+  const voting = new Map<ShardId, Shard>();
   const serving = new Map<ShardId, Shard>();
   const watching = new Map<ShardId, Subscription>();
   /** Their logs are being forgotten. */
@@ -69,8 +72,11 @@ export function createShardHost(ports: ShardHostPorts): ShardHost {
     replicas.set(id, shard);
     watching.set(
       id,
-      shard.raft.statusChanges.subscribe(({ configuration: { configuration } }) => {
-        if (isVoterIn(configuration, self)) serving.set(id, shard);
+      shard.raft.statusChanges.subscribe(({ role, configuration: { configuration } }) => {
+        const votes = isVoterIn(configuration, self);
+        if (votes) voting.set(id, shard);
+        else voting.delete(id);
+        if (votes && role !== 'storageUncertain') serving.set(id, shard);
         else serving.delete(id);
         changes.next();
       }),
@@ -83,6 +89,7 @@ export function createShardHost(ports: ShardHostPorts): ShardHost {
     watching.get(id)?.unsubscribe();
     watching.delete(id);
     replicas.delete(id);
+    voting.delete(id);
     serving.delete(id);
     gone = sum(gone, shard.counters);
     changes.next();
@@ -132,6 +139,7 @@ export function createShardHost(ports: ShardHostPorts): ShardHost {
 
   return {
     replicas,
+    voting,
     serving,
     changes,
     get counters() {

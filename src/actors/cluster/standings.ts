@@ -3,7 +3,6 @@
 import type { Observable } from 'rxjs';
 import type { BrokerId, GroupId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
-import { votersOf } from '../../machines/raft/membership.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Standing } from '../../streams/envelope.ts';
 import type { RaftGroup } from '../raft-group.ts';
@@ -51,9 +50,11 @@ export function createStandings({ self, groups, changes, peers, isFounded, clock
   function losersOf({ id, status }: RaftGroup): readonly BrokerId[] {
     // Who doubts itself never stands for election, and goes on naming the leader that it heard last.
     if (status.leader !== null && status.role !== 'storageUncertain') return [];
-    const voters = votersOf(status.configuration.configuration);
-    const losers = voters.filter((voter) => uncertainOf(voter).includes(id));
-    return (voters.length - losers.length) * 2 > voters.length ? [] : losers;
+    const { voters, outgoing } = status.configuration.configuration;
+    const isLoser = (voter: BrokerId) => uncertainOf(voter).includes(id);
+    const isStuck = (half: readonly BrokerId[]) =>
+      half.length > 0 && half.filter((voter) => !isLoser(voter)).length * 2 <= half.length;
+    return [voters, outgoing].some(isStuck) ? [...new Set([...voters, ...outgoing])].filter(isLoser) : [];
   }
 
   function stuck(): string[] {

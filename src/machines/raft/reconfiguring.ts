@@ -4,6 +4,8 @@
 //   1. A joint configuration that is committed is followed by its end, whoever leads by then and whoever asked for it.
 //   2. A learner that is to become a voter is made one when it holds everything that is committed: it slows no quorum down.
 //   3. A leader that is no voter of a committed configuration leads no longer; it tells a successor to campaign before it goes.
+//   4. No change is begun that those voters alone could not agree on whose disks are not in doubt, before and after it: nobody could
+//      vouch for the others any more, and a joint configuration is not taken back.
 import { present } from '../../core/assert.ts';
 import type { BrokerId, LogIndex, Millis } from '../../core/ids.ts';
 import type { Decision, Leadership, Outcome, RaftContext } from './context.ts';
@@ -133,7 +135,16 @@ export function obstacleToChange(
     return { reason: 'busy', detail: 'another change is under way' };
   if (leadership.transfer !== null) return { reason: 'busy', detail: 'leadership is being handed over' };
   const changed = changeTo(configuration, event.target);
-  return typeof changed === 'string' ? { reason: 'invalid', detail: changed } : null;
+  if (typeof changed === 'string') return { reason: 'invalid', detail: changed };
+  if (![configuration.voters, changed.voters].every((voters) => canVouch(leadership, voters)))
+    return { reason: 'busy', detail: 'too few of the voters would be left whose disks are not in doubt' };
+  return null;
+}
+
+/** Invariant 4: those that are in doubt do not count until an entry is committed without them. */
+function canVouch({ progress }: Leadership, voters: readonly BrokerId[]): boolean {
+  const trusted = voters.filter((id) => (progress[id]?.doubt ?? null) === null);
+  return trusted.length * 2 > voters.length;
 }
 
 /** Only a leader changes the membership. */
