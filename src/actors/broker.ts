@@ -364,7 +364,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     state,
     cluster: () => cluster.value,
     control: control.raft,
-    shards: serving,
+    shards: shards.voting,
     log,
   });
 

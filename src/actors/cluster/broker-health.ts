@@ -17,7 +17,7 @@ export interface HealthPorts {
   readonly state: () => string;
   readonly cluster: () => ClusterId | null;
   readonly control: RaftGroup;
-  /** Those that serve. */
+  /** Replicas that count, or will when they are vouched for. */
   readonly shards: ReadonlyMap<ShardId, Shard>;
   readonly log: { readonly full: boolean };
 }
