@@ -70,6 +70,26 @@ test('32 groups, of which one is slow: segments do not pile up, and nothing is l
   assert.equal(recoveredEntries(again.log, clock, 'shard-0'), expected);
 });
 
+test('who belongs to a group is known again, when the entry that says it lies in a copy only', () => {
+  const clock = createVirtualClock();
+  const disk = createDisk(6);
+  const { log } = openLogOn(disk.mount(clock), clock, OPTIONS);
+  const configuration = { ...entryOf(2, 'who belongs to it'), kind: 'configuration' } as const;
+  put(log, clock, { group: 'shard-0', entries: [entryOf(1, 'a'), configuration, entryOf(3, 'b')] });
+  for (let index = 1; index <= 2_000; index++) {
+    log.write(
+      { group: 'control', compactTo: { index: index - 1, term: 1 }, entries: [entryOf(index, payload(index))] },
+      () => {},
+    );
+    if (index % 10 === 0) settle(clock);
+  }
+  settle(clock);
+  assert.not(segmentsOn(disk, clock).includes('00000001.log'), 'the original has gone');
+  const known = [{ index: 2, payload: configuration.payload }];
+  const again = openLogOn(disk.copy().mount(clock), clock, OPTIONS).log;
+  assert.equal(again.recovered('shard-0').configurations, known);
+});
+
 test('a quiet group pins nothing: its hard state goes with each segment', () => {
   const clock = createVirtualClock();
   const disk = createDisk(2);

@@ -31,6 +31,8 @@ export interface GroupIndex {
   restore(entry: LogEntry, place: EntryPlace | null): void;
   /** An entry was written once more; nothing happens unless it is in the log. */
   move(index: LogIndex, term: Term, place: EntryPlace): void;
+  /** An entry was read back from a copy. Its original may be gone: what it says of the group's members is known by the copy alone. */
+  recall(entry: LogEntry, place: EntryPlace): void;
   /** This is what the group had written; entries that are not here are missing. */
   restate(state: GroupState): void;
   /** The first entry that is missing, or null. */
@@ -74,6 +76,8 @@ export function createGroupIndex(sound = true): GroupIndex {
     cached.set(entry.index, entry);
   }
 
+  const isInLog = (index: LogIndex, term: Term): boolean => has(index) && termAt(view, index) === term;
+
   function keepConfigurations(): void {
     configurations = configurations.filter(({ index }) => has(index));
   }
@@ -104,7 +108,13 @@ export function createGroupIndex(sound = true): GroupIndex {
       places.pushPlaced(place);
     },
     move(index, term, place) {
-      if (has(index) && termAt(view, index) === term) places.move(index - view.firstIndex, place);
+      if (isInLog(index, term)) places.move(index - view.firstIndex, place);
+    },
+    recall({ index, term, kind, payload }, place) {
+      if (!isInLog(index, term)) return;
+      places.move(index - view.firstIndex, place);
+      if (kind !== 'configuration' || configurations.some((known) => known.index === index)) return;
+      configurations = [...configurations, { index, payload }].sort((a, b) => a.index - b.index);
     },
     restate(state) {
       this.hard = state.hard;
@@ -151,8 +161,7 @@ export function createGroupIndex(sound = true): GroupIndex {
     isSettled: (index) => places.isSettled(index - view.firstIndex),
     place: (index) => places.get(index - view.firstIndex),
     term: (index) => present(termAt(view, index), () => `entry ${index} is in the log`),
-    lies: (index, term, segment) =>
-      has(index) && termAt(view, index) === term && places.segment(index - view.firstIndex) === segment,
+    lies: (index, term, segment) => isInLog(index, term) && places.segment(index - view.firstIndex) === segment,
     firstIn(segment, from) {
       for (let index = Math.max(from, view.firstIndex); index <= view.lastIndex; index++)
         if (places.segment(index - view.firstIndex) === segment) return index;

@@ -117,12 +117,12 @@ function takeEntries(record: EntriesRecord, group: GroupIndex, payloads: Payload
     const index = record.first + e;
     const place: EntryPlace | null =
       found === null ? null : { segment: payloads.segment, offset: found.offset, bytes, crc, kind };
+    const entry: LogEntry = { index, term, kind: KINDS[kind], payload: found?.payload ?? new Uint8Array(0) };
     if (record.type === 'copied') {
-      if (place !== null) group.move(index, term, place);
+      if (place !== null) group.recall(entry, place);
       return;
     }
     if (group.knowledge !== 'known') return;
-    const entry: LogEntry = { index, term, kind: KINDS[kind], payload: found?.payload ?? new Uint8Array(0) };
     group.restore(entry, place);
     if (place !== null) cache.add(group, entry);
   });
