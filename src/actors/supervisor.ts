@@ -2,7 +2,7 @@
 import { Subject } from 'rxjs';
 import type { Millis } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
-import { type ChildProcessEffect, childProcessMachine } from '../machines/child-process.ts';
+import { type ChildProcessEffect, type ChildProcessEvent, childProcessMachine } from '../machines/child-process.ts';
 import type { Clock, Timer } from '../streams/clock.ts';
 import { type Inspector, statePaths } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
@@ -43,9 +43,12 @@ export interface ChildView {
 
 export interface Supervisor {
   readonly children: readonly ChildView[];
+  /** All but those that have finished. */
   readonly allReady: boolean;
   /** What happens, in words. */
   readonly news: Subject<string>;
+  /** The name of a process that ended in order without being asked to: it is not started again. */
+  readonly finished: Subject<string>;
   /** A process that cannot be started like this, and what it said. */
   readonly failed: Subject<{ readonly name: string; readonly message: string }>;
   /** Asks all to end, the last-named first, so that nobody misses whom it needs; `done` when all have ended. */
@@ -60,6 +63,7 @@ export interface SupervisorPorts {
   readonly inspector: Inspector;
 }
 
+const DONE = 0;
 const WRONG_USAGE = 2;
 
 interface Kept {
@@ -71,6 +75,7 @@ interface Kept {
 
 export function createSupervisor({ specs, processes, clock, random, inspector }: SupervisorPorts): Supervisor {
   const news = new Subject<string>();
+  const finished = new Subject<string>();
   const failed = new Subject<{ readonly name: string; readonly message: string }>();
   const timers = new Set<Timer>();
   const { steadyMs, graceMs, restartBaseMs: baseMs, restartMaxMs: maxMs } = limits.supervisor;
@@ -88,7 +93,7 @@ export function createSupervisor({ specs, processes, clock, random, inspector }:
     });
     return { entry, machine };
   });
-  const tell = (entry: Kept, type: 'ready' | 'exited' | 'refused' | 'retry.due' | 'stop') => {
+  const tell = (entry: Kept, type: ChildProcessEvent['type']) => {
     kept.find((other) => other.entry === entry)?.machine.send({ type, at: clock.monotonic() });
     if (stopped !== null && kept.every(({ machine }) => ended(statePaths(machine.snapshot.value)))) stopped();
   };
@@ -106,6 +111,9 @@ export function createSupervisor({ specs, processes, clock, random, inspector }:
         return;
       case 'scheduleRestart':
         return restartLater(entry, effect.params.deaths);
+      case 'announceFinished':
+        finished.next(entry.spec.name);
+        return;
       case 'announceFailed':
         failed.next({ name: entry.spec.name, message: entry.lastExit?.lastWords ?? '' });
         return;
@@ -122,7 +130,7 @@ export function createSupervisor({ specs, processes, clock, random, inspector }:
         if (entry.child !== child) return;
         entry.child = null;
         entry.lastExit = exit;
-        tell(entry, exit.code === WRONG_USAGE ? 'refused' : 'exited');
+        tell(entry, eventOf(exit));
       },
     });
     entry.child = child;
@@ -131,7 +139,7 @@ export function createSupervisor({ specs, processes, clock, random, inspector }:
   function restartLater(entry: Kept, deaths: number): void {
     const delay = Math.round(backoffDelay(deaths, { baseMs, maxMs }, random));
     const { code, signal, lastWords } = entry.lastExit ?? { code: null, signal: null, lastWords: '' };
-    const words = code === 0 || signal !== null || lastWords === '' ? '' : ` (${lastWords.split('\n').at(-1)})`;
+    const words = signal !== null || lastWords === '' ? '' : ` (${lastWords.split('\n').at(-1)})`;
     news.next(`${entry.spec.name} ${howItEnded(code, signal)}${words}: starting it again in ${delay} ms`);
     const timer = clock.after(delay, () => {
       timers.delete(timer);
@@ -151,9 +159,10 @@ export function createSupervisor({ specs, processes, clock, random, inspector }:
       }));
     },
     get allReady() {
-      return kept.every(({ machine }) => statePaths(machine.snapshot.value).startsWith('ready'));
+      return kept.every(({ machine }) => /^(?:ready|stopped)/.test(statePaths(machine.snapshot.value)));
     },
     news,
+    finished,
     failed,
     stop(done) {
       stopped = () => {
@@ -165,6 +174,11 @@ export function createSupervisor({ specs, processes, clock, random, inspector }:
       for (const { entry } of kept.toReversed()) tell(entry, 'stop');
     },
   };
+}
+
+function eventOf({ code }: ChildExit): ChildProcessEvent['type'] {
+  if (code === DONE) return 'finished';
+  return code === WRONG_USAGE ? 'refused' : 'exited';
 }
 
 function howItEnded(code: number | null, signal: string | null): string {

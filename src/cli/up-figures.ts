@@ -23,10 +23,15 @@ interface MetricsAnswer {
 
 const PATIENCE_MS = 800;
 
-/** @param copies how many brokers hold each host. @returns looks anew at each call; rates are over the time since the call before. */
-export function clusterFigures(brokerHttp: readonly string[], copies: number): () => Promise<Figures> {
+/**
+ * @param brokersNow addresses of all brokers. @param replicas how many of them hold each host, where there are so many.
+ * @returns looks anew at each call; rates are over the time since the call before.
+ */
+export function clusterFigures(brokersNow: () => readonly string[], replicas: number): () => Promise<Figures> {
   let before: { readonly rows: number; readonly at: number } | null = null;
   return async () => {
+    const brokerHttp = brokersNow();
+    const copies = Math.min(brokerHttp.length, replicas);
     const [status, ...perBroker] = await Promise.all([
       firstOf<StatusAnswer>(brokerHttp, '/api/v1/cluster/status'),
       ...brokerHttp.map((address) => ask<MetricsAnswer>(address, '/api/v1/cluster/metrics')),

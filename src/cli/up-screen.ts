@@ -15,9 +15,10 @@ export interface ScreenPorts {
   /** What is told of a child besides: where it listens. */
   readonly places: ReadonlyMap<string, string>;
   readonly dashboard: string;
-  readonly brokerHttp: readonly string[];
-  /** How many brokers hold each host. */
-  readonly copies: number;
+  /** Where each broker answers, by its id. */
+  readonly brokerHttp: ReadonlyMap<string, string>;
+  /** How many brokers are to hold each host. */
+  readonly replicas: number;
   readonly logs: string;
 }
 
@@ -39,7 +40,7 @@ function plainScreen(): Screen {
 
 function terminalScreen(ports: ScreenPorts, out: NodeJS.WriteStream): Screen {
   const paint = paintFor(out);
-  const look = clusterFigures(ports.brokerHttp, ports.copies);
+  const look = clusterFigures(() => inCluster(ports), ports.replicas);
   const news: string[] = [];
   let figures = noFigures;
   let isReady = false;
@@ -97,6 +98,12 @@ function terminalScreen(ports: ScreenPorts, out: NodeJS.WriteStream): Screen {
       draw();
     },
   };
+}
+
+/** One that has finished has left, and takes no part in sums. */
+function inCluster({ brokerHttp, children }: ScreenPorts): string[] {
+  const finished = new Set(children().flatMap(({ name, state }) => (state === 'stopped' ? [name] : [])));
+  return [...brokerHttp].flatMap(([id, address]) => (finished.has(id) ? [] : [address]));
 }
 
 export interface ScreenContent {

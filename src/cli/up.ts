@@ -1,6 +1,7 @@
 // A whole cluster on this machine: brokers, an agent, the dashboard, each a process of its own.
 import { join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import type { Disk } from '../actors/stores/disk.ts';
 import { createNodeDisk } from '../actors/stores/node-disk.ts';
 import { type ChildSpec, createSupervisor, type Supervisor } from '../actors/supervisor.ts';
 import { createChildProcesses } from '../actors/transports/child-processes.ts';
@@ -13,6 +14,7 @@ import { createRealClock } from '../streams/real-clock.ts';
 import { checkFree } from './check-free.ts';
 import type { Command, Values } from './flags.ts';
 import { announce, randomName, stopSignal } from './process.ts';
+import { foundersGone } from './up-members.ts';
 import { openScreen } from './up-screen.ts';
 
 export const upCommand: Command = {
@@ -39,15 +41,18 @@ interface Plan {
   /** Where each child listens, for people. */
   readonly places: ReadonlyMap<string, string>;
   readonly dashboard: string;
-  readonly brokerHttp: readonly string[];
-  readonly copies: number;
+  /** Where each broker that runs answers, by its id. */
+  readonly brokerHttp: ReadonlyMap<string, string>;
+  readonly replicas: number;
+  /** Founders that are not started: they have left. */
+  readonly gone: readonly string[];
   readonly logs: string;
 }
 
 const PORT_MAX = 65_535;
 
 /** @throws VedetteError INVALID_ARGUMENT naming the flag. */
-function planOf(values: Values, data: string): Plan {
+function planOf(values: Values, data: string, disk: Disk): Plan {
   const count = parseCount(values.text('brokers'), 'brokers', 1, limits.peers.foundersMax);
   const replicas = parseCount(values.text('replicas'), 'replicas', 1, 7);
   const shards = parsePowerOfTwo(values.text('shards'), 'shards', 1, 4096);
@@ -59,12 +64,16 @@ function planOf(values: Values, data: string): Plan {
   const storage = values.text('storage');
   if (storage !== 'embedded:')
     throw invalidArgument('storage', `--storage ${storage}: only embedded: is in this release`);
-  const brokers = Array.from({ length: count }, (_, at) => ({
+  const founders = Array.from({ length: count }, (_, at) => ({
     id: `broker-${at + 1}`,
     grpc: `127.0.0.1:${grpcBase + at + 1}`,
     http: `127.0.0.1:${httpBase + at + 1}`,
   }));
-  const peers = brokers.map(({ id, grpc }) => `${id}=${grpc}`).join(',');
+  const left = foundersGone(disk, data, ids(founders));
+  const brokers = founders.filter(({ id }) => !left.has(id));
+  if (brokers.length === 0)
+    throw invalidArgument('brokers', `--brokers ${count}: ${ids(founders).join(', ')} left the cluster in ${data}`);
+  const peers = founders.map(({ id, grpc }) => `${id}=${grpc}`).join(',');
   const seeds = brokers.map(({ grpc }) => grpc).join(',');
   const shared = ['--peers', peers, '--shards', String(shards), '--replicas', String(replicas)];
   return {
@@ -86,11 +95,14 @@ function planOf(values: Values, data: string): Plan {
       ['dashboard', `HTTP ${dashboard}`],
     ]),
     dashboard,
-    brokerHttp: brokers.map(({ http }) => http),
-    copies: Math.min(count, replicas),
+    brokerHttp: new Map(brokers.map(({ id, http }) => [id, http])),
+    replicas,
+    gone: [...left],
     logs: join(data, 'logs'),
   };
 }
+
+const ids = (brokers: readonly { readonly id: string }[]): string[] => brokers.map(({ id }) => id);
 
 /** @throws VedetteError INVALID_ARGUMENT when two of our own would listen on one address. */
 function checkDistinct({ addresses }: Plan): void {
@@ -109,22 +121,22 @@ async function checkPorts({ addresses }: Plan): Promise<void> {
 
 async function runUp(values: Values): Promise<number> {
   const data = resolve(values.text('data'));
-  const plan = planOf(values, data);
-  checkDistinct(plan);
   const disk = createNodeDisk();
+  const plan = planOf(values, data, disk);
+  checkDistinct(plan);
   // Nothing is made before the ports are known to be free; but where another `vedette up` runs, that is what is said.
   if (!disk.exists(data)) await checkPorts(plan);
   disk.makeDirectory(data);
   const lock = disk.lock(join(data, 'lock'));
   try {
     await checkPorts(plan);
-    return await supervise(plan);
+    return await supervise(plan, (id) => foundersGone(disk, data, [id]).has(id));
   } finally {
     lock.release();
   }
 }
 
-async function supervise(plan: Plan): Promise<number> {
+async function supervise(plan: Plan, hasLeft: (id: string) => boolean): Promise<number> {
   const clock = createRealClock();
   const program = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url));
   const supervisor = createSupervisor({
@@ -135,7 +147,12 @@ async function supervise(plan: Plan): Promise<number> {
     inspector: createInspector({ clock }),
   });
   const screen = openScreen({ ...plan, children: () => supervisor.children });
+  for (const id of plan.gone) screen.say(`${id} is not started: it has left the cluster`);
   supervisor.news.subscribe((line) => screen.say(line));
+  supervisor.finished.subscribe((name) => {
+    const why = hasLeft(name) ? 'has left the cluster' : 'ended by itself with exit code 0';
+    screen.say(`${name} ${why}: it is not started again`);
+  });
   const readiness = setInterval(() => {
     if (!supervisor.allReady) return;
     clearInterval(readiness);

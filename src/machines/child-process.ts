@@ -2,10 +2,12 @@
 //
 //   starting ──ready──▶ ready        died, in either ──▶ backingOff ──retry.due──▶ starting
 //   stop, in any state ──▶ stopping ──exited──▶ stopped        refused (exit code 2: wrong usage) ──▶ failed
+//   finished (exit code 0), in either ──▶ stopped
 //
 //   1. A refusal is final only while the process has never been ready: once it was, the way it is started is right, and what stands
 //      against it (a port that is not free again yet) may pass.
 //   2. Whatever happens after `stop`, nothing is started again.
+//   3. Nor is a process that has finished: a broker that was removed from its cluster has nothing to come back to.
 import { assign, setup } from 'xstate';
 import type { Millis } from '../core/ids.ts';
 
@@ -26,6 +28,8 @@ export interface ChildProcessContext extends ChildProcessInput {
 export type ChildProcessEvent = { readonly at: Millis } & (
   | { readonly type: 'ready' }
   | { readonly type: 'exited' }
+  /** It ended in order, though nobody here asked it to. */
+  | { readonly type: 'finished' }
   /** It says that it was started wrongly: starting it again would not help. */
   | { readonly type: 'refused' }
   | { readonly type: 'retry.due' }
@@ -37,10 +41,12 @@ export type ChildProcessEffect =
   | { readonly type: 'terminate' }
   | { readonly type: 'kill' }
   | { readonly type: 'scheduleRestart'; readonly params: { readonly deaths: number } }
+  | { readonly type: 'announceFinished' }
   | { readonly type: 'announceFailed' };
 
 const noEffect = () => {};
 type Scope = { readonly context: ChildProcessContext };
+const finished = { target: 'stopped', actions: 'announceFinished' } as const;
 const restartLater = { type: 'scheduleRestart', params: ({ context }: Scope) => ({ deaths: context.deaths }) } as const;
 
 export const childProcessMachine = setup({
@@ -51,6 +57,7 @@ export const childProcessMachine = setup({
     spawn: noEffect,
     terminate: noEffect,
     kill: noEffect,
+    announceFinished: noEffect,
     announceFailed: noEffect,
     scheduleRestart: (_, _params: { deaths: number }) => {},
     countDeath: assign({
@@ -72,6 +79,7 @@ export const childProcessMachine = setup({
       on: {
         ready: 'ready',
         exited: 'backingOff',
+        finished,
         refused: [{ guard: 'wasReady', target: 'backingOff' }, 'failed'],
         stop: 'stopping',
       },
@@ -80,7 +88,7 @@ export const childProcessMachine = setup({
       description: 'It works.',
       entry: 'rememberReady',
       initial: 'fresh',
-      on: { exited: 'backingOff', refused: 'backingOff', stop: 'stopping' },
+      on: { exited: 'backingOff', finished, refused: 'backingOff', stop: 'stopping' },
       states: {
         fresh: { description: 'Not for long yet.', after: { steady: { target: 'steady', actions: 'forgetDeaths' } } },
         steady: { description: 'For a while.' },
@@ -95,7 +103,7 @@ export const childProcessMachine = setup({
       description: 'Asked to end.',
       entry: 'terminate',
       after: { grace: { actions: 'kill' } },
-      on: { exited: 'stopped', refused: 'stopped' },
+      on: { exited: 'stopped', finished: 'stopped', refused: 'stopped' },
     },
     stopped: { description: 'For good.', type: 'final' },
     failed: { description: 'It cannot be started like this.', type: 'final', entry: 'announceFailed' },

@@ -1,4 +1,4 @@
-// watchdog: 120s
+// watchdog: 180s
 // `vedette up` with real processes: what it refuses, what it starts again, and that it leaves nothing behind, however it ends.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -125,6 +125,20 @@ test('SIGTERM to it and to all its children at once: everything ends in order', 
   for (const lock of [lockOf(cluster), join(broker, 'log', 'lock')]) assert.not(existsSync(lock), lock);
   const log = readFileSync(join(cluster.data, 'logs', 'broker-1.log'), 'utf8');
   assert.not.match(log, 'by force');
+});
+
+test('a broker that is removed is not started again, now or by the next one', async () => {
+  const two = ['--brokers', '2', '--replicas', '1', '--shards', '2'];
+  const first = await startCluster(two);
+  const removed = await vedette('cluster', 'remove', 'broker-2', '--brokers', first.brokers.slice(0, 2).join(','));
+  assert.is(removed.code, 0, removed.err);
+  await until('its end is said', () => first.output().includes('broker-2 has left the cluster'));
+  assert.not.match(first.output(), 'starting it again');
+  assert.is(await first.stop(), 0);
+
+  const again = await startCluster([...two, '--data', first.data]);
+  assert.match(again.output(), 'broker-2 is not started: it has left the cluster');
+  assert.is(await again.stop(), 0);
 });
 
 test('a broker refuses what is not its own, says so in one line, and touches nothing', async () => {

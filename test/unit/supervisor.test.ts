@@ -41,12 +41,14 @@ function setUp(names: readonly string[]) {
   const failed: string[] = [];
   supervisor.news.subscribe((line) => news.push(line));
   supervisor.failed.subscribe(({ name, message }) => failed.push(`${name}: ${message}`));
+  const finished: string[] = [];
+  supervisor.finished.subscribe((name) => finished.push(name));
   const newest = (): Fake => {
     const child = spawned.at(-1);
     if (child === undefined) throw new Error('nothing was spawned');
     return child;
   };
-  return { clock, supervisor, spawned, news, failed, newest };
+  return { clock, supervisor, spawned, news, finished, failed, newest };
 }
 
 test('all are ready when each has said so', () => {
@@ -86,6 +88,30 @@ test('after a steady while earlier deaths are forgiven', () => {
   newest().exit({ code: 1 });
   clock.advance(100);
   assert.is(spawned.length, before + 1, 'at once again');
+});
+
+test('a process that has finished is not started again, and it is said; nobody waits for it', () => {
+  const { clock, supervisor, spawned, finished, failed, news } = setUp(['early', 'late', 'stays']);
+  spawned[0]?.exit({ code: 0 });
+  spawned[1]?.ready();
+  spawned[2]?.ready();
+  assert.ok(supervisor.allReady);
+  spawned[1]?.exit({ code: 0, lastWords: 'it has left' });
+  clock.advance(60_000);
+  assert.equal([spawned.length, finished, failed, news], [3, ['early', 'late'], [], []]);
+  assert.equal(
+    supervisor.children.map(({ state, restarts }) => [state, restarts]),
+    [
+      ['stopped', 0],
+      ['stopped', 0],
+      ['ready', 0],
+    ],
+  );
+  let done = 0;
+  supervisor.stop(() => done++);
+  spawned[2]?.exit({ code: 0 });
+  assert.is(done, 1);
+  assert.equal(finished, ['early', 'late'], 'an end that was asked for is no news');
 });
 
 test('wrong usage is not tried again: its last words are told', () => {

@@ -75,10 +75,8 @@ test('figures: over all brokers, and no rate while one is away', async () => {
     }),
   );
   await Promise.all(servers.map((server) => new Promise<void>((done) => server.listen(0, '127.0.0.1', done))));
-  const look = clusterFigures(
-    servers.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`),
-    2,
-  );
+  let brokers = servers.map((server) => `127.0.0.1:${(server.address() as AddressInfo).port}`);
+  const look = clusterFigures(() => brokers, 2);
   const first = await look();
   assert.equal(first, {
     leader: 'b1',
@@ -98,6 +96,8 @@ test('figures: over all brokers, and no rate while one is away', async () => {
   assert.is(without.rowsPerSecond, null);
   assert.is(without.hosts, null);
   assert.is(without.leader, 'b1', 'another one answers');
+  brokers = brokers.slice(1);
+  assert.is((await look()).hosts, 3, 'it has left: the other one is all there is');
   await new Promise((done) => servers[1]?.close(done));
   assert.equal(await look(), noFigures);
 });

@@ -77,6 +77,15 @@ const pathIn = (directory: string): string => `${directory}/identity.json`;
 
 export const holdsIdentity = (disk: Disk, directory: string): boolean => disk.exists(pathIn(directory));
 
+/** As it is on disk. Null: there is none, or it cannot be read; whoever opens it is told why. */
+export function readIdentity(disk: Disk, directory: string): Identity | null {
+  try {
+    return holdsIdentity(disk, directory) ? identityFrom(read(disk, pathIn(directory))) : null;
+  } catch {
+    return null;
+  }
+}
+
 /** @param mintIncarnation called once, for a new directory. @throws VedetteError FAILED_PRECONDITION naming what differs. */
 export function openIdentity(
   disk: Disk,
@@ -105,10 +114,7 @@ export function openIdentity(
   }
 
   function load(): Identity {
-    const file = disk.open(path, 'read');
-    const text = new TextDecoder().decode(file.readSync(0, file.size()));
-    file.close();
-    const found = identityFrom(parse(text, path));
+    const found = identityFrom(read(disk, path));
     if (found.broker !== broker) throw differs(directory, 'broker', found.broker, broker);
     if (found.removed)
       throw unfit(
@@ -205,6 +211,13 @@ function identityFrom(found: Stored): Identity {
     roster: { at: membersAt, members },
     removed,
   };
+}
+
+function read(disk: Disk, path: string): Stored {
+  const file = disk.open(path, 'read');
+  const text = new TextDecoder().decode(file.readSync(0, file.size()));
+  file.close();
+  return parse(text, path);
 }
 
 function parse(text: string, path: string): Stored {
