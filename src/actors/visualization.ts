@@ -6,14 +6,16 @@ import type { Observable } from 'rxjs';
 import type { Clock } from '../streams/clock.ts';
 import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
-import { reply, type Route } from './http-route.ts';
+import type { Route } from './http-route.ts';
 import { laterDashboardRoutes } from './later-routes.ts';
 import type { MonitorClient } from './monitor-client.ts';
+import type { ProcessFigures } from './prometheus.ts';
 import type { WsConnection } from './transports/ws-server.ts';
 import { type BrokerPool, createBrokerPool } from './visualization/broker-pool.ts';
-import { serveBrowser } from './visualization/browser-session.ts';
+import { type BrowserSession, serveBrowser } from './visualization/browser-session.ts';
 import { clusterRoutes, type FetchJson, machineRoutes } from './visualization/cluster-routes.ts';
 import { hostRoutes } from './visualization/host-routes.ts';
+import { processRoutes } from './visualization/process-routes.ts';
 
 export interface DashboardPorts {
   /** gRPC addresses of brokers, at least one. */
@@ -22,6 +24,7 @@ export interface DashboardPorts {
   readonly fetchJson: FetchJson;
   /** Browsers as they connect. */
   readonly connections: Observable<WsConnection>;
+  readonly processFigures: () => ProcessFigures;
   readonly clock: Clock;
   readonly random: Random;
   readonly inspector: Inspector;
@@ -37,7 +40,7 @@ export interface Dashboard {
 export function createDashboard(ports: DashboardPorts): Dashboard {
   const { clock, random, inspector } = ports;
   const pool = createBrokerPool({ seeds: ports.seeds, clients: ports.clients, clock, random: random.fork('pool') });
-  const sessions = new Set<{ close(): void }>();
+  const sessions = new Set<BrowserSession>();
   let subscriptionNumber = 0;
 
   const connecting = ports.connections.subscribe((connection) => {
@@ -48,12 +51,17 @@ export function createDashboard(ports: DashboardPorts): Dashboard {
     sessions.add(session);
   });
 
+  const viewers = () => ({
+    browsers: sessions.size,
+    subscriptions: [...sessions].reduce((sum, session) => sum + session.subscriptions, 0),
+  });
+
   return {
     routes: [
       ...hostRoutes(pool, clock),
       ...clusterRoutes(pool, clock, ports.fetchJson),
       ...machineRoutes(pool, inspector, ports.fetchJson),
-      ...healthRoutes(pool),
+      ...processRoutes({ pool, processFigures: ports.processFigures, viewers }),
       ...laterDashboardRoutes,
     ],
     pool,
@@ -66,18 +74,4 @@ export function createDashboard(ports: DashboardPorts): Dashboard {
       pool.stop();
     },
   };
-}
-
-function healthRoutes(pool: BrokerPool): Route[] {
-  return [
-    { method: 'GET', path: '/healthz', handle: () => ({ status: 'alive' }) },
-    {
-      method: 'GET',
-      path: '/readyz',
-      handle: () => {
-        const reasons = pool.reachable ? [] : ['no broker answers'];
-        return reply({ status: reasons.length === 0 ? 200 : 503, body: { ready: reasons.length === 0, reasons } });
-      },
-    },
-  ];
 }

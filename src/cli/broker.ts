@@ -22,7 +22,7 @@ import { createRealClock } from '../streams/real-clock.ts';
 import { howItBegins } from './broker-beginning.ts';
 import { checkFree } from './check-free.ts';
 import type { Command, Values } from './flags.ts';
-import { announce, fail, randomName, say, stopSignal } from './process.ts';
+import { announce, fail, processFigures, randomName, say, stopSignal } from './process.ts';
 
 export const brokerCommand: Command = {
   name: 'broker',
@@ -134,12 +134,7 @@ async function runBroker(values: Values): Promise<number> {
     peers,
     snapshots: snapshotStreams,
   });
-  const metrics = () =>
-    prometheusText(broker, {
-      residentBytes: process.memoryUsage.rss(),
-      cpuSeconds: cpuSeconds(),
-      uptimeSeconds: process.uptime(),
-    });
+  const metrics = () => prometheusText(broker, processFigures());
   const http = await startHttpServer({ address: httpAddress, routes: brokerRoutes(broker, inspector, metrics) });
   let announced = false;
   broker.ready.subscribe((ready) => {
@@ -157,9 +152,4 @@ async function runBroker(values: Values): Promise<number> {
   await Promise.all([new Promise<void>((done) => grpc.stop(done)), new Promise<void>((done) => http.stop(done))]);
   clients.close();
   return 0;
-}
-
-function cpuSeconds(): number {
-  const { user, system } = process.cpuUsage();
-  return (user + system) / 1e6;
 }

@@ -13,7 +13,7 @@ import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
 import { checkFree } from './check-free.ts';
 import type { Command, Values } from './flags.ts';
-import { announce, randomName, say, stopSignal } from './process.ts';
+import { announce, processFigures, randomName, say, stopSignal } from './process.ts';
 
 export const dashboardCommand: Command = {
   name: 'dashboard',
@@ -40,6 +40,7 @@ async function runDashboard(values: Values): Promise<number> {
     clients: clients.get,
     fetchJson,
     connections,
+    processFigures,
     clock,
     random: createRandom(randomName()),
     inspector: createInspector({ clock }),

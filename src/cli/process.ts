@@ -1,10 +1,20 @@
 // What every long-running command does as a process: says things, waits for a signal, follows its supervisor.
 import { randomBytes } from 'node:crypto';
+import type { ProcessFigures } from '../actors/prometheus.ts';
 import { describeError, VedetteError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
 
 export function randomName(bytes = 8): string {
   return randomBytes(bytes).toString('hex');
+}
+
+export function processFigures(): ProcessFigures {
+  const { user, system } = process.cpuUsage();
+  return {
+    residentBytes: process.memoryUsage.rss(),
+    cpuSeconds: (user + system) / 1e6,
+    uptimeSeconds: process.uptime(),
+  };
 }
 
 /** Lines for people, on stderr; stdout is for what was asked for. */

@@ -2,7 +2,7 @@
 import { Subject } from 'rxjs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
-import type { Route } from '../../src/actors/http-route.ts';
+import { isReply, type Route } from '../../src/actors/http-route.ts';
 import type { MonitorClient } from '../../src/actors/monitor-client.ts';
 import type { WsConnection } from '../../src/actors/transports/ws-server.ts';
 import { createDashboard } from '../../src/actors/visualization.ts';
@@ -71,6 +71,7 @@ function dashboard(answer: Partial<MonitorClient> = {}, fetchJson: FetchJson = (
     clients,
     fetchJson,
     connections,
+    processFigures: () => ({ residentBytes: 4096, cpuSeconds: 1.5, uptimeSeconds: 60 }),
     clock,
     random: createRandom(1),
     inspector: createInspector({ clock }),
@@ -247,6 +248,32 @@ test('the end of the dashboard ends browsers and their streams; so does the end 
   board.stop();
   assert.equal([first.seen.closedWith, second.seen.closedWith, board.browsers], [1001, 1001, 0]);
   assert.ok(upstreams.every(({ closed }) => closed));
+});
+
+test('its figures: the process, who looks, and the brokers it knows', async () => {
+  const { board, browser, route } = dashboard();
+  const [first, second] = [browser(), browser()];
+  for (const id of ['s', 't']) first.say({ op: 'subscribe', id });
+  second.say({ op: 'subscribe', id: 's' });
+  await settled();
+  const figures = async () => {
+    const answer = await route('/metrics');
+    assert.ok(isReply(answer));
+    assert.match(answer.contentType ?? '', 'text/plain; version=0.0.4');
+    const lines = String(answer.body).trimEnd().split('\n');
+    return lines.filter((line) => !line.startsWith('#'));
+  };
+  const own = ['process_resident_memory_bytes 4096', 'process_cpu_seconds_total 1.5', 'vedette_uptime_seconds 60'];
+  const viewers = (browsers: number, subscriptions: number) => [
+    `vedette_dashboard_browsers ${browsers}`,
+    `vedette_dashboard_subscriptions ${subscriptions}`,
+    'vedette_dashboard_brokers 3',
+  ];
+  assert.equal(await figures(), [...own, ...viewers(2, 3)]);
+  first.say({ op: 'unsubscribe', id: 's' });
+  assert.equal(await figures(), [...own, ...viewers(2, 2)]);
+  board.stop();
+  assert.equal(await figures(), [...own, ...viewers(0, 0)]);
 });
 
 // ---------------------------------------------------------------- who is asked

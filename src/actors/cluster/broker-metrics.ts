@@ -1,20 +1,13 @@
-// The broker's own figures in Prometheus's text format (version 0.0.4): process, log, Raft, ingest.
+// The broker's own figures for Prometheus: process, log, Raft, ingest.
 import type { Broker } from '../broker.ts';
+import { type Metric, metricHead, metricsText, type ProcessFigures, processMetrics } from '../prometheus.ts';
 import type { RaftGroup, RaftStatus } from '../raft-group.ts';
-
-export interface ProcessFigures {
-  readonly residentBytes: number;
-  readonly cpuSeconds: number;
-  readonly uptimeSeconds: number;
-}
 
 export function prometheusText(broker: Broker, process: ProcessFigures): string {
   const figures = broker.figures();
   const leaderless = broker.groups.filter(({ status }) => status.leader === null).length;
-  const metrics: [name: string, type: 'gauge' | 'counter', help: string, value: number][] = [
-    ['process_resident_memory_bytes', 'gauge', 'Resident memory size in bytes.', process.residentBytes],
-    ['process_cpu_seconds_total', 'counter', 'Total user and system CPU time spent in seconds.', process.cpuSeconds],
-    ['vedette_uptime_seconds', 'gauge', 'Seconds since the broker started.', process.uptimeSeconds],
+  const metrics: readonly Metric[] = [
+    ...processMetrics(process),
     ['vedette_raft_groups', 'gauge', 'Raft groups with a member on this broker.', figures.groups],
     ['vedette_raft_groups_led', 'gauge', 'Raft groups that this broker leads.', figures.groupsLed],
     ['vedette_raft_leaderless_groups', 'gauge', 'Raft groups here whose leader is not known.', leaderless],
@@ -46,12 +39,7 @@ export function prometheusText(broker: Broker, process: ProcessFigures): string 
     ['vedette_subscriptions', 'gauge', 'Open subscriptions.', figures.subscriptions],
     ['vedette_acked_rows_total', 'counter', 'Rows acknowledged to agents.', figures.ackedRows],
   ];
-  const plain = metrics.map(([name, type, help, value]) => `${head(name, type, help)}${name} ${value}\n`);
-  return [...plain, ...groupMetrics(broker.groups)].join('');
-}
-
-function head(name: string, type: 'gauge' | 'counter', help: string): string {
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`;
+  return [metricsText(metrics), ...groupMetrics(broker.groups)].join('');
 }
 
 function groupMetrics(groups: readonly RaftGroup[]): string[] {
@@ -63,6 +51,6 @@ function groupMetrics(groups: readonly RaftGroup[]): string[] {
   ];
   return metrics.map(([name, type, help, of]) => {
     const lines = groups.map(({ id, status }) => `${name}{group="${id}"} ${of(status)}\n`);
-    return `${head(name, type, help)}${lines.join('')}`;
+    return `${metricHead(name, type, help)}${lines.join('')}`;
   });
 }

@@ -5,6 +5,7 @@ import type { AdminService } from '../admin-service.ts';
 import type { Broker } from '../broker.ts';
 import { reply, type Route } from '../http-route.ts';
 import { machineRoutes } from '../machine-routes.ts';
+import { metricsRoute } from '../prometheus.ts';
 
 export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: () => string): Route[] {
   const get = (path: string, handle: Route['handle']): Route => ({ method: 'GET', path, handle });
@@ -25,9 +26,7 @@ export function brokerRoutes(broker: Broker, inspector: Inspector, metricsText: 
     ...memberRoutes(broker),
     ...orderRoutes(broker.admin),
     ...machineRoutes(inspector),
-    get('/metrics', () =>
-      reply({ status: 200, contentType: 'text/plain; version=0.0.4; charset=utf-8', body: metricsText() }),
-    ),
+    metricsRoute(metricsText),
     get('/healthz', () => ({ status: 'alive' })),
     get('/readyz', () => {
       const health = broker.health();

@@ -29,8 +29,14 @@ export interface BrowserPorts {
 const BINARY_SUBPROTOCOL = 'vedette.v1.proto';
 const POLICY_VIOLATION = 1008;
 
+export interface BrowserSession {
+  /** How many are open. */
+  readonly subscriptions: number;
+  close(): void;
+}
+
 /** Serves the connection until it closes; `ended` is called once then. */
-export function serveBrowser(ports: BrowserPorts, ended: () => void): { close(): void } {
+export function serveBrowser(ports: BrowserPorts, ended: () => void): BrowserSession {
   const { connection } = ports;
   const subscriptions = new Map<string, ViewerSubscription>();
   let malformed = 0;
@@ -127,5 +133,10 @@ export function serveBrowser(ports: BrowserPorts, ended: () => void): { close():
     drains.unsubscribe();
     end();
   });
-  return { close: () => connection.close(1001, 'the dashboard is stopping') };
+  return {
+    get subscriptions() {
+      return subscriptions.size;
+    },
+    close: () => connection.close(1001, 'the dashboard is stopping'),
+  };
 }
