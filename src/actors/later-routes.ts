@@ -2,26 +2,24 @@
 import { VedetteError } from '../core/errors.ts';
 import type { Route } from './http-route.ts';
 
-function later(method: Route['method'], path: string, what: string): Route {
-  return {
+type Method = Route['method'];
+
+const later = (what: string, path: string, ...methods: readonly Method[]): Route[] =>
+  methods.map((method) => ({
     method,
     path,
     handle: () => Promise.reject(new VedetteError('UNIMPLEMENTED', `${what} is not in this release`)),
-  };
-}
-
-const alerts: readonly Route[] = [
-  later('GET', '/api/v1/alerts', 'alerting'),
-  later('GET', '/api/v1/alerts/rules', 'alerting'),
-  ...(['GET', 'PUT', 'DELETE'] as const).map((method) => later(method, '/api/v1/alerts/rules/{name}', 'alerting')),
-  ...(['GET', 'POST'] as const).map((method) => later(method, '/api/v1/silences', 'alerting')),
-];
+  }));
 
 /** On the dashboard's address. */
 export const laterDashboardRoutes: readonly Route[] = [
-  ...alerts,
-  later('DELETE', '/api/v1/hosts/{id}', 'deleting a host'),
-  later('POST', '/api/v1/query/batch', 'the batch query'),
-  later('GET', '/api/v1/aggregate', 'aggregation'),
-  later('GET', '/api/v1/topk', 'Top-K'),
+  ...later('alerting', '/api/v1/alerts', 'GET'),
+  ...later('alerting', '/api/v1/alerts/rules', 'GET', 'PUT', 'DELETE'),
+  ...later('alerting', '/api/v1/alerts/rules/{name}', 'GET', 'PUT', 'DELETE'),
+  ...later('alerting', '/api/v1/silences', 'GET', 'POST', 'PUT', 'DELETE'),
+  ...later('alerting', '/api/v1/silences/{id}', 'GET', 'PUT', 'DELETE'),
+  ...later('deleting a host', '/api/v1/hosts/{id}', 'DELETE'),
+  ...later('the batch query', '/api/v1/query/batch', 'POST'),
+  ...later('aggregation', '/api/v1/aggregate', 'GET'),
+  ...later('Top-K', '/api/v1/topk', 'GET'),
 ];

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { reply, type Route } from '../../src/actors/http-route.ts';
+import { laterDashboardRoutes } from '../../src/actors/later-routes.ts';
 import { type HttpServer, startHttpServer } from '../../src/actors/transports/http-server.ts';
 import { openStaticFiles } from '../../src/actors/transports/static-files.ts';
 import { invalidArgument, unavailable } from '../../src/core/errors.ts';
@@ -64,6 +65,31 @@ test('errors: code, message and field, under a fitting status', async ({ url }) 
   const wrong = await fetch(`${url}/api/v1/large`, { method: 'DELETE' });
   assert.equal([wrong.status, wrong.headers.get('allow')], [405, 'GET']);
   assert.is((await fetch(`${url}/api/v1/things/%E0%A4%A`)).status, 400, 'no percent-encoded UTF-8');
+});
+
+test('what comes with later releases says so, under each of its methods', async () => {
+  const reserved: [path: string, methods: readonly string[], words: string][] = [
+    ['/api/v1/alerts', ['GET'], 'alerting'],
+    ['/api/v1/alerts/rules', ['GET', 'PUT', 'DELETE'], 'alerting'],
+    ['/api/v1/alerts/rules/disk%20full', ['GET', 'PUT', 'DELETE'], 'alerting'],
+    ['/api/v1/silences', ['GET', 'POST', 'PUT', 'DELETE'], 'alerting'],
+    ['/api/v1/silences/s1', ['GET', 'PUT', 'DELETE'], 'alerting'],
+    ['/api/v1/hosts/web-1', ['DELETE'], 'deleting a host'],
+    ['/api/v1/query/batch', ['POST'], 'the batch query'],
+    ['/api/v1/aggregate', ['GET'], 'aggregation'],
+    ['/api/v1/topk', ['GET'], 'Top-K'],
+  ];
+  const server = await startHttpServer({ address: '127.0.0.1:0', routes: laterDashboardRoutes });
+  let asked = 0;
+  for (const [path, methods, what] of reserved)
+    for (const method of methods) {
+      asked++;
+      const response = await fetch(`http://127.0.0.1:${server.port}${path}`, { method });
+      assert.is(response.status, 501, `${method} ${path}`);
+      assert.equal(await error(response), { code: 'UNIMPLEMENTED', message: `${what} is not in this release` });
+    }
+  assert.is(asked, laterDashboardRoutes.length, 'all of them');
+  await new Promise<void>((done) => server.stop(done));
 });
 
 test('bodies: JSON, or an error that says so; too large ones are refused', async ({ url }) => {
