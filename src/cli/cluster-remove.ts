@@ -21,13 +21,17 @@ export async function remove(admin: AdminClient, [id, ...rest]: readonly string[
     );
   const nodes = nodesFromProto(await admin.ask(adminDefinition.ListNodes, {}));
   await admin.ask(adminDefinition.RemoveBroker, { id, call: await admin.call() });
+  const data = await nodeOf(admin, id);
   if (values.switch('no-wait'))
-    return {
-      data: { id, removed: false },
-      text: () => `${id} is leaving; vedette cluster status shows how far it is\n`,
-    };
+    return { data, text: () => `${id} is leaving; vedette cluster status shows how far it is\n` };
   await untilGone(id, nodes);
-  return { data: { id, removed: true }, text: () => `${id} has left the cluster; its data directory may be deleted\n` };
+  return { data, text: () => `${id} has left the cluster; its data directory may be deleted\n` };
+}
+
+/** As HTTP answers a change of it: how it stands right after. */
+export async function nodeOf(admin: AdminClient, id: string): Promise<NodeStatus | { readonly id: string }> {
+  const nodes = nodesFromProto(await admin.ask(adminDefinition.ListNodes, {}));
+  return nodes.find((node) => node.id === id) ?? { id };
 }
 
 /** The others are asked: the one that leaves is no source of that. */

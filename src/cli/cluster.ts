@@ -13,7 +13,7 @@ import { nearest, parseAddress, parseAddresses } from '../core/units.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
 import { configTable, nodesTable, statusScreen } from './cluster-tables.ts';
-import { remove } from './cluster-remove.ts';
+import { nodeOf, remove } from './cluster-remove.ts';
 import type { Command, Values } from './flags.ts';
 import { randomName } from './process.ts';
 
@@ -46,17 +46,30 @@ type Action = (admin: AdminClient, words: readonly string[], values: Values) => 
 const ACTIONS: Readonly<Record<string, Action>> = { status, nodes, add, remove, config, transfer, snapshot };
 
 async function runCluster(values: Values): Promise<number> {
-  const [name, ...words] = values.words;
-  const action = chosen(name, ACTIONS, 'cluster');
+  const action = actionOf(values);
   const addresses = parseAddresses(values.text('brokers'), 'brokers');
   const admin = createAdminClient({ addresses, clock: createRealClock(), random: createRandom(randomName()) });
   try {
-    const { data, text } = await action(admin, words, values);
-    process.stdout.write(values.switch('json') ? `${JSON.stringify(data)}\n` : text());
+    process.stdout.write(await action(admin));
   } finally {
     admin.close();
   }
   return 0;
+}
+
+/** What it prints, of an action's answer. @throws VedetteError INVALID_ARGUMENT when there is no such action. */
+export function actionOf(values: Values): (admin: AdminClient) => Promise<string> {
+  const [name, ...words] = values.words;
+  if (name === 'rebalance')
+    throw invalidArgument(
+      'words',
+      'vedette cluster rebalance is not in this release: shards move by themselves as brokers come and go',
+    );
+  const action = chosen(name, ACTIONS, 'cluster');
+  return async (admin) => {
+    const { data, text } = await action(admin, words, values);
+    return values.switch('json') ? `${JSON.stringify(data)}\n` : text();
+  };
 }
 
 function chosen(name: string | undefined, actions: Readonly<Record<string, Action>>, of: string): Action {
@@ -98,14 +111,14 @@ async function add(admin: AdminClient, [id, ...rest]: readonly string[], values:
   const grpc = values.optional('grpc');
   if (grpc === undefined) throw invalidArgument('grpc', 'vedette cluster add needs --grpc ADDR');
   const broker = { id, grpc: parseAddress(grpc, 'grpc'), zone: values.optional('zone') ?? '' };
-  const { brokers, ...admission } = admissionFromProto(
+  const { brokers, clusterId } = admissionFromProto(
     await admin.ask(adminDefinition.AddBroker, { ...broker, call: await admin.call() }),
   );
   const join = brokers.filter((member) => member.id !== id).map((member) => member.grpc);
   return {
-    data: { id, grpc: broker.grpc, ...admission, brokers },
+    data: await nodeOf(admin, id),
     text: () =>
-      `${id} is a member of cluster ${admission.clusterId}; it waits to be started:\n` +
+      `${id} is a member of cluster ${clusterId}; it waits to be started:\n` +
       `  vedette broker --id ${id} --grpc ${broker.grpc} --http ADDR --data DIR --join ${join.join(',')}\n`,
   };
 }
