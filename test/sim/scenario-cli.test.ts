@@ -43,6 +43,9 @@ test('wrong usage is exit code 2, and says what would be right', async () => {
     [['fuzz', '--dry-run'], /--dry-run belongs to vedette scenario run/],
     [['fuzz', 'x.yaml'], /takes no "x\.yaml"/],
     [['run', 'x.yaml', '--mode', 'live'], /--mode live: it is not in this release/],
+    [['run', 'x.yaml', '--attach', '127.0.0.1:7411'], /--attach: it is not in this release/],
+    [['run', 'x.yaml', '--junit', 'x.xml'], /--junit: it is not in this release/],
+    [['run', 'x.yaml', '--record', 'x'], /--record: it is not in this release/],
   ];
   for (const [args, words] of wrong)
     await rejects(scenarioCommand.run(parseFlags(scenarioCommand, args, {})), {
@@ -86,7 +89,8 @@ test('a scenario passes, with a timeline; one whose fault touches nothing is inv
 });
 
 test('fuzz runs seeds, and keeps the smallest run of one that fails, which fails again from its file', async () => {
-  const quiet = await vedette('fuzz', '--seeds', '1..2', '--json', '--jobs', '2');
+  const report = join(directory, 'fuzz.json');
+  const quiet = await vedette('fuzz', '--seeds', '1..2', '--json', '--jobs', '2', '--report', report);
   assert.is(quiet.code, 0, quiet.error);
   const { seeds, failures, messagesPerSecond } = JSON.parse(quiet.out) as {
     seeds: number;
@@ -95,6 +99,7 @@ test('fuzz runs seeds, and keeps the smallest run of one that fails, which fails
   };
   assert.equal([seeds, failures], [2, []]);
   assert.ok(messagesPerSecond > 0);
+  assert.is(readFileSync(report, 'utf8'), quiet.out);
 
   const bug = ['--bug', 'replyBeforeSync'];
   const out = join(directory, 'kept');

@@ -114,10 +114,12 @@ async function fuzz(): Promise<number> {
   });
   clearProgress();
   const untouched = [...totals].filter(([, { effective }]) => effective === 0).map(([label]) => label);
-  if (values.json)
-    console.log(
-      JSON.stringify({ first, last, seeds, failures, delivered, ...rates(), faults: Object.fromEntries(totals) }),
-    );
+  const json = JSON.stringify({
+    ...{ first, last, seeds, failures, delivered, ...rates() },
+    faults: Object.fromEntries(totals),
+  });
+  if (values.report !== undefined) writeFileSync(values.report, `${json}\n`);
+  if (values.json) console.log(json);
   else {
     console.log(`faults that touched something: ${tallyText(totals)}`);
     if (untouched.length > 0) console.log(`these touched nothing at all: ${untouched.join(', ')}`);
