@@ -12,6 +12,8 @@ export interface BrokerInfo {
   readonly httpAddress: string;
   /** The state of the peer link's chart (`up`, `suspect`, `down`, `connecting`); `up` for this broker itself. */
   readonly state: string;
+  /** As the cluster agreed; '' when nobody said. */
+  readonly zone: string;
 }
 
 export interface Directory {

@@ -90,6 +90,7 @@ export function createFakeCluster(options: FakeClusterOptions = {}): FakeCluster
           grpcAddress: `${broker.id}:1`,
           httpAddress: `${broker.id}:2`,
           state: broker.alive ? 'up' : 'down',
+          zone: broker.id === 'broker-1' ? 'rack-1' : '',
         }));
       },
       shardOf: (host) => shardOf(host, shards),

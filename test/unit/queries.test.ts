@@ -600,7 +600,7 @@ test('the brokers, as the directory knows them', async () => {
       grpcAddress: `${id}:1`,
       httpAddress: `${id}:2`,
       state: id === 'broker-3' ? 'down' : 'up',
-      labels: {},
+      labels: id === 'broker-1' ? { zone: 'rack-1' } : {},
     })),
   });
 });

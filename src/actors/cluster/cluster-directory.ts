@@ -26,7 +26,7 @@ export interface ClusterDirectoryPorts {
   readonly layouts: Pick<Layouts, 'current'>;
   readonly shardCount: number;
   readonly clusterId: () => ClusterId | null;
-  /** What the cluster agreed on, for brokers that are not linked. */
+  /** What the cluster agreed on: where brokers are that are not linked, and the zones of all. */
   readonly announced: ReadonlyMap<BrokerId, BrokerFacts>;
   readonly shards: ReadonlyMap<ShardId, Shard>;
   readonly shardChanges: Observable<void>;
@@ -132,8 +132,16 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     return [...planned.filter((id) => voters.includes(id)), ...voters.filter((id) => !planned.includes(id))];
   }
 
+  const zoneOf = (id: BrokerId): string => announced.get(id)?.zone ?? '';
+
   function brokerInfo({ id, grpcAddress, httpAddress, state }: Peers['views'][number]): BrokerInfo {
-    return { id, grpcAddress, httpAddress: httpAddress || (announced.get(id)?.httpAddress ?? ''), state };
+    return {
+      id,
+      grpcAddress,
+      httpAddress: httpAddress || (announced.get(id)?.httpAddress ?? ''),
+      state,
+      zone: zoneOf(id),
+    };
   }
 
   return {
@@ -146,7 +154,8 @@ export function createClusterDirectory(ports: ClusterDirectoryPorts): ClusterDir
     },
     shardCount: ports.shardCount,
     get brokers() {
-      const own: BrokerInfo = { id: self, grpcAddress: ports.grpcAddress, httpAddress: ports.httpAddress, state: 'up' };
+      const { grpcAddress, httpAddress } = ports;
+      const own: BrokerInfo = { id: self, grpcAddress, httpAddress, state: 'up', zone: zoneOf(self) };
       return [own, ...peers.views.map(brokerInfo)].sort((a, b) => (a.id < b.id ? -1 : 1));
     },
     shardOf: (host) => shardOf(host, ports.shardCount),

@@ -53,13 +53,13 @@ export function createClusterView({
   const shardIds = Array.from({ length: directory.shardCount }, (_, shard): ShardId => shard);
 
   function nodes(): NodeStatus[] {
-    return directory.brokers.map(({ id, state, grpcAddress, httpAddress }) => ({
+    return directory.brokers.map(({ id, state, grpcAddress, httpAddress, zone }) => ({
       id,
       state,
       grpc: grpcAddress,
       http: httpAddress,
       role: roleOf(id),
-      zone: control.state.brokers.get(id)?.zone ?? '',
+      zone,
       membership: membershipOf(id),
       storageUncertain: standings.uncertainOf(id),
       leads: shardIds.filter((shard) => directory.leaderOf(shard) === id),

@@ -32,12 +32,12 @@ export function createQueries({ directory, clock }: QueriesPorts): Queries {
     },
     listHosts: (request, { forwarded }) => listing.list(request, forwarded),
     async listBrokers() {
-      const brokers = directory.brokers.map(({ id, grpcAddress, httpAddress, state }) => ({
+      const brokers = directory.brokers.map(({ id, grpcAddress, httpAddress, state, zone }) => ({
         brokerId: id,
         grpcAddress,
         httpAddress,
         state,
-        labels: {},
+        labels: zone === '' ? {} : { zone },
       }));
       return { clusterId: directory.clusterId ?? '', brokers, ringVersion: directory.ringVersion };
     },
