@@ -29,7 +29,6 @@ const ADAPTERS = [
   'src/streams/real-clock.ts',
   'src/actors/transports/',
   'src/actors/stores/node-disk.ts',
-  'src/actors/pool/',
   // The runner measures its real speed.
   'scenarios/engine/sim/main.ts',
   'scenarios/engine/sim/scenario-main.ts',

@@ -14,7 +14,7 @@ import { createInspector } from '../streams/inspector.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
 import type { Command, Values } from './flags.ts';
-import { announce, randomName, say, stopSignal } from './process.ts';
+import { announce, programVersion, randomName, say, stopSignal } from './process.ts';
 
 export const agentCommand: Command = {
   name: 'agent',
@@ -50,7 +50,7 @@ async function runAgent(values: Values): Promise<number> {
     hostId,
     agentId: randomName() as AgentId,
     labels: { 'host.name': hostname(), 'os.type': process.platform, 'host.arch': process.arch },
-    version: '0.1.0',
+    version: programVersion(),
     intervalMs,
     brokers,
     clients: clients.get,

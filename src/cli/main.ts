@@ -1,10 +1,9 @@
 // The command line: finds the command, reads its flags, and turns errors into one line and an exit code.
 //
-//   0 done   1 failed   2 wrong usage: what was wrong, and the nearest right thing
-import { readFileSync } from 'node:fs';
+//   0 done   1 failed   2 wrong usage: what was wrong, and the nearest right thing   3 a scenario's expectation was not met
 import { nearest } from '../core/units.ts';
 import { type Command, helpOf, parseFlags } from './flags.ts';
-import { fail, prepareProcess } from './process.ts';
+import { fail, prepareProcess, programVersion } from './process.ts';
 
 /** Each with what it needs, and nothing else: a process of one command does not carry the others. */
 const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
@@ -20,11 +19,6 @@ const COMMANDS: Readonly<Record<string, () => Promise<Command>>> = {
 };
 /** Reserved: they come with later releases. */
 const LATER = ['query', 'top', 'inspect', 'storage'];
-
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
-  return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
-}
 
 async function overview(): Promise<string> {
   const commands = await Promise.all(Object.values(COMMANDS).map((load) => load()));
@@ -43,7 +37,7 @@ async function run(args: readonly string[]): Promise<number> {
     return 0;
   }
   if (name === '--version') {
-    process.stdout.write(`vedette ${version()}\n`);
+    process.stdout.write(`vedette ${programVersion()}\n`);
     return 0;
   }
   const load = Object.hasOwn(COMMANDS, name) ? COMMANDS[name] : undefined;

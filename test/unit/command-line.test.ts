@@ -1,7 +1,7 @@
 // Flags, units, and what the program, as it was built, says to wrong usage.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { writeFileSync } from 'node:fs';
+import { existsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -151,6 +151,7 @@ test('the program: exit code 2 and one line for wrong usage', async () => {
     const [status] = await once(child, 'close');
     return { status: status as number | null, text };
   };
+  const neverMade = join(tempDirectory('broker'), 'never-made');
   const table: [args: string[], status: number, words: RegExp][] = [
     [['--help'], 0, /Usage: vedette COMMAND/],
     [['broker', '--help'], 0, /--peers id=ADDR/],
@@ -161,6 +162,7 @@ test('the program: exit code 2 and one line for wrong usage', async () => {
     [['bench', 'lgo'], 2, /there is no benchmark "lgo".*did you mean log\?/],
     [['bench', 'log', '--help'], 0, /64 writers/],
     [['inspect'], 2, /not in this release/],
+    [['cluster', 'rebalance'], 2, /rebalance is not in this release: shards move by themselves/],
     [['--data', 'x'], 2, /a command comes first/],
     [[], 2, /Usage: vedette COMMAND/],
     [
@@ -173,7 +175,7 @@ test('the program: exit code 2 and one line for wrong usage', async () => {
         '--http',
         '127.0.0.1:2',
         '--data',
-        '/tmp/never-made',
+        neverMade,
         '--peers',
         'y=127.0.0.1:1',
       ],
@@ -194,6 +196,7 @@ test('the program: exit code 2 and one line for wrong usage', async () => {
     assert.match(text, words);
     if (status === 2 && args.length > 0) assert.is(text.trimEnd().split('\n').length, 1, text);
   });
+  assert.not(existsSync(neverMade));
 });
 
 test.run();
