@@ -301,8 +301,11 @@ export function createBroker(ports: BrokerPorts): Broker {
   const founded = control.cluster.subscribe((agreed) => {
     if (agreed === null) return;
     try {
+      const isNew = identity.identity.cluster === '';
       identity.setCluster(agreed);
       cluster.next(agreed);
+      // Whoever heard before that there is none must not take that for the state of things.
+      if (isNew) peers.sayAgain();
     } catch (error) {
       fail(error);
     }

@@ -62,7 +62,7 @@ test('a broker that comes back is linked within milliseconds, whichever side dia
   }
 });
 
-test('attempts come later and later, each at most a second after the one before', () => {
+test('attempts come later and later, each at most half a second after the one before', () => {
   const network = createPeerNetwork(['a', 'b']);
   const a = network.start('a');
   network.clock.advance(60_000);
@@ -232,10 +232,26 @@ test('a newer stream of the same broker replaces the old one, and the groups are
   }
   assert.deepEqual(b.warnings.splice(0), ['refused a peer at x:1: z is not among the peers of b: a, b']);
   second.outbox.next({ kind: 'beats', hosts: [], relay: false });
-  second.outbox.next(hello);
+  second.outbox.next({ ...hello, incarnation: 'a-2' });
   network.clock.advance(5);
   assert.deepEqual(b.events, ['opened a', 'closed a', 'opened a', 'a: beats', 'closed a']);
-  assert.match(b.warnings.join(), /a said a second hello/);
+  assert.match(b.warnings.join(), /two brokers have the id a/);
+});
+
+test('who has learned of its cluster says so to those that it has links to', () => {
+  const network = createPeerNetwork(['a', 'b', 'c']);
+  const said = { cluster: '' as ClusterId | '' };
+  const [a, b, c] = [network.start('a'), network.start('b', { hello: said }), network.start('c')];
+  network.clock.advance(100);
+  const heard = (node: PeerNode) => node.peers.views.find(({ id }) => id === B)?.cluster;
+  let changes = 0;
+  a.peers.changes.subscribe(() => changes++);
+  assert.deepEqual([heard(a), heard(c)], ['', '']);
+  said.cluster = 'c1' as ClusterId;
+  b.peers.sayAgain();
+  network.clock.advance(5);
+  assert.deepEqual([heard(a), heard(c), changes], ['c1', 'c1', 1]);
+  assert.deepEqual([a.events, a.warnings], [['opened c', 'opened b'].toSorted(), []]);
 });
 
 test('another process of one data directory: the one that is connected stays, as long as it is heard', () => {

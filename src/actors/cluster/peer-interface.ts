@@ -37,6 +37,8 @@ export interface Peers {
   readonly dropped: number;
   /** With their gRPC addresses, this one among them: links to others end, links to new ones begin. */
   setMembers(members: ReadonlyMap<BrokerId, string>): void;
+  /** What this broker says of itself has changed: those with a link are told. */
+  sayAgain(): void;
   stop(): void;
 }
 

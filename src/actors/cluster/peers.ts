@@ -2,6 +2,7 @@
 //
 //   dialling side ── hello ──▶          each side checks the other's hello: protocol, cluster, founding settings, identity.
 //                  ◀── hello ──         What does not fit is refused with a reason, and the stream ends.
+//        either ── hello ──▶          Later: what it says of itself has changed. It is checked again.
 //
 //   The side that is to be dialled knocks: the same exchange, after which the stream ends, and the other side dials.
 //
@@ -193,12 +194,26 @@ export function createPeers(ports: PeersPorts): Peers {
 
   function receive(link: Link, stream: PeerStream, message: PeerMessage): void {
     link.heardAt = clock.monotonic();
-    if (message.kind !== 'hello' && message.kind !== 'refusal') {
+    if (message.kind === 'hello') return learnAgain(link, stream, message);
+    if (message.kind !== 'refusal') {
       messages.next({ from: link.id, message });
       return;
     }
-    if (message.kind === 'refusal') noteRefusal(link.id, message);
-    warn(`${link.id} ${message.kind === 'hello' ? 'said a second hello' : `ended the link: ${message.reason}`}`);
+    noteRefusal(link.id, message);
+    warn(`${link.id} ended the link: ${message.reason}`);
+    lose(link, stream);
+  }
+
+  /** What it says of itself has changed: it knows its cluster by now. */
+  function learnAgain(link: Link, stream: PeerStream, hello: PeerHello): void {
+    const objection = objectionTo(hello, { mine: sayHello(), members, called: link.id, connected: link.said });
+    if (objection === null) {
+      learn(link, hello);
+      changes.next();
+      return;
+    }
+    stream.send({ kind: 'refusal', ...objection });
+    noteRefusal(link.id, objection);
     lose(link, stream);
   }
 
@@ -311,6 +326,10 @@ export function createPeers(ports: PeersPorts): Peers {
     if (!stopped && stream?.greeted === true) stream.send(message);
   }
 
+  function sayAgain(): void {
+    for (const id of links.keys()) send(id, sayHello());
+  }
+
   function tick(): void {
     for (const link of links.values()) {
       const silentMs = link.stream?.greeted === true ? clock.monotonic() - link.heardAt : Number.POSITIVE_INFINITY;
@@ -349,6 +368,7 @@ export function createPeers(ports: PeersPorts): Peers {
     closed,
     changes,
     setMembers,
+    sayAgain,
     get dropped() {
       return outbox.dropped;
     },
