@@ -208,7 +208,7 @@ export const limits = {
     beatMs: 1_000,
     /** Between attempts to dial, or to knock. */
     redialBaseMs: 20,
-    redialMaxMs: 1_000,
+    redialMaxMs: 500,
     /** Up for this long: earlier failures are forgotten. */
     steadyAfterMs: 2_000,
     /** A stream on which no hello came by then is ended. */
@@ -247,6 +247,8 @@ export const limits = {
     votersMax: 5,
     /** Founders that were not heard by then are not waited for, when more than half of all were. */
     foundersPatienceMs: 10_000,
+    /** When all were heard, they wait for others that know of a cluster, and of them: so many times peers.redialMaxMs. */
+    foundersRounds: 3,
     /** How often its leader looks whether its members are as they should be, besides at each change; and how long a step may take. */
     keeperEveryMs: 500,
     keeperStepMs: 5_000,

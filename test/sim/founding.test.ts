@@ -115,6 +115,44 @@ test('a wiped broker is vouched for, and votes no sooner; what was agreed on is 
   }
 });
 
+test('founders that are wiped when the cluster has outgrown them found no second one', async () => {
+  for (const [brokers, seed] of [
+    [1, 31],
+    [1, 32],
+    [2, 33],
+    [2, 34],
+  ] as const) {
+    const cluster = createMemoryCluster({ brokers, joiners: 5 - brokers, shards: 1, replicas: 5, seed });
+    for (const id of cluster.ids) cluster.start(id);
+    await cluster.until('the founders are ready', ready(cluster, cluster.ids));
+    const all = [1, 2, 3, 4, 5].map((n) => `broker-${n}` as BrokerId);
+    const joiners = all.slice(brokers);
+    for (const id of joiners) await cluster.join(id, cluster.ids[0] as BrokerId);
+    const status = (id: BrokerId) => cluster.broker(id).view.status();
+    const before = status(all[0] as BrokerId).clusterId;
+    await cluster.until('all are members, and ready', ready(cluster, all));
+    await cluster.until('all vote', () =>
+      cluster.broker(all[4] as BrokerId).groups.every((group) => group.members.length === 5),
+    );
+    for (const id of cluster.ids) cluster.crash(id);
+    // Attempts to reach them are as far apart as they get.
+    await cluster.advance(20_000);
+    for (const id of cluster.ids) cluster.start(id, { fresh: true });
+    // Who is sure of itself, and was not told so by a leader, has a term of its own.
+    const believers = () =>
+      cluster.ids
+        .flatMap((id) => cluster.broker(id).groups)
+        .filter(({ status: { role, term } }) => role !== 'storageUncertain' && term === 0);
+    await cluster.until('they are taken in again', () => {
+      assert.is(believers().length, 0, `seed ${seed}`);
+      return ready(cluster, all)();
+    });
+    assert.ok(before !== null);
+    for (const id of all) assert.is(status(id).clusterId, before, `${id}, seed ${seed}`);
+    assert.equal(cluster.failures, []);
+  }
+});
+
 test('where two of three are wiped nothing goes on, and every one of them says why', async () => {
   const cluster = createMemoryCluster({ brokers: 3, shards: 2, replicas: 3, seed: 21 });
   for (const id of cluster.ids) cluster.start(id);

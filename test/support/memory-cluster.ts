@@ -211,7 +211,7 @@ export function createMemoryCluster(options: {
       },
       clients: client,
       zone: '',
-      mintCluster: () => `cluster-${id}` as ClusterId,
+      mintCluster: () => `cluster-${id}-${place.starts}` as ClusterId,
       memoryBytes: 64 * 1024 * 1024,
       raft: { heartbeatMs: 50, electionMinMs: 250, electionMaxMs: 500, closedConnectionHint: true },
       warn: (message) => warnings.push(`${id}: ${message}`),

@@ -13,27 +13,58 @@ import { createFakeRaft } from '../support/fake-raft.ts';
 
 const [A, B, C] = ['a', 'b', 'c'] as [BrokerId, BrokerId, BrokerId];
 const X = 'x' as ClusterId;
-const PATIENCE = limits.control.foundersPatienceMs;
+const { foundersPatienceMs: PATIENCE, foundersRounds: ROUNDS } = limits.control;
+const QUIET = ROUNDS * limits.peers.redialMaxMs;
 
-const TABLE: readonly (readonly [heard: Record<string, ClusterId | ''>, waitedMs: number, verdict: string])[] = [
-  [{}, 0, 'waits'],
-  [{ b: '' }, 0, 'waits'],
-  [{ b: '', c: '' }, 0, 'founded'],
-  [{ b: '' }, PATIENCE - 1, 'waits'],
-  [{ b: '' }, PATIENCE, 'foundedWithout'],
-  [{}, PATIENCE, 'waits'],
-  [{ b: X, c: '' }, 0, 'lost'],
-  [{ b: X }, PATIENCE, 'lost'],
-  [{ stranger: '' }, PATIENCE, 'waits'],
-  [{ b: '', c: '', newcomer: X }, 0, 'lost'],
+type Row = readonly [heard: Record<string, ClusterId | ''>, waitedMs: number, rounds: number, verdict: string];
+const TABLE: readonly Row[] = [
+  [{}, 0, 0, 'waits'],
+  [{ b: '' }, QUIET, ROUNDS, 'waits'],
+  [{ b: '', c: '' }, 0, 0, 'waits'],
+  [{ b: '', c: '' }, QUIET, ROUNDS - 1, 'waits'],
+  [{ b: '', c: '' }, QUIET, ROUNDS, 'founded'],
+  [{ b: '', c: '' }, PATIENCE, 0, 'waits'],
+  [{ b: '' }, PATIENCE - 1, ROUNDS, 'waits'],
+  [{ b: '' }, PATIENCE, ROUNDS, 'foundedWithout'],
+  [{}, PATIENCE, ROUNDS, 'waits'],
+  [{ b: X, c: '' }, 0, 0, 'lost'],
+  [{ b: X }, PATIENCE, ROUNDS, 'lost'],
+  [{ stranger: '' }, PATIENCE, ROUNDS, 'waits'],
+  [{ b: '', c: '', newcomer: X }, QUIET, ROUNDS, 'lost'],
 ];
 
 test('a table of what was heard', () => {
-  for (const [heard, waitedMs, verdict] of TABLE) {
+  for (const [heard, waitedMs, rounds, verdict] of TABLE) {
     const said = new Map(Object.entries(heard) as [BrokerId, ClusterId | ''][]);
-    assert.equal(verdictOn([A, B, C], A, said, waitedMs), verdict, JSON.stringify([heard, waitedMs]));
+    const found = verdictOn([A, B, C], A, said, waitedMs, rounds);
+    assert.equal(found, verdict, JSON.stringify([heard, waitedMs, rounds]));
   }
-  assert.equal(verdictOn([A], A, new Map(), 0), 'founded', 'a founder alone');
+});
+
+test('a founder alone, too, waits for those that may know of a cluster which has outgrown it', () => {
+  const alone = new Map<BrokerId, ClusterId | ''>();
+  assert.equal(verdictOn([A], A, alone, QUIET, ROUNDS - 1), 'waits');
+  assert.equal(verdictOn([A], A, alone, QUIET, ROUNDS), 'founded');
+  const { clock, told, hear } = watch('', [A]);
+  clock.advance(QUIET - 1);
+  assert.deepEqual(told, []);
+  hear('newcomer' as BrokerId, X);
+  clock.advance(2 * PATIENCE);
+  assert.deepEqual(told, []);
+  const other = watch('', [A]);
+  other.clock.advance(QUIET);
+  assert.deepEqual(other.told, ['trust']);
+});
+
+test('the last founder to be met begins the wait anew, so that all end it together', () => {
+  const { clock, told, hear } = watch('');
+  hear(B, '');
+  clock.advance(QUIET - 1);
+  hear(C, '');
+  clock.advance(QUIET - 1);
+  assert.deepEqual(told, []);
+  clock.advance(1);
+  assert.deepEqual(told, ['trust']);
 });
 
 function watch(own: ClusterId | '', founders = [A, B, C]) {
@@ -51,7 +82,7 @@ function watch(own: ClusterId | '', founders = [A, B, C]) {
   return { clock, told, hear };
 }
 
-test('all are trusted once, when the last founder was heard', () => {
+test('all are trusted once, some time after the last founder was heard', () => {
   const { clock, told, hear } = watch('');
   hear(B, '');
   clock.advance(100);
