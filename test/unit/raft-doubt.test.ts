@@ -199,6 +199,26 @@ test('a doubt that comes late, when the member was vouched for already, passes b
   }
 });
 
+test('a doubt that comes late passes by itself, however far the member is behind by then', () => {
+  for (const count of [3, 700]) {
+    const charts = elected();
+    charts.restartUncertain('b');
+    const { boot } = charts.context('b').options;
+    charts.advance(2 * DEFAULTS.electionMaxMs);
+    assert.equal(charts.role('b'), 'follower');
+    charts.isolate('b');
+    for (let n = 0; n < count; n++) charts.propose('a', `${n}`);
+    charts.settle();
+    const answer = { type: 'appendReply', from: id('b'), to: id('a'), term: 1, rejected: false } as const;
+    charts.step('a', { ...answer, index: 2, hintIndex: 0, hintTerm: 0, uncertain: boot });
+    charts.settle();
+    charts.heal();
+    charts.advance(4 * DEFAULTS.electionMaxMs);
+    assert.equal(charts.context('a').leadership?.progress['b']?.doubt, null, `${count} entries behind`);
+    assert.equal(charts.applied('b').length, count + 1);
+  }
+});
+
 test('one that is wiped again before it was vouched for begins anew', () => {
   const charts = elected();
   charts.restartUncertain('b');

@@ -174,6 +174,15 @@ function advanceAnd(context: RaftContext, peer: BrokerId, progress: Progress, at
   return vouches.length === 0 ? outcome : { ...outcome, effects: [...(outcome.effects ?? []), ...vouches] };
 }
 
+/**
+ * It does not count, but it tells from where on the member lacks entries: one that is sound, and far behind, gets to the entry that ends
+ * the doubt. Where it is old news, the answer to what is sent then sets it right.
+ */
+function sendAfter(context: RaftContext, known: Progress, event: AppendReply): Progress {
+  if (event.rejected) return afterRefusal(context, known, event);
+  return event.index >= known.next ? { ...known, next: event.index + 1, probing: false } : known;
+}
+
 export const takeAppendReply: Decision = (context, event) => {
   if (event.type !== 'appendReply') return {};
   const { from, rejected, index, at } = event;
@@ -181,7 +190,7 @@ export const takeAppendReply: Decision = (context, event) => {
   if (before === undefined) return {};
   if (raisesDoubt(before, event)) return beginDoubt(context, event, at);
   const known = isLate(before, event) ? { ...before, doubt: null } : before;
-  if (isStale(known, event)) return { effects: vouchFor(context, from, known, context.commit) };
+  if (isStale(known, event)) return advanceAnd(context, from, sendAfter(context, known, event), at);
   assert(
     rejected || index <= context.log.lastIndex,
     () => `${from} holds entry ${index} of this term, which ends at ${context.log.lastIndex}`,
