@@ -47,7 +47,7 @@ export interface Supervisor {
   readonly allReady: boolean;
   /** What happens, in words. */
   readonly news: Subject<string>;
-  /** The name of a process that ended in order without being asked to: it is not started again. */
+  /** The name of a process that has left: it is not started again. */
   readonly finished: Subject<string>;
   /** A process that cannot be started like this, and what it said. */
   readonly failed: Subject<{ readonly name: string; readonly message: string }>;
@@ -57,6 +57,8 @@ export interface Supervisor {
 
 export interface SupervisorPorts {
   readonly specs: readonly ChildSpec[];
+  /** Asked of one that has ended in order: has it nothing to come back to? Else somebody else ended it, and it is started again. */
+  readonly hasLeft: (name: string) => boolean;
   readonly processes: ChildProcesses;
   readonly clock: Clock;
   readonly random: Random;
@@ -73,7 +75,7 @@ interface Kept {
   since: Millis;
 }
 
-export function createSupervisor({ specs, processes, clock, random, inspector }: SupervisorPorts): Supervisor {
+export function createSupervisor({ specs, hasLeft, processes, clock, random, inspector }: SupervisorPorts): Supervisor {
   const news = new Subject<string>();
   const finished = new Subject<string>();
   const failed = new Subject<{ readonly name: string; readonly message: string }>();
@@ -130,7 +132,10 @@ export function createSupervisor({ specs, processes, clock, random, inspector }:
         if (entry.child !== child) return;
         entry.child = null;
         entry.lastExit = exit;
-        tell(entry, eventOf(exit));
+        tell(
+          entry,
+          eventOf(exit, () => hasLeft(entry.spec.name)),
+        );
       },
     });
     entry.child = child;
@@ -176,8 +181,8 @@ export function createSupervisor({ specs, processes, clock, random, inspector }:
   };
 }
 
-function eventOf({ code }: ChildExit): ChildProcessEvent['type'] {
-  if (code === DONE) return 'finished';
+function eventOf({ code }: ChildExit, hasLeft: () => boolean): ChildProcessEvent['type'] {
+  if (code === DONE && hasLeft()) return 'finished';
   return code === WRONG_USAGE ? 'refused' : 'exited';
 }
 

@@ -141,6 +141,7 @@ async function supervise(plan: Plan, hasLeft: (id: string) => boolean): Promise<
   const program = fileURLToPath(new URL(import.meta.url.endsWith('.ts') ? './main.ts' : './main.js', import.meta.url));
   const supervisor = createSupervisor({
     specs: plan.specs,
+    hasLeft,
     processes: createChildProcesses(program, plan.logs),
     clock,
     random: createRandom(randomName()),
@@ -149,10 +150,7 @@ async function supervise(plan: Plan, hasLeft: (id: string) => boolean): Promise<
   const screen = openScreen({ ...plan, children: () => supervisor.children });
   for (const id of plan.gone) screen.say(`${id} is not started: it has left the cluster`);
   supervisor.news.subscribe((line) => screen.say(line));
-  supervisor.finished.subscribe((name) => {
-    const why = hasLeft(name) ? 'has left the cluster' : 'ended by itself with exit code 0';
-    screen.say(`${name} ${why}: it is not started again`);
-  });
+  supervisor.finished.subscribe((name) => screen.say(`${name} has left the cluster: it is not started again`));
   const readiness = setInterval(() => {
     if (!supervisor.allReady) return;
     clearInterval(readiness);

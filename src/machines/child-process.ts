@@ -2,12 +2,12 @@
 //
 //   starting ──ready──▶ ready        died, in either ──▶ backingOff ──retry.due──▶ starting
 //   stop, in any state ──▶ stopping ──exited──▶ stopped        refused (exit code 2: wrong usage) ──▶ failed
-//   finished (exit code 0), in either ──▶ stopped
+//   finished (it ended in order, and has nothing to come back to), in either ──▶ stopped
 //
 //   1. A refusal is final only while the process has never been ready: once it was, the way it is started is right, and what stands
 //      against it (a port that is not free again yet) may pass.
 //   2. Whatever happens after `stop`, nothing is started again.
-//   3. Nor is a process that has finished: a broker that was removed from its cluster has nothing to come back to.
+//   3. Nor is a process that has finished: a broker that was removed from its cluster.
 import { assign, setup } from 'xstate';
 import type { Millis } from '../core/ids.ts';
 

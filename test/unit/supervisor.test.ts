@@ -32,6 +32,7 @@ function setUp(names: readonly string[]) {
   };
   const supervisor = createSupervisor({
     specs: names.map((name) => ({ name, args: [] })),
+    hasLeft: (name) => name !== 'stays',
     processes,
     clock,
     random: createRandom('supervisor'),
@@ -112,6 +113,15 @@ test('a process that has finished is not started again, and it is said; nobody w
   spawned[2]?.exit({ code: 0 });
   assert.is(done, 1);
   assert.equal(finished, ['early', 'late'], 'an end that was asked for is no news');
+});
+
+test('a process that somebody else ended in order is started again', () => {
+  const { clock, spawned, finished, news, newest } = setUp(['stays']);
+  newest().ready();
+  newest().exit({ code: 0 });
+  clock.advance(60_000);
+  assert.equal([spawned.length, finished], [2, []]);
+  assert.match(news[0] ?? '', /^stays ended with exit code 0: starting it again in \d+ ms$/);
 });
 
 test('wrong usage is not tried again: its last words are told', () => {
