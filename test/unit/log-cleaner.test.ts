@@ -46,6 +46,18 @@ function round(log: LogStore, index: number, count: number): void {
   }
 }
 
+/** Many segments' worth of entries, each of which makes the one before superfluous. */
+function busyControlGroup(log: LogStore, clock: VirtualClock): void {
+  for (let index = 1; index <= 2_000; index++) {
+    log.write(
+      { group: 'control', compactTo: { index: index - 1, term: 1 }, entries: [entryOf(index, payload(index))] },
+      () => {},
+    );
+    if (index % 10 === 0) settle(clock);
+  }
+  settle(clock);
+}
+
 test('32 groups, of which one is slow: segments do not pile up, and nothing is lost', () => {
   const clock = createVirtualClock();
   const disk = createDisk(1);
@@ -76,14 +88,7 @@ test('who belongs to a group is known again, when the entry that says it lies in
   const { log } = openLogOn(disk.mount(clock), clock, OPTIONS);
   const configuration = { ...entryOf(2, 'who belongs to it'), kind: 'configuration' } as const;
   put(log, clock, { group: 'shard-0', entries: [entryOf(1, 'a'), configuration, entryOf(3, 'b')] });
-  for (let index = 1; index <= 2_000; index++) {
-    log.write(
-      { group: 'control', compactTo: { index: index - 1, term: 1 }, entries: [entryOf(index, payload(index))] },
-      () => {},
-    );
-    if (index % 10 === 0) settle(clock);
-  }
-  settle(clock);
+  busyControlGroup(log, clock);
   assert.not(segmentsOn(disk, clock).includes('00000001.log'), 'the original has gone');
   const known = [{ index: 2, payload: configuration.payload }];
   const again = openLogOn(disk.copy().mount(clock), clock, OPTIONS).log;
@@ -97,14 +102,7 @@ test('a quiet group pins nothing: its hard state goes with each segment', () => 
   put(log, clock, { group: 'shard-5', hard: { term: 9, votedFor: null }, sound: false, entries: [entryOf(1, 'a', 3)] });
   put(log, clock, { group: 'shard-5', compactTo: { index: 1, term: 3 } });
   put(log, clock, { group: 'shard-6', entries: [entryOf(1, 'kept', 2)] });
-  for (let index = 1; index <= 2_000; index++) {
-    log.write(
-      { group: 'control', compactTo: { index: index - 1, term: 1 }, entries: [entryOf(index, payload(index))] },
-      () => {},
-    );
-    if (index % 10 === 0) settle(clock);
-  }
-  settle(clock);
+  busyControlGroup(log, clock);
   assert.ok(segmentsOn(disk, clock).length <= 4, segmentsOn(disk, clock).join(' '));
   const again = openLogOn(disk.copy().mount(clock), clock, OPTIONS).log;
   assert.equal(again.recovered('shard-5'), {
@@ -127,14 +125,7 @@ test('a group that was forgotten pins nothing', () => {
   for (let index = 1; index <= 20; index++)
     log.write({ group: 'shard-5', entries: [entryOf(index, payload(index))] }, () => {});
   put(log, clock, { group: 'shard-5', forget: true });
-  for (let index = 1; index <= 2_000; index++) {
-    log.write(
-      { group: 'control', compactTo: { index: index - 1, term: 1 }, entries: [entryOf(index, payload(index))] },
-      () => {},
-    );
-    if (index % 10 === 0) settle(clock);
-  }
-  settle(clock);
+  busyControlGroup(log, clock);
   assert.not(segmentsOn(disk, clock).includes('00000001.log'));
   const again = openLogOn(disk.copy().mount(clock), clock, OPTIONS).log;
   assert.equal(again.groups, ['control']);
