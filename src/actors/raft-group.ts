@@ -143,6 +143,8 @@ export interface RaftGroup {
   claimTo(peer: BrokerId): { readonly term: Term; readonly commit: LogIndex } | null;
   /** Does this member follow that leader in that very term, and know of that commit index? */
   follows(leader: BrokerId, term: Term, commit: LogIndex): boolean;
+  /** What had vouched for this leader does so no more. */
+  linkSilent(leader: BrokerId): void;
   peerClosed(peer: BrokerId): void;
   peerOpened(peer: BrokerId): void;
   /**

@@ -1,11 +1,12 @@
-// The most frequent step of a chart, compiled: one that takes no transition, or one without a target, and so changes no state.
+// The most frequent steps of a chart, compiled: one that takes no transition, or one without a target, and so changes no state; and
+// one that enters its own state again, which starts the state's timers anew.
 //
 // xstate selects such a transition anew each time, and copies its whole snapshot for every assign. Here the candidates of a state and
 // an event are looked up once, and a step makes one snapshot at its end. test/unit/quiet-step.test.ts holds the results against those
 // of xstate's own `transition()`.
 //
 // Invariants
-//   1. What is not compiled is left to xstate: parallel states, targets, `always`, raised events, wildcards, composed guards, inline
+//   1. What is not compiled is left to xstate: parallel states, other targets, `always`, raised events, wildcards, composed guards, inline
 //      actions, whatever throws. A step is pure, so that one which was begun here can be made again there.
 //   2. The result is xstate's; only what did not change (value, tags) is shared with the snapshot before instead of copied.
 import type { AnyMachineSnapshot, AnyStateMachine, AnyStateNode, EventObject } from 'xstate';
@@ -26,11 +27,18 @@ type Collect = (scope: Scope & { readonly enqueue: Enqueue }) => void;
 type Action =
   | { readonly kind: 'effect'; readonly type: string; readonly params: unknown }
   | { readonly kind: 'assign'; readonly assignment: Assignment }
-  | { readonly kind: 'collect'; readonly collect: Collect };
+  | { readonly kind: 'collect'; readonly collect: Collect }
+  | {
+      readonly kind: 'startTimer';
+      readonly event: object;
+      readonly id: unknown;
+      readonly delay: number | ((scope: Scope) => unknown);
+    }
+  | { readonly kind: 'stopTimer'; readonly sendId: string };
 
 interface Candidate {
   readonly guard: Guard | null;
-  /** Null: it has a target, or an action that only xstate knows. */
+  /** Null: it leads to another state, or has an action that only xstate knows. */
   readonly actions: readonly Action[] | null;
 }
 
@@ -49,6 +57,7 @@ class NotQuiet extends Error {}
 export function createQuietStep(machine: AnyStateMachine): QuietStep {
   const implementations: Readonly<Record<string, unknown>> = machine.implementations.actions;
   const guards: Readonly<Record<string, unknown>> = machine.implementations.guards;
+  const delays: Readonly<Record<string, unknown>> = machine.implementations.delays;
   const tables = new Map<AnyStateNode, Table | null>();
   /** By the active nodes: xstate keeps the array from snapshot to snapshot, as long as they stay the same. */
   const known = new WeakMap<readonly AnyStateNode[], { readonly leaf: AnyStateNode; readonly table: Table | null }>();
@@ -72,13 +81,15 @@ export function createQuietStep(machine: AnyStateMachine): QuietStep {
 
   /** From the leaf up to the root: the first whose guard lets it is taken. */
   function candidatesFor(leaf: AnyStateNode, type: string): readonly Candidate[] | null {
-    if (type.startsWith('xstate.')) return null;
+    if (type.startsWith('xstate.') && !type.startsWith('xstate.after.')) return null;
     const candidates: Candidate[] = [];
     for (let node: AnyStateNode | undefined = leaf; node !== undefined; node = node.parent) {
-      for (const { guard, target, actions } of node.transitions.get(type) ?? []) {
+      for (const { guard, target, actions, reenter } of node.transitions.get(type) ?? []) {
         const check = guard === undefined ? null : guardOf(guard);
         if (check === undefined) return null;
-        candidates.push({ guard: check, actions: target === undefined ? compiled(actions) : null });
+        const isAgain = reenter && node === leaf && isPlain(leaf) && target?.length === 1 && target[0] === leaf;
+        const all = isAgain ? [...leaf.exit, ...actions, ...leaf.entry] : actions;
+        candidates.push({ guard: check, actions: target === undefined || isAgain ? compiled(all) : null });
       }
     }
     return candidates;
@@ -101,12 +112,26 @@ export function createQuietStep(machine: AnyStateMachine): QuietStep {
 
   /** @throws NotQuiet when it is inline, or a built-in one that needs xstate. */
   function compile(action: unknown): Action {
+    if (typeof action === 'function') return timerOf(action);
     const { type, params } = named(action);
     const found = implementations[type];
     if (typeof found !== 'function' || !('resolve' in found)) return { kind: 'effect', type, params };
     if (params === undefined && 'collect' in found) return { kind: 'collect', collect: found.collect as Collect };
     if (params === undefined && 'assignment' in found)
       return { kind: 'assign', assignment: found.assignment as Assignment };
+    throw new NotQuiet();
+  }
+
+  /** What `after` adds to a state's entry and exit. */
+  function timerOf(action: object): Action {
+    if ('sendId' in action && typeof action.sendId === 'string') return { kind: 'stopTimer', sendId: action.sendId };
+    if (!('delay' in action && 'event' in action && 'id' in action)) throw new NotQuiet();
+    const { event, id } = action;
+    const delay = typeof action.delay === 'string' ? delays[action.delay] : action.delay;
+    if (typeof event !== 'object' || event === null) throw new NotQuiet();
+    if (typeof delay === 'number') return { kind: 'startTimer', event, id, delay };
+    if (typeof delay === 'function')
+      return { kind: 'startTimer', event, id, delay: delay as (scope: Scope) => unknown };
     throw new NotQuiet();
   }
 
@@ -119,6 +144,17 @@ export function createQuietStep(machine: AnyStateMachine): QuietStep {
         effects.push({ type, params: make === null ? params : make({ context, event }) });
         return context;
       }
+      case 'startTimer': {
+        const { event: raised, id } = action;
+        const delay = typeof action.delay === 'function' ? action.delay({ context, event }) : action.delay;
+        // Without a delay it would be an event within this step.
+        if (typeof delay !== 'number') throw new NotQuiet();
+        effects.push({ type: 'xstate.raise', params: { event: raised, id, delay } });
+        return context;
+      }
+      case 'stopTimer':
+        effects.push({ type: 'xstate.cancel', params: { sendId: action.sendId } });
+        return context;
       case 'assign':
         return changed(context, changesOf(action.assignment, { context, event }));
       case 'collect': {
@@ -169,6 +205,11 @@ function changed(context: object, changes: object): object {
   const copy: Record<string, unknown> = { ...context };
   for (const key in changes) copy[key] = changes[key as keyof typeof changes];
   return copy;
+}
+
+/** It neither is an end nor runs other actors: leaving and entering it is its actions and no more. */
+function isPlain({ type, invoke }: AnyStateNode): boolean {
+  return type === 'atomic' && invoke.length === 0;
 }
 
 /** `always`, or transitions by wildcard. */

@@ -54,6 +54,7 @@ export function createFakeRaft(id: GroupId, members: readonly BrokerId[], machin
     keepsUp: () => false,
     claimTo: () => null,
     follows: () => false,
+    linkSilent() {},
     peerClosed() {},
     peerOpened() {},
     snapshot() {},

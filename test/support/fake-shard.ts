@@ -142,6 +142,7 @@ export function createFakeReplica({
     keepsUp: () => false,
     claimTo: () => null,
     follows: () => false,
+    linkSilent: () => {},
     peerClosed: () => {},
     peerOpened: () => {},
     snapshot: () => {},

@@ -1,12 +1,20 @@
 // One heartbeat per pair of brokers: quiet groups say nothing, and whatever goes wrong is noticed as soon as by heartbeats.
 import { strict as assert } from 'node:assert';
 import { suite } from 'uvu';
+import { createPulses } from '../../src/actors/cluster/pulses.ts';
+import type { RaftGroup } from '../../src/actors/raft-group.ts';
 import type { BrokerId, GroupId } from '../../src/core/ids.ts';
+import type { Pulse } from '../../src/streams/envelope.ts';
 import { createRandom } from '../../src/streams/random.ts';
+import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
+import { createFakeRaft } from '../support/fake-raft.ts';
 import { createHosts } from '../support/raft-hosts.ts';
 
 const test = suite('pulses');
 const GROUPS: GroupId[] = ['control', 'shard-0', 'shard-1', 'shard-2'];
+
+const handled = ({ inspector }: ReturnType<typeof createHosts>): number =>
+  inspector.machines().reduce((sum, { id }) => sum + (inspector.machine(id)?.events ?? 0), 0);
 
 test('groups in which all is quiet say nothing, and keep their leaders', () => {
   const world = createHosts(GROUPS, 1);
@@ -14,7 +22,10 @@ test('groups in which all is quiet say nothing, and keep their leaders', () => {
   const terms = GROUPS.map((group) => world.terms(group));
   world.sent.length = 0;
   world.pulses.length = 0;
+  const before = handled(world);
   world.clock.advance(60_000);
+  // Of eight followers each timer fires once in sixteen timeouts; the rest of a minute their charts hear nothing.
+  assert.ok(handled(world) - before <= 2 * GROUPS.length * 8, `${handled(world) - before} events`);
   assert.deepEqual(
     GROUPS.map((group) => world.terms(group)),
     terms,
@@ -43,6 +54,76 @@ test('a leader that stops is missed within the longest timeout and an election',
     world.settled();
     world.stop();
   }
+});
+
+test('a stream that ends is no leader: followers wait for no longer than without one, closed or cut', () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const world = createHosts(GROUPS, seed);
+    world.settled();
+    world.clock.advance(5_000);
+    const leader = world.leaderOf('control');
+    assert.ok(leader);
+    for (const { id } of world.hosts.values()) {
+      if (id === leader.id) continue;
+      world.cut(leader.id, id);
+      if (seed % 2 === 0) continue;
+      world.host(id).raft.peerClosed(leader.id);
+    }
+    const began = world.clock.monotonic();
+    const isReplaced = () =>
+      [...world.hosts.values()].some(({ id, raft }) => id !== leader.id && raft.groups.get('control')?.status.serving);
+    while (!isReplaced()) assert.ok(world.clock.monotonic() - began < 650 && world.clock.step(), `seed ${seed}`);
+    world.stop();
+  }
+});
+
+test('a group is told once that its leader is not vouched for any more: silent, left out, of another term, begun anew, or ended', () => {
+  const clock = createVirtualClock();
+  const told: string[] = [];
+  const [a, b, c] = ['a', 'b', 'c'] as [BrokerId, BrokerId, BrokerId];
+  const groups = new Map<GroupId, RaftGroup>(
+    GROUPS.map((id) => [
+      id,
+      {
+        ...createFakeRaft(id, [a, b, c], { apply() {} }),
+        linkSilent: (leader) => void told.push(`${id} of ${leader}`),
+      },
+    ]),
+  );
+  const settings = { heartbeatMs: 50, electionMinMs: 250, electionMaxMs: 500, send: () => {} };
+  const pulses = createPulses({ groups, clock, random: createRandom(1), ...settings });
+  const taken = () => told.splice(0).sort();
+  let seq = 0;
+  const say = (session: number, version: number, lines: Pulse['lines']) =>
+    pulses.receive(b, { kind: 'pulse', session, seq: ++seq, version, lines, commits: [0, 0, 0], heard: null });
+  const watched = (group: GroupId, term: number) => pulses.news(b, group, term, 0).watched;
+  const line = (group: GroupId, term: number) => ({ group, term });
+  pulses.opened(b);
+
+  say(1, 1, [line('control', 3), line('shard-0', 4), line('shard-1', 5)]);
+  assert.deepEqual([watched('control', 3), watched('control', 2), watched('shard-2', 1)], [true, false, false]);
+  clock.advance(100);
+  say(1, 1, null);
+  clock.advance(100);
+  assert.deepEqual(taken(), [], 'it is heard');
+  clock.advance(60);
+  assert.deepEqual(taken(), ['control of b', 'shard-0 of b', 'shard-1 of b'], 'it is silent');
+  assert.equal(watched('control', 3), false);
+  clock.advance(300);
+  assert.deepEqual(taken(), []);
+
+  say(1, 2, [line('shard-0', 4), line('shard-1', 6)]);
+  assert.deepEqual(taken(), ['control of b', 'shard-1 of b'], 'left out, and in another term');
+  assert.ok(watched('shard-0', 4));
+  say(2, 1, [line('shard-0', 4)]);
+  assert.deepEqual(taken(), ['shard-1 of b'], 'another process speaks');
+  say(2, 2, null);
+  assert.deepEqual(taken(), ['shard-0 of b'], 'a list that is not known');
+  say(2, 3, [line('shard-0', 4)]);
+  pulses.closed(b);
+  assert.deepEqual(taken(), ['shard-0 of b'], 'the stream has ended');
+  assert.equal(watched('shard-0', 4), false);
+  pulses.stop();
 });
 
 test('one group changes hands: those in which all is quiet keep their leaders', () => {

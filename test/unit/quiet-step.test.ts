@@ -6,6 +6,7 @@ import {
   type AnyMachineSnapshot,
   type AnyStateMachine,
   and,
+  fromCallback,
   type EventObject,
   initialTransition,
   setup,
@@ -157,6 +158,7 @@ const base = setup({
   actions: {
     say: (_, _params: { readonly n: number }) => {},
   },
+  delays: { nTimes: ({ context }) => context.n * 10 },
   guards: { odd: ({ context }) => context.n % 2 === 1, many: ({ context }) => context.n >= 5 },
 });
 const counting = base.extend({
@@ -215,6 +217,34 @@ const cases: [string, AnyStateMachine, boolean][] = [
   ['one raised among others', chartWith({ actions: ['raises'] }), false],
   ['a check within', chartWith({ actions: 'checks' }), false],
   ['a target', chartWith({ target: 'there', actions: 'count' }), false],
+  ['the own state, entered again', chartWith({ target: 'here', reenter: true, actions: 'count' }), true],
+  [
+    'timers that start anew, by the context that is new',
+    chartWith({ target: 'here', reenter: true, actions: 'count' }, { after: { nTimes: 'there', 70: 'there' } }),
+    true,
+  ],
+  [
+    'what is done at its exit and entry',
+    chartWith(
+      { target: 'here', reenter: true, actions: 'count' },
+      {
+        entry: { type: 'say', params: ({ context }: { context: object }) => context },
+        exit: 'become',
+        after: { nTimes: 'there' },
+      },
+    ),
+    true,
+  ],
+  [
+    'the own state, not entered again',
+    chartWith({ target: 'here', actions: 'count' }, { after: { nTimes: 'there' } }),
+    false,
+  ],
+  [
+    'the own state with another actor in it',
+    chartWith({ target: 'here', reenter: true }, { invoke: { src: fromCallback(() => {}) } }),
+    false,
+  ],
   ['a forbidden event', chartWith({}), true],
   ['always', chartWith({ actions: 'count' }, { always: { guard: 'many', target: 'there' } }), false],
   ['a wildcard', chartWith({ actions: 'count' }, { on: { '*': { actions: 'become' } } }), false],

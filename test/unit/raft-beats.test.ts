@@ -96,9 +96,11 @@ test('a follower’s timer waits on when its link has heard the leader', () => {
   const { timer } = charts.member('b');
   assert.ok(timer);
   charts.skip(DEFAULTS.electionMaxMs);
-  const fire = (link: { heardAt: number; patience: number } | undefined) =>
+  const fire = (link: { heardAt: number; patience: number }) =>
     // The timer's event, whose name only xstate knows.
-    charts.step('b', { type: timer.type, link } as unknown as Parameters<typeof charts.step>[1]);
+    charts.step('b', { type: timer.type, link: { ...link, watched: false } } as unknown as Parameters<
+      typeof charts.step
+    >[1]);
   fire({ heardAt: charts.at - 50, patience: 0 });
   assert.equal(charts.role('b'), 'follower');
   assert.equal(charts.timerLeft('b'), charts.context('b').timer.timeout - 50);
@@ -111,23 +113,44 @@ test('a follower’s timer waits on when its link has heard the leader', () => {
   assert.equal(charts.role('b'), 'preCandidate');
 });
 
+test('a follower’s timer does not ask again and again while its link watches the leader, and is told when it does so no more', () => {
+  const charts = elected();
+  charts.settle();
+  const { timer } = charts.member('b');
+  assert.ok(timer);
+  charts.skip(DEFAULTS.electionMinMs);
+  const heard = { heardAt: charts.at - 30, patience: 0 };
+  charts.step('b', { type: timer.type, link: { ...heard, watched: true } } as unknown as Parameters<
+    typeof charts.step
+  >[1]);
+  assert.equal(charts.role('b'), 'follower');
+  assert.equal(charts.timerLeft('b'), 16 * DEFAULTS.electionMaxMs);
+  charts.skip(100);
+  charts.step('b', { type: 'link.silent', link: { ...heard, watched: false } });
+  assert.equal(charts.role('b'), 'follower');
+  assert.equal(charts.timerLeft('b'), charts.context('b').timer.timeout - 130);
+  charts.skip(2 * DEFAULTS.electionMaxMs);
+  charts.step('b', { type: 'link.silent', link: { ...heard, watched: false } });
+  assert.equal(charts.timerLeft('b'), 1, 'it has waited long enough');
+});
+
 test('whose link hears the leader grants nobody a vote', () => {
   const charts = elected();
   charts.settle();
   charts.skip(DEFAULTS.electionMaxMs);
   const request = { from: id('c'), to: id('b'), term: 2, lastIndex: 9, lastTerm: 1 };
   charts.sent.length = 0;
-  charts.step('b', { type: 'preVote', ...request, link: { heardAt: charts.at - 10, patience: 0 } });
-  charts.step('b', { type: 'vote', ...request, link: { heardAt: charts.at - 10, patience: 0 } });
+  charts.step('b', { type: 'preVote', ...request, link: { heardAt: charts.at - 10, patience: 0, watched: false } });
+  charts.step('b', { type: 'vote', ...request, link: { heardAt: charts.at - 10, patience: 0, watched: false } });
   assert.deepEqual(
     charts.sent.map((message) => message.type === 'preVoteReply' && message.granted),
     [false],
   );
   assert.equal(charts.context('b').term, 1);
-  charts.step('b', { type: 'preVote', ...request, link: { heardAt: charts.at - 300, patience: 400 } });
+  charts.step('b', { type: 'preVote', ...request, link: { heardAt: charts.at - 300, patience: 400, watched: false } });
   assert.equal(charts.sent.length, 2);
   assert.equal(charts.sent[1]?.type === 'preVoteReply' && charts.sent[1].granted, false, 'such silences are usual');
-  charts.step('b', { type: 'preVote', ...request, link: { heardAt: charts.at - 300, patience: 0 } });
+  charts.step('b', { type: 'preVote', ...request, link: { heardAt: charts.at - 300, patience: 0, watched: false } });
   assert.equal(charts.sent[2]?.type === 'preVoteReply' && charts.sent[2].granted, true);
 });
 

@@ -232,20 +232,22 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       ...(snapshots === null ? {} : { snapshots: planted.snapshots?.(snapshots) ?? snapshots }),
       ...(planted.chart === undefined ? {} : { chart: planted.chart }),
       options: ports.raft,
-      link: (leader, term, heardAt) => pulses?.news(leader, group, term, heardAt) ?? { heardAt, patience: 0 },
+      link: (leader, term, heardAt) =>
+        pulses?.news(leader, group, term, heardAt) ?? { heardAt, patience: 0, watched: false },
       failed,
     });
     return planted.group?.(member, now) ?? member;
   }
 
   function startPulses(now: ClockView): void {
-    const { heartbeatMs, electionMaxMs } = ports.raft;
+    const { heartbeatMs, electionMinMs, electionMaxMs } = ports.raft;
     const members = new Map(running.map((member) => [member.id, member]));
     pulses = createPulses({
       groups: members,
       clock: now,
       random: random.fork(`pulses of life ${lives}`),
       heartbeatMs,
+      electionMinMs,
       electionMaxMs,
       send: (to, pulse) => pulsing.push({ to, pulse }),
     });

@@ -4,7 +4,8 @@
 //   A ◀── pulse: seq 9, heard: seq 7 of list 3, but not shard 9 ──────────────── B    not step their charts: it notes the time
 //
 // Of groups in which all is quiet no chart hears a pulse: it asks when it must know (LinkNews with its timer and with requests for
-// votes; Vouched with a leader's beat). Where the other side does not agree, the group beats by itself until it does.
+// votes; Vouched with a leader's beat), and a follower's is told when the pulses that vouched for its leader do so no more. Where the
+// other side does not agree, the group beats by itself until it does.
 //
 // Invariants
 //   1. Pulses speak of liveness only. What is committed, and reads, rest on messages of the groups themselves.
@@ -12,6 +13,8 @@
 //      told. An answer counts from when the pulse that it answers was sent.
 //   3. What was heard belongs to one stream of one process: when that ends, nothing of it counts.
 //   4. Time in which this process stood still is nobody's silence.
+//   5. Who was told that a leader is watched is told, once, when it is not any more: well before the shortest election timeout of
+//      silence is over, when the stream ends, and when the leader's list leaves the group out.
 import { present } from '../../core/assert.ts';
 import type { BrokerId, GroupId, LogIndex, Millis, Term } from '../../core/ids.ts';
 import type { LinkNews, Vouched } from '../../machines/raft/events.ts';
@@ -37,6 +40,8 @@ export interface PulsesPorts {
   readonly clock: Clock;
   readonly random: Random;
   readonly heartbeatMs: Millis;
+  /** Well before so long a silence is over, followers are told of it. */
+  readonly electionMinMs: Millis;
   /** A silence that lasted longer ended in an election: as a sign of what is usual it counts as this long. */
   readonly electionMaxMs: Millis;
   readonly send: (to: BrokerId, pulse: Pulse) => void;
@@ -61,6 +66,8 @@ interface Link {
   heardLines: readonly PulseLine[];
   heardTerms: ReadonlyMap<GroupId, Term>;
   heardAt: Millis;
+  /** The groups were told that it is silent, since it was last heard. */
+  silent: boolean;
   refusing: readonly GroupId[];
   detector: FailureDetector;
 }
@@ -90,11 +97,12 @@ const nothingHeard = () => ({
   heardLines: [],
   heardTerms: new Map<GroupId, Term>(),
   heardAt: NEVER,
+  silent: true,
   refusing: [],
 });
 
 export function createPulses(ports: PulsesPorts): Pulses {
-  const { groups, clock, heartbeatMs, electionMaxMs } = ports;
+  const { groups, clock, heartbeatMs, electionMinMs, electionMaxMs } = ports;
   const links = new Map<BrokerId, Link>();
   const stalls = createStalls(heartbeatMs / 2);
   const session = ports.random.integer(1, SESSIONS);
@@ -117,6 +125,7 @@ export function createPulses(ports: PulsesPorts): Pulses {
     const stalledMs = stalls.ticked(dueAt, at);
     dueAt = at + heartbeatMs;
     timer = clock.after(heartbeatMs, tick);
+    for (const [peer, link] of links) if (!link.silent && isSilent(link, at)) fallSilent(peer, link);
     const patient = Math.max(0, ...[...links.values()].map(({ detector }) => patience(detector, at)));
     for (const group of groups.values()) {
       group.beat({ vouched: (peer, term) => vouched(peer, group.id, term, at), stalledMs, patience: patient });
@@ -171,6 +180,7 @@ export function createPulses(ports: PulsesPorts): Pulses {
 
   function receive(from: BrokerId, pulse: Pulse): void {
     const link = linkTo(from);
+    const before = link.heardTerms;
     if (pulse.session !== link.session) Object.assign(link, nothingHeard(), { session: pulse.session });
     else if (pulse.seq <= link.seq) return;
     noteArrival(link, clock.monotonic());
@@ -182,6 +192,8 @@ export function createPulses(ports: PulsesPorts): Pulses {
     } else if (pulse.version !== link.heardVersion) {
       Object.assign(link, { heardVersion: 0, heardLines: [], heardTerms: new Map() });
     }
+    if (link.heardTerms !== before)
+      for (const [group, term] of before) if (link.heardTerms.get(group) !== term) groups.get(group)?.linkSilent(from);
     link.refusing = link.heardLines
       .filter(({ group, term }, at) => groups.get(group)?.follows(from, term, pulse.commits[at] ?? 0) !== true)
       .map(({ group }) => group);
@@ -194,6 +206,17 @@ export function createPulses(ports: PulsesPorts): Pulses {
       link.detector = arrived(link.detector, gap, at, electionMaxMs);
     }
     link.heardAt = at;
+    link.silent = false;
+  }
+
+  /** Half of the shortest timeout: a tick later is still early enough. */
+  function isSilent({ heardAt }: Link, at: Millis): boolean {
+    return at - heardAt - stalls.within(heardAt, at, dueAt) >= electionMinMs / 2;
+  }
+
+  function fallSilent(peer: BrokerId, link: Link): void {
+    link.silent = true;
+    for (const group of link.heardTerms.keys()) groups.get(group)?.linkSilent(peer);
   }
 
   function noteAnswer(link: Link, heard: Pulse['heard']): void {
@@ -219,8 +242,9 @@ export function createPulses(ports: PulsesPorts): Pulses {
       linkTo(peer).open = true;
     },
     closed(peer) {
-      const { detector, version } = linkTo(peer);
+      const { detector, version, heardTerms } = linkTo(peer);
       links.set(peer, { ...newLink(), version, detector });
+      for (const group of heardTerms.keys()) groups.get(group)?.linkSilent(peer);
     },
     receive,
     news(leader, group, term, heardAt) {
@@ -231,6 +255,7 @@ export function createPulses(ports: PulsesPorts): Pulses {
       return {
         heardAt: last === NEVER ? NEVER : last + stalls.within(last, at, dueAt),
         patience: link === undefined ? 0 : patience(link.detector, at),
+        watched: vouches && !link.silent,
       };
     },
     stop: () => timer.cancel(),

@@ -48,6 +48,7 @@ export function createRaftHost(ports: RaftHostPorts): RaftHost {
     clock,
     random: random.fork('pulses'),
     heartbeatMs: options.heartbeatMs,
+    electionMinMs: options.electionMinMs,
     electionMaxMs: options.electionMaxMs,
     send: ports.sendPulse,
   });

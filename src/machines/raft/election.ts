@@ -48,10 +48,19 @@ export function heardWithinTimeout(context: RaftContext, event: RaftEvent): bool
   return event.at < deadline(context, event);
 }
 
-/** The timer waits for the rest of the timeout: in whole milliseconds, and at least one, so that time always moves on. */
-export const waitOn: Decision = (context, event) => ({
-  changes: { timer: { ...context.timer, delay: Math.max(1, Math.ceil(deadline(context, event) - event.at)) } },
-});
+/** While somebody watches, the timer only makes sure that no mistake of theirs is for ever. */
+const WATCHED_TIMEOUTS = 16;
+
+/**
+ * The timer waits for the rest of the timeout: in whole milliseconds, and at least one, so that time always moves on. Where the link
+ * tells when it falls silent, it need not ask again and again.
+ */
+export const waitOn: Decision = (context, event) => {
+  const { timer, options } = context;
+  const rest = Math.max(1, Math.ceil(deadline(context, event) - event.at));
+  const delay = event.link?.watched === true ? WATCHED_TIMEOUTS * options.electionMaxMs : rest;
+  return { changes: { timer: { ...timer, delay } } };
+};
 
 /** A message of a newer term was seen: join it, without a vote and without a leader yet. */
 export const adoptTerm: Decision = (context, event) => {

@@ -14,6 +14,8 @@ export interface LinkNews {
   readonly heardAt: Millis;
   /** Silence shorter than this is usual on this link, just now. */
   readonly patience: Millis;
+  /** It vouches for the leader as long as nothing else is said: when it does not any more, `link.silent` tells so at once. */
+  readonly watched: boolean;
 }
 
 /** What a follower's broker has said of this group in its answers to pulses. */
@@ -79,6 +81,8 @@ export type RaftEvent = Timed &
     /** The connection to the peer's process was closed by its end: a hint that it died. */
     | { readonly type: 'peer.closed'; readonly peer: BrokerId }
     | { readonly type: 'peer.opened'; readonly peer: BrokerId }
+    /** The link that had vouched for the leader does so no more: it is silent, has ended, or speaks of this group otherwise. */
+    | { readonly type: 'link.silent' }
     | { readonly type: 'read'; readonly read: ReadId }
     /** The append message to `peer` that was to reach `lastIndex` or farther ends there, and weighs `bytes`. */
     | {
