@@ -8,7 +8,7 @@
 //   2. After it has failed nothing is sent, acknowledged or written any more; `failed` says why, once.
 import { BehaviorSubject, merge, type Observable, ReplaySubject } from 'rxjs';
 import { describeError, unavailable, VedetteError } from '../core/errors.ts';
-import { type BrokerId, type ClusterId, groupNumber, type Millis, type ShardId, shardGroup } from '../core/ids.ts';
+import { type BrokerId, type ClusterId, groupNumber, type ShardId, shardGroup } from '../core/ids.ts';
 import { checkLimits } from '../core/limits.ts';
 import { type BrokerEffect, brokerMachine } from '../machines/broker.ts';
 import type { Clock } from '../streams/clock.ts';
@@ -17,25 +17,25 @@ import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
 import { runMachine } from '../streams/run-machine.ts';
 import type { AdminService } from './admin-service.ts';
+import { watchBeginning } from './cluster/beginning.ts';
 import { createHealth, type Health } from './cluster/broker-health.ts';
 import { type BrokerSnapshotPorts, createBrokerSnapshots } from './cluster/broker-snapshots.ts';
 import { createClusterDirectory } from './cluster/cluster-directory.ts';
 import { type ClusterView, createClusterView } from './cluster/cluster-view.ts';
-import { watchBeginning } from './cluster/beginning.ts';
 import { createControlGroup } from './cluster/control-group.ts';
 import { checkFounding, foundingDigest } from './cluster/founding-check.ts';
+import { watchHealth } from './cluster/health-watch.ts';
 import { createHostBeatRounds } from './cluster/host-beats.ts';
 import { createLayouts } from './cluster/layout.ts';
 import { createMemberKeeper } from './cluster/member-keeper.ts';
 import { followMembership } from './cluster/membership.ts';
 import { createPeers } from './cluster/peers.ts';
 import { createRaftHost } from './cluster/raft-host.ts';
-import { repeat } from './cluster/repeat.ts';
-import { createStandings } from './cluster/standings.ts';
-import { createSteering } from './cluster/steering.ts';
 import { createShardHost } from './cluster/shard-host.ts';
 import { createLeadTable } from './cluster/shard-leads.ts';
 import { createShardMover } from './cluster/shard-mover.ts';
+import { createStandings } from './cluster/standings.ts';
+import { createSteering } from './cluster/steering.ts';
 import { createIngest } from './ingest/ingest.ts';
 import type { MonitorClient } from './monitor-client.ts';
 import type { MonitorService } from './monitor-service.ts';
@@ -110,8 +110,6 @@ export interface Broker {
   /** `done` when all is ended and the log is durable; after a failure as soon as nothing runs any more. */
   stop(done: () => void): void;
 }
-
-const HEALTH_EVERY: Millis = 100;
 
 /** @throws VedetteError INVALID_ARGUMENT for settings that cannot work. */
 export function createBroker(ports: BrokerPorts): Broker {
@@ -436,7 +434,11 @@ export function createBroker(ports: BrokerPorts): Broker {
     for (const done of waiting) done();
   }
 
-  const looking = repeat(clock, HEALTH_EVERY, () => tell(health().ready ? 'ready' : 'notReady'));
+  const looking = watchHealth(clock, merge(control.raft.statusChanges, shardChanges), () => {
+    const { ready: isReady } = health();
+    tell(isReady ? 'ready' : 'notReady');
+    return isReady;
+  });
 
   return {
     service: {

@@ -196,6 +196,8 @@ export const limits = {
     /** Of what a process said last, told when it dies. */
     lastWordsLines: 5,
   },
+  /** How often a broker looks whether it may be sent work, beside the moments when that is likely to change. */
+  health: { unreadyEveryMs: 100, readyEveryMs: 500 },
   /** Links between brokers. */
   peers: {
     /** Nothing heard for this long: suspect. */
