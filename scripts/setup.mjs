@@ -149,10 +149,12 @@ function findCompiler() {
 function native(compiler) {
   fs.mkdirSync(join(root, 'dist/native'), { recursive: true });
   const flags = ['-O3', '-std=c++20', '-shared', '-fPIC', '-fno-exceptions', '-fno-rtti', '-fvisibility=hidden'];
-  const headers = ['-DNAPI_VERSION=8', '-I', 'node_modules/node-api-headers/include'];
+  const headers = ['-DNAPI_VERSION=8', '-D_FILE_OFFSET_BITS=64', '-I', 'node_modules/node-api-headers/include'];
   const platform = process.platform === 'darwin' ? ['-undefined', 'dynamic_lookup'] : [];
   const beside = 'dist/native/vedette.node.' + process.pid;
-  const result = run(compiler, flags.concat(headers, platform, ['-o', beside, 'native/crc32c.cc']));
+  const sources = fs.readdirSync(join(root, 'native')).filter((name) => name.endsWith('.cc'));
+  const paths = sources.sort().map((name) => 'native/' + name);
+  const result = run(compiler, flags.concat(headers, platform, ['-o', beside], paths));
   if (result.status !== 0) {
     fs.rmSync(join(root, beside), { force: true });
     return failed(result);
@@ -168,7 +170,9 @@ function nativeStep() {
   if (fs.existsSync(output) && stampOf('native') === print && forced.indexOf('native') < 0) return;
   const compiler = findCompiler();
   if (compiler === undefined) {
-    say('!! No C++ compiler: checksums run in TypeScript, several times slower. Install g++ and run this again.');
+    say(
+      '!! No C++ compiler: checksums run in TypeScript, several times slower, and writes are synced in two steps. Install g++ and run this again.',
+    );
     return;
   }
   step('native', 'building the native addon', ['native', 'scripts/setup.mjs'], ['dist/native/vedette.node'], () =>

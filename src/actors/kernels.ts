@@ -1,4 +1,4 @@
-// The inner loops that exist twice: in C++ when the addon was built, else in TypeScript. The same results, tested against each other.
+// What exists twice: in C++ when the addon was built, else in TypeScript. The same results, tested against each other.
 import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { crc32c } from '../core/crc32c.ts';
@@ -9,25 +9,33 @@ export interface Kernels {
   readonly native: boolean;
 }
 
+/** See native/write_durably.cc. The list of chunks must not change until `done` is called, either. */
+export type NativeWriteDurably = (
+  descriptor: number,
+  chunks: readonly Uint8Array[],
+  position: number,
+  done: (errno: number, step: number) => void,
+) => void;
+
 /** A call into the addon costs more than so few bytes. */
 const NATIVE_FROM = 128;
 
-const portable: Kernels = { crc32c, native: false };
-
 interface Addon {
   crc32c(bytes: Uint8Array, seed: number): number;
+  /** Not on every system. */
+  writeDurably?: NativeWriteDurably;
 }
 
-function load(): Kernels {
-  if (process.env['VEDETTE_NATIVE'] === '0') return portable;
+function load(): Addon | null {
+  if (process.env['VEDETTE_NATIVE'] === '0') return null;
   try {
     // From src/actors and from dist/actors alike.
     const path = fileURLToPath(new URL('../../dist/native/vedette.node', import.meta.url));
     const addon: unknown = createRequire(import.meta.url)(path);
-    return isAddon(addon) ? { crc32c: dispatched(addon), native: true } : portable;
+    return isAddon(addon) ? addon : null;
   } catch {
     // Set-up has said loudly that there is no compiler.
-    return portable;
+    return null;
   }
 }
 
@@ -42,4 +50,10 @@ function isAddon(value: unknown): value is Addon {
   return typeof value === 'object' && value !== null && 'crc32c' in value && typeof value.crc32c === 'function';
 }
 
-export const kernels: Kernels = load();
+const addon = load();
+
+export const kernels: Kernels =
+  addon === null ? { crc32c, native: false } : { crc32c: dispatched(addon), native: true };
+
+/** Null: two operations of the system do. */
+export const nativeWriteDurably: NativeWriteDurably | null = addon?.writeDurably ?? null;

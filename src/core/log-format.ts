@@ -119,8 +119,9 @@ export interface EncodedBatch {
   /** Header and meta; the payloads follow in the order of the records' entries. */
   readonly head: Uint8Array;
   readonly crc: number;
-  /** Where each group's chain stands after this batch. */
-  readonly chains: ReadonlyMap<number, number>;
+  /** The groups in it, each once, and where the chain of each stands after this batch. */
+  readonly groups: readonly number[];
+  readonly chains: readonly number[];
 }
 
 /** @param chainOf where a group's chain stands before this batch; 0 for a group never written. */
@@ -130,32 +131,25 @@ export function encodeBatch(
   chainOf: (group: number) => number,
   crc32c: Crc32c,
 ): EncodedBatch {
-  const chains = new Map<number, number>();
-  let recordsBytes = 0;
-  for (const record of records) {
-    recordsBytes += recordBytes(record);
-    if (!chains.has(record.group)) chains.set(record.group, chainOf(record.group));
-  }
-  const metaBytes = 4 + chains.size * GROUP_BYTES + recordsBytes;
+  const { groups, placeOf, recordsBytes } = groupsIn(records);
+  const chains = groups.map(chainOf);
+  const metaBytes = 4 + groups.length * GROUP_BYTES + recordsBytes;
   const head = new Uint8Array(BATCH_HEADER_BYTES + metaBytes);
   const view = new DataView(head.buffer);
-  const groups = [...chains.keys()];
-  let at = BATCH_HEADER_BYTES;
-  view.setUint32(at, groups.length, true);
-  at += 4;
-  for (const group of groups) {
-    view.setUint32(at, group, true);
-    view.setUint32(at + 4, chains.get(group) ?? 0, true);
-    at += GROUP_BYTES;
+  const table = BATCH_HEADER_BYTES + 4;
+  view.setUint32(BATCH_HEADER_BYTES, groups.length, true);
+  for (let g = 0; g < groups.length; g++) {
+    view.setUint32(table + g * GROUP_BYTES, groups[g] ?? 0, true);
+    view.setUint32(table + g * GROUP_BYTES + 4, chains[g] ?? 0, true);
   }
-  for (const record of records) {
+  let at = table + groups.length * GROUP_BYTES;
+  records.forEach((record, r) => {
     const end = writeRecord(record, view, head, at);
-    if (record.type !== 'state') chains.set(record.group, crc32c(head, chains.get(record.group) ?? 0, at, end));
+    const place = placeOf[r] ?? 0;
+    if (record.type !== 'state') chains[place] = crc32c(head, chains[place], at, end);
     at = end;
-  }
-  groups.forEach((group, g) => {
-    view.setUint32(BATCH_HEADER_BYTES + 4 + g * GROUP_BYTES + 8, chains.get(group) ?? 0, true);
   });
+  for (let g = 0; g < groups.length; g++) view.setUint32(table + g * GROUP_BYTES + 8, chains[g] ?? 0, true);
   view.setUint32(0, BATCH_MAGIC, true);
   view.setUint32(4, batch.number, true);
   view.setUint32(8, metaBytes, true);
@@ -164,7 +158,25 @@ export function encodeBatch(
   view.setUint32(20, batch.previousCrc, true);
   const crc = crc32c(head, 0, 0, 24);
   view.setUint32(24, crc, true);
-  return { head, crc, chains };
+  return { head, crc, groups, chains };
+}
+
+/** The groups that have records here, each once; of each record, which of them is its; and the bytes of all. */
+function groupsIn(records: readonly LogRecord[]) {
+  const places = new Map<number, number>();
+  const groups: number[] = [];
+  const placeOf: number[] = [];
+  let recordsBytes = 0;
+  for (const record of records) {
+    recordsBytes += recordBytes(record);
+    let place = places.get(record.group);
+    if (place === undefined) {
+      place = groups.push(record.group) - 1;
+      places.set(record.group, place);
+    }
+    placeOf.push(place);
+  }
+  return { groups, placeOf, recordsBytes };
 }
 
 export interface DecodedMeta {

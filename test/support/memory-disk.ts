@@ -1,5 +1,5 @@
 // A disk in memory that loses what was not synced when it crashes, and tears the last write where it is told to.
-import type { Disk, DiskFile } from '../../src/actors/stores/disk.ts';
+import { type Disk, type DiskFile, writeThenSync } from '../../src/actors/stores/disk.ts';
 import type { Clock } from '../../src/streams/clock.ts';
 
 interface Stored {
@@ -20,6 +20,8 @@ export interface MemoryDisk extends Disk {
   copy(): MemoryDisk;
   freeBytes: number;
   failSync: boolean;
+  /** Writes are refused for want of space. */
+  noSpace: boolean;
 }
 
 export function createMemoryDisk(clock: Clock): MemoryDisk {
@@ -52,12 +54,20 @@ export function createMemoryDisk(clock: Clock): MemoryDisk {
     };
     return {
       write(chunks, position, done) {
+        if (disk.noSpace) {
+          const error = Object.assign(new Error('ENOSPC: no space left on the disk'), { code: 'ENOSPC' });
+          clock.after(0, () => alive() && done(error));
+          return;
+        }
         let at = position;
         for (const chunk of chunks) {
           write(chunk, at);
           at += chunk.length;
         }
         clock.after(0, () => alive() && done(null));
+      },
+      writeDurably(chunks, position, done) {
+        writeThenSync(this, chunks, position, done);
       },
       sync(done) {
         clock.after(0, () => {
@@ -92,6 +102,7 @@ export function createMemoryDisk(clock: Clock): MemoryDisk {
   const disk: MemoryDisk = {
     freeBytes: 2 ** 40,
     failSync: false,
+    noSpace: false,
     makeDirectory() {},
     list: (path) =>
       [...files.keys()]

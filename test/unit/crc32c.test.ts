@@ -33,4 +33,12 @@ test('the kernel in use agrees with the reference on any bytes, at any offset, g
   );
 });
 
+test('long bytes: the kernel in use takes them in other pieces than the reference', () => {
+  const bytes = Uint8Array.from({ length: 20_000 }, (_, at) => (at * 2_654_435_761) >>> 24);
+  for (const length of [1_343, 1_344, 4_031, 4_032, 4_033, 4_096, 8_063, 8_064, 8_071, 20_000]) {
+    const part = bytes.subarray(20_000 - length);
+    assert.is(kernels.crc32c(part, length), crc32c(part, length), `${length} bytes`);
+  }
+});
+
 test.run();

@@ -3,7 +3,7 @@
 // fail, and rot, when it is told to.
 import { present } from '../../../src/core/assert.ts';
 import { VedetteError } from '../../../src/core/errors.ts';
-import type { Disk, DiskFile } from '../../../src/actors/stores/disk.ts';
+import { type Disk, type DiskFile, writeThenSync } from '../../../src/actors/stores/disk.ts';
 import type { Clock } from '../../../src/streams/clock.ts';
 import type { Random } from '../../../src/streams/random.ts';
 import type { Latency } from './latency.ts';
@@ -203,6 +203,9 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
         faults.tearing?.();
         faults.tearing = null;
         clock.defer(() => answer(clock, () => done(error)));
+      },
+      writeDurably(chunks, position, done) {
+        writeThenSync(this, chunks, position, done);
       },
       sync(done) {
         const through = file.changed;

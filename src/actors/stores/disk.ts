@@ -5,6 +5,11 @@
 export interface DiskFile {
   /** Writes all of `chunks` one after another at `position`; they must not change until `done` is called. */
   write(chunks: readonly Uint8Array[], position: number, done: (error: Error | null) => void): void;
+  /**
+   * `write`, and then `sync` once all of it was written: one wait instead of two where the system can. An error says which of them failed:
+   * they mean different things.
+   */
+  writeDurably(chunks: readonly Uint8Array[], position: number, done: WrittenDurably): void;
   /** fdatasync: everything written before is on stable storage when `done` is called without an error. */
   sync(done: (error: Error | null) => void): void;
   /** Reads up to `length` bytes at `position`; fewer at the end of the file. */
@@ -16,6 +21,21 @@ export interface DiskFile {
   truncateSync(length: number): void;
   /** What is under way must have ended: its descriptor may be another file's a moment later. */
   close(): void;
+}
+
+export type WrittenDurably = (error: Error | null, step: 'write' | 'sync') => void;
+
+/** How a file does it that has no operation for both. */
+export function writeThenSync(
+  file: Pick<DiskFile, 'write' | 'sync'>,
+  chunks: readonly Uint8Array[],
+  position: number,
+  done: WrittenDurably,
+): void {
+  file.write(chunks, position, (error) => {
+    if (error !== null) done(error, 'write');
+    else file.sync((syncError) => done(syncError, 'sync'));
+  });
 }
 
 export interface Disk {

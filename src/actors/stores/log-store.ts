@@ -23,7 +23,7 @@ import type { Random } from '../../streams/random.ts';
 import type { Kernels } from '../kernels.ts';
 import type { Disk } from './disk.ts';
 import type { BrokerLog, LogEntry, LogStore, LogWrite } from './log.ts';
-import { createBatchWriter } from './log/batch-writer.ts';
+import { createBatchWriter, WRITE_BYTES } from './log/batch-writer.ts';
 import { createCleaner } from './log/cleaner.ts';
 import { createDiskRoom } from './log/disk-room.ts';
 import { createEntryReader } from './log/entry-reader.ts';
@@ -48,15 +48,6 @@ export interface LogStorePorts {
 }
 
 type ReadDone = Parameters<LogStore['read']>[4];
-
-/** What is told of a write that is durable: of each entry, where its payload lies; and then of all. */
-interface Settled {
-  readonly entry: (entry: LogEntry, position: number, segment: number, offset: number) => void;
-  readonly all: () => void;
-}
-
-/** What a write costs beside its payloads, roughly: so that none is for nothing. */
-const WRITE_BYTES = 64;
 
 /**
  * Opens the log, reading all of it back; takes the directory's lock.
@@ -88,7 +79,6 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
     .map(([number]) => number)
     .sort((a, b) => a - b)
     .map(groupFromNumber);
-  let pendingBytes = 0;
   const order = createWriteOrder();
 
   const reader = createEntryReader(segments, crc32c);
@@ -143,55 +133,44 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
     limits: options,
   });
 
-  /** The entries go into the index, where they can be read from now on. @returns their headers and serials. */
+  /** The entries go into the index, where they can be read from now on. */
   function append(group: GroupIndex, entries: readonly LogEntry[]) {
-    const headers: EntryHeader[] = [];
-    const serials: number[] = [];
-    for (const entry of entries) {
+    let serial = 0;
+    let payloadBytes = 0;
+    const headers = entries.map((entry, e): EntryHeader => {
       const { lastIndex } = group.view;
       assert(entry.index === lastIndex + 1, () => `entry ${lastIndex + 1} comes next, not ${entry.index}`);
       const { term, kind, payload } = entry;
       const crc = crc32c(payload);
-      headers.push({ term, kind: KIND_NUMBERS[kind], bytes: payload.length, crc });
-      serials.push(group.append(entry, crc));
-      cache.add(group, entry);
-    }
-    return { headers, serials };
-  }
-
-  function put(group: number, records: readonly LogRecord[], entries: readonly LogEntry[], settled: Settled): void {
-    const payloads = entries.map(({ payload }) => payload);
-    const payloadBytes = payloads.reduce((total, { length }) => total + length, 0);
-    pendingBytes += payloadBytes + WRITE_BYTES;
-    order.added();
-    writer.add({
-      group,
-      state: stateOf(indexOf(groups, group)),
-      records,
-      payloads,
-      payloadBytes,
-      settled(segment, offset) {
-        pendingBytes -= payloadBytes + WRITE_BYTES;
-        let at = offset;
-        entries.forEach((entry, e) => {
-          settled.entry(entry, e, segment, at);
-          at += entry.payload.length;
-        });
-        settled.all();
-        order.settled();
-      },
+      const given = group.append(entry, crc);
+      if (e === 0) serial = given;
+      payloadBytes += payload.length;
+      return { term, kind: KIND_NUMBERS[kind], bytes: payload.length, crc };
     });
+    return { headers, payloadBytes, serial };
   }
 
   function copy(group: number, entries: readonly LogEntry[], done: () => void): void {
     const index = indexOf(groups, group);
     const headers = entries.map((entry) => ({ ...index.place(entry.index), term: entry.term }));
-    put(group, [{ type: 'copied', group, first: entries[0]?.index ?? 0, entries: headers }], entries, {
-      entry({ index: at, term }, e, segment, offset) {
-        const header = headers[e];
-        if (header !== undefined) index.move(at, term, { ...header, segment, offset });
+    order.added();
+    writer.add({
+      group,
+      state: stateOf(index),
+      records: [{ type: 'copied', group, first: entries[0]?.index ?? 0, entries: headers }],
+      entries,
+      payloadBytes: entries.reduce((bytes, { payload }) => bytes + payload.length, 0),
+      synced() {},
+      placed(segment, offset) {
+        let at = offset;
+        entries.forEach(({ index: of, term, payload }, e) => {
+          const header = headers[e];
+          if (header !== undefined) index.move(of, term, { ...header, segment, offset: at });
+          at += payload.length;
+        });
+        done();
+        order.settled();
       },
-      all: done,
     });
   }
 
@@ -218,14 +197,21 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
         index.forget();
         recoveredGroups.set(number, recoveredOf(index));
       }
-      const { headers, serials } = append(index, entries);
-      cleaner.wrote(entries.reduce((sum, { payload }) => sum + payload.length, WRITE_BYTES));
-      put(number, recordsOf(number, write, headers), entries, {
-        entry: (entry, e, segment, offset) => index.settle(entry.index, serials[e] ?? 0, segment, offset),
-        all() {
-          cache.evict();
-          synced();
+      const { headers, payloadBytes, serial } = append(index, entries);
+      cleaner.wrote(payloadBytes + WRITE_BYTES);
+      order.added();
+      writer.add({
+        group: number,
+        state: stateOf(index),
+        records: recordsOf(number, write, headers),
+        entries,
+        payloadBytes,
+        synced,
+        placed(segment, offset) {
+          index.settle(entries, serial, segment, offset);
+          cache.add(index, entries);
           if (compactTo !== undefined || truncateAfter !== undefined || forget === true) cleaner.check();
+          order.settled();
         },
       });
     },
@@ -239,7 +225,7 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
       readFrom(index, from, through, maxBytes, done);
     },
     get pendingBytes() {
-      return pendingBytes;
+      return writer.pendingBytes;
     },
     get busySince() {
       return writer.busySince;
@@ -264,20 +250,19 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
   };
 }
 
-function recordsOf(
-  group: number,
-  { hard, sound, compactTo, truncateAfter, forget, entries }: LogWrite,
-  headers: readonly EntryHeader[],
-): LogRecord[] {
+function recordsOf(group: number, write: LogWrite, headers: readonly EntryHeader[]): LogRecord[] {
+  const { hard, sound, compactTo, truncateAfter, forget, entries } = write;
+  const first = entries?.[0];
+  const added: LogRecord[] =
+    first === undefined ? [] : [{ type: 'entries', group, first: first.index, entries: headers }];
   const records: LogRecord[] = [];
   if (hard !== undefined) records.push({ type: 'hard', group, term: hard.term, votedFor: hard.votedFor });
   if (sound !== undefined) records.push({ type: 'sound', group, sound });
   if (compactTo !== undefined) records.push({ type: 'compact', group, through: compactTo.index, term: compactTo.term });
   if (truncateAfter !== undefined) records.push({ type: 'truncate', group, after: truncateAfter });
   if (forget === true) records.push({ type: 'forget', group });
-  const first = entries?.[0];
-  if (first !== undefined) records.push({ type: 'entries', group, first: first.index, entries: headers });
-  return records;
+  // Mostly there is nothing else.
+  return records.length === 0 ? added : records.concat(added);
 }
 
 /** Entries in memory from `from` on, about `maxBytes` of them; none when it has left. */

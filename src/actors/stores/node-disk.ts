@@ -1,14 +1,18 @@
 // The real disk: a port adapter over node:fs.
 import * as fs from 'node:fs';
 import { dirname } from 'node:path';
+import { getSystemErrorMap } from 'node:util';
 import { describeError, VedetteError } from '../../core/errors.ts';
-import type { Disk, DiskFile } from './disk.ts';
+import { type NativeWriteDurably, nativeWriteDurably } from '../kernels.ts';
+import { type Disk, type DiskFile, writeThenSync } from './disk.ts';
 import { takeLock } from './node-lock.ts';
 
 /** writev takes at most this many buffers at once (IOV_MAX). */
 const CHUNKS_MAX = 1024;
 
-export function createNodeDisk(): Disk {
+/** @param native null: what the system's own operations can do. */
+export function createNodeDisk(native: NativeWriteDurably | null = nativeWriteDurably): Disk {
+  const nodeFile = (descriptor: number): DiskFile => fileOf(descriptor, native);
   return {
     makeDirectory(path) {
       explained(path, () => makeWithParents(path));
@@ -19,7 +23,7 @@ export function createNodeDisk(): Disk {
       const flags = mode === 'read' ? 'r' : mode === 'readWrite' ? 'r+' : 'wx+';
       return nodeFile(explained(path, () => fs.openSync(path, flags, 0o644)));
     },
-    create: createDurably,
+    create: (path, contents, done) => createDurably(path, contents, nodeFile, done),
     rename: (from, to) => explained(from, () => fs.renameSync(from, to)),
     publish(from, to, done) {
       fs.rename(from, to, (error) => (error === null ? syncDirectoryLater(dirname(to), done) : done(error)));
@@ -65,6 +69,7 @@ function syncDirectory(path: string): void {
 function createDurably(
   path: string,
   contents: Uint8Array,
+  nodeFile: (descriptor: number) => DiskFile,
   done: (error: Error | null, file: DiskFile | null) => void,
 ): void {
   fs.open(path, 'wx+', 0o644, (openError, descriptor) => {
@@ -74,10 +79,9 @@ function createDurably(
       if (error === null) return done(null, file);
       fs.close(descriptor, () => fs.unlink(path, () => done(error, null)));
     };
-    file.write([contents], 0, (writeError) => {
-      if (writeError !== null) return finish(writeError);
-      file.sync((syncError) => (syncError === null ? syncDirectoryLater(dirname(path), finish) : finish(syncError)));
-    });
+    file.writeDurably([contents], 0, (writeError) =>
+      writeError === null ? syncDirectoryLater(dirname(path), finish) : finish(writeError),
+    );
   });
 }
 
@@ -109,19 +113,36 @@ function explained<T>(path: string, act: () => T): T {
   }
 }
 
-function nodeFile(descriptor: number): DiskFile {
+/** The system took nothing of what it was given to write. */
+const tookNothing = () => new Error('the system took no bytes, and gave no reason');
+
+/** As node:fs says it. */
+function systemError(errno: number, call: string): Error {
+  const [code, message] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, 'unknown error'];
+  return Object.assign(new Error(`${code}: ${message}, ${call}`), { code, errno: -errno, syscall: call });
+}
+
+function fileOf(descriptor: number, native: NativeWriteDurably | null): DiskFile {
   function writeAll(chunks: readonly Uint8Array[], position: number, done: (error: Error | null) => void): void {
     const now = chunks.slice(0, CHUNKS_MAX);
     fs.writev(descriptor, now as Uint8Array[], position, (error, written) => {
       if (error !== null) return done(error);
       const rest = dropWritten(chunks, written);
       if (rest.length === 0) done(null);
-      else if (written === 0) done(new Error('the system took no bytes, and gave no reason'));
+      else if (written === 0) done(tookNothing());
       else writeAll(rest, position + written, done);
     });
   }
   return {
     write: writeAll,
+    writeDurably(chunks, position, done) {
+      if (native === null) return writeThenSync(this, chunks, position, done);
+      native(descriptor, chunks, position, (errno, at) => {
+        const step = at === 0 ? 'write' : 'sync';
+        if (errno === 0) done(null, step);
+        else done(errno < 0 ? tookNothing() : systemError(errno, step === 'write' ? 'write' : 'fdatasync'), step);
+      });
+    },
     sync: (done) => fs.fdatasync(descriptor, done),
     read(position, length, done) {
       const bytes = new Uint8Array(length);

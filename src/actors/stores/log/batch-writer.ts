@@ -1,11 +1,12 @@
 // Group commit: what is written while a sync runs goes out together with the next.
 //
-//   add ─▶ waiting ─▶ one batch ─▶ write ─▶ sync ─▶ settled, in order ─▶ the next batch, of what has gathered meanwhile
+//   add ─▶ waiting ─▶ one batch ─▶ write, sync ─▶ synced, in order ─▶ the next batch, of what has gathered meanwhile ─▶ placed
 //                        │           └─no space─▶ the same write again, every retryMs; room() tells
 //                        └─the segment has grown to its size─▶ create the next one first
 //
 // Invariants
-//   1. One batch is under way at a time, and it is settled before the next one is formed. So an unfinished write is always the last.
+//   1. One batch is under way at a time, and those who wait for it are told before the next one is formed. So an unfinished write is
+//      always the last. What remains to be noted of a batch is noted while the disk works on the next one, or when there is none.
 //   2. After a failed write (but for want of space) or a failed sync, nothing is written or settled any more: what the disk holds is
 //      then unknown, and asking it again would only hide that. A write without space is another matter: nothing of it was taken for
 //      written, and the same bytes go to the same place again.
@@ -21,6 +22,7 @@ import type { LastBatch } from '../../../core/log-opening.ts';
 import type { LogRecord, StateRecord } from '../../../core/log-records.ts';
 import type { Clock, Timer } from '../../../streams/clock.ts';
 import { isNoSpace } from '../disk.ts';
+import type { LogEntry } from '../log.ts';
 import type { GroupState } from './group-index.ts';
 import type { SegmentFile } from './segment-files.ts';
 
@@ -32,16 +34,20 @@ export interface PendingWrite {
   /** Where the group stands after it. */
   readonly state: GroupState;
   readonly records: readonly LogRecord[];
-  readonly payloads: readonly Uint8Array[];
+  readonly entries: readonly LogEntry[];
   readonly payloadBytes: number;
-  /** Durable. @param offset in the segment, of its first payload. */
-  readonly settled: (segment: number, offset: number) => void;
+  /** It is durable. */
+  readonly synced: () => void;
+  /** The same, a little later and before the next batch is: `offset` in the segment is where its first payload lies. */
+  readonly placed: (segment: number, offset: number) => void;
 }
 
 export interface BatchWriter {
   add(write: PendingWrite): void;
   /** Of all segments, without the zeros ahead. */
   readonly bytes: number;
+  /** Of what waits and what is under way. */
+  readonly pendingBytes: number;
   /** Since when the disk has been at work on a batch; null when it is not, or takes nothing for want of space. */
   readonly busySince: Millis | null;
   /** A segment of so many bytes is gone. */
@@ -74,9 +80,12 @@ interface Batch {
   readonly chunks: readonly Uint8Array[];
   readonly bytes: number;
   readonly headBytes: number;
+  readonly payloadBytes: number;
   readonly writes: readonly PendingWrite[];
 }
 
+/** What a write costs beside its payloads, roughly: so that none is for nothing. */
+export const WRITE_BYTES = 64;
 /** Fewer than what one writev takes. */
 const CHUNKS_MAX = 1000;
 /** To copy up to so many bytes costs less than one more chunk. */
@@ -105,8 +114,8 @@ function sideBySide(head: Uint8Array, writes: readonly PendingWrite[]): Uint8Arr
     else if (small.length > 1) chunks.push(concatenated(small));
     small = [];
   };
-  for (const { payloads } of writes) {
-    for (const payload of payloads) {
+  for (const { entries } of writes) {
+    for (const { payload } of entries) {
       if (payload.length <= SMALL_BYTES) small.push(payload);
       else {
         flush();
@@ -147,6 +156,9 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
   /** The file's length; behind `end` there are zeros. */
   let allocated = segment.file.size();
   let waiting: PendingWrite[] = [];
+  let pendingBytes = 0;
+  /** What remains to be noted of the batch before the one that is under way. */
+  let unplaced: (() => void) | null = null;
   let state: 'idle' | 'scheduled' | 'busy' | 'starved' | 'failed' | 'closed' = 'idle';
   let retry: Timer | null = null;
   let closing: (() => void) | null = null;
@@ -182,8 +194,18 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
     if (state !== 'idle') return;
     state = 'scheduled';
     clock.defer(() => {
-      if (state === 'scheduled') flush();
+      if (state !== 'scheduled') return;
+      if (waiting.length > 0) return flush();
+      state = 'idle';
+      place();
+      if (closing !== null) finish();
     });
+  }
+
+  function place(): void {
+    const note = unplaced;
+    unplaced = null;
+    note?.();
   }
 
   function flush(): void {
@@ -207,41 +229,45 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
     let payloadBytes = 0;
     let chunkCount = 0;
     for (const write of waiting) {
-      const more = write.payloads.length;
+      const more = write.entries.length;
       const fits = payloadBytes + write.payloadBytes <= limits.batchBytesMax && chunkCount + more <= CHUNKS_MAX;
       if (count > 0 && !fits) break;
       payloadBytes += write.payloadBytes;
       chunkCount += more;
       count++;
     }
-    const writes = waiting.splice(0, count);
+    const writes = waiting.slice(0, count);
+    waiting = waiting.slice(count);
     const number = (last.number + 1) >>> 0;
     const records: LogRecord[] = end === SEGMENT_HEADER_BYTES && segment.number > 1 ? stateRecords(states) : [];
     for (const write of writes) for (const record of write.records) records.push(record);
-    const { head, crc, chains } = encodeBatch(
+    const { head, crc, groups, chains } = encodeBatch(
       records,
       { number, previousCrc: last.crc, payloadBytes },
       ports.chainOf,
       ports.crc32c,
     );
     last = { number, crc };
-    for (const [group, chain] of chains) ports.moveChain(group, chain);
+    groups.forEach((group, g) => {
+      ports.moveChain(group, chains[g] ?? 0);
+    });
     for (const write of writes) states.set(write.group, write.state);
     const chunks = sideBySide(head, writes);
-    return { chunks, bytes: head.length + payloadBytes, headBytes: head.length, writes };
+    return { chunks, bytes: head.length + payloadBytes, headBytes: head.length, payloadBytes, writes };
   }
 
   function put(batch: Batch, ahead = zerosBehind(batch.bytes)): void {
     const chunks = ahead === 0 ? batch.chunks : [...batch.chunks, zeroBytes(ahead)];
-    segment.file.write(chunks, end, (error) => {
-      if (error !== null) {
-        // The zeros are wanted, not needed: without them there may be room.
-        if (ahead > 0 && isNoSpace(error)) return put(batch, 0);
-        return starvedOrFailed(error, 'writing to', () => put(batch, 0));
-      }
-      allocated = Math.max(allocated, end + batch.bytes + ahead);
-      segment.file.sync((syncError) => (syncError === null ? settle(batch) : fail(syncError, 'syncing')));
+    segment.file.writeDurably(chunks, end, (error, step) => {
+      if (error === null) {
+        allocated = Math.max(allocated, end + batch.bytes + ahead);
+        settle(batch);
+      } else if (step === 'sync') fail(error, 'syncing');
+      // The zeros are wanted, not needed: without them there may be room.
+      else if (ahead > 0 && isNoSpace(error)) put(batch, 0);
+      else starvedOrFailed(error, 'writing to', () => put(batch, 0));
     });
+    place();
   }
 
   /** How many zeros to write behind a batch of so many bytes. */
@@ -252,20 +278,28 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
   }
 
   function settle(batch: Batch): void {
-    let offset = end + batch.headBytes;
+    place();
+    const { number } = segment;
+    const begin = end + batch.headBytes;
     const isFirst = end === SEGMENT_HEADER_BYTES;
     end += batch.bytes;
     bytes += batch.bytes;
+    pendingBytes -= batch.payloadBytes + batch.writes.length * WRITE_BYTES;
     busySince = null;
     ports.room(true);
     if (isFirst) ports.began(segment);
-    for (const { settled, payloadBytes } of batch.writes) {
-      settled(segment.number, offset);
-      offset += payloadBytes;
-    }
+    for (const { synced } of batch.writes) synced();
+    unplaced = () => {
+      let offset = begin;
+      for (const { placed, payloadBytes } of batch.writes) {
+        placed(number, offset);
+        offset += payloadBytes;
+      }
+    };
     state = 'idle';
+    // Who answers by writing again does so in this turn of the loop, but not at once.
     if (waiting.length > 0) flush();
-    else if (closing !== null) finish();
+    else schedule();
   }
 
   function finish(): void {
@@ -281,11 +315,15 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
     add(write) {
       assert(closing === null && state !== 'closed', 'nothing is written to a log that is closing');
       if (state === 'failed') return;
+      pendingBytes += write.payloadBytes + WRITE_BYTES;
       waiting.push(write);
       schedule();
     },
     get bytes() {
       return bytes;
+    },
+    get pendingBytes() {
+      return pendingBytes;
     },
     get busySince() {
       return busySince;

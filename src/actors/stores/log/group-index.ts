@@ -6,6 +6,7 @@ import type { EntryKindNumber } from '../../../core/log-records.ts';
 import type { HardState } from '../../../machines/raft/effects.ts';
 import { compactThrough, cutAfter, emptyLog, extend, type LogView, termAt } from '../../../machines/raft/log-view.ts';
 import type { ConfigurationEntry, EntryKind, LogEntry, RecoveredGroup } from '../log.ts';
+import { type CachedEntries, createCachedEntries } from './cached-entries.ts';
 import { createEntryPlaces, type EntryPlace, type Holding } from './entry-places.ts';
 
 /** All of a group but its entries. */
@@ -42,7 +43,8 @@ export interface GroupIndex {
   compactThrough(through: LogIndex, term: Term): void;
   /** What LogWrite.forget says. */
   forget(): void;
-  settle(index: LogIndex, serial: number, segment: number, offset: number): void;
+  /** These are on disk, side by side from `offset` on; `serial` is that of the first. Of those that were cut off meanwhile: nothing. */
+  settle(entries: readonly LogEntry[], serial: number, segment: number, offset: number): void;
   /** Its bytes are on stable storage, and can be read from there. */
   isSettled(index: LogIndex): boolean;
   place(index: LogIndex): EntryPlace;
@@ -53,8 +55,8 @@ export interface GroupIndex {
   firstIn(segment: number, from: LogIndex): LogIndex | null;
   /** Those in the log, in order. */
   readonly configurations: readonly ConfigurationEntry[];
-  /** Those in memory, by index. */
-  readonly cached: Map<LogIndex, LogEntry>;
+  /** Those in memory. */
+  readonly cached: CachedEntries;
 }
 
 export const KIND_NUMBERS: Readonly<Record<EntryKind, EntryKindNumber>> = { noop: 0, data: 1, configuration: 2 };
@@ -65,7 +67,7 @@ export const stateOf = ({ hard, sound, view }: GroupIndex): GroupState => ({ har
 export function createGroupIndex(sound = true): GroupIndex {
   let view: LogView = emptyLog;
   let places = createEntryPlaces();
-  const cached = new Map<LogIndex, LogEntry>();
+  const cached = createCachedEntries();
   let configurations: ConfigurationEntry[] = [];
 
   const has = (index: LogIndex): boolean => index >= view.firstIndex && index <= view.lastIndex;
@@ -73,7 +75,7 @@ export function createGroupIndex(sound = true): GroupIndex {
   function add(entry: LogEntry): void {
     view = extend(view, entry.term, 1);
     if (entry.kind === 'configuration') configurations.push({ index: entry.index, payload: entry.payload });
-    cached.set(entry.index, entry);
+    cached.push(entry);
   }
 
   const isInLog = (index: LogIndex, term: Term): boolean => has(index) && termAt(view, index) === term;
@@ -129,7 +131,7 @@ export function createGroupIndex(sound = true): GroupIndex {
         const at = index - before.view.firstIndex;
         places.pushPlaced(stays(index) && !before.places.isMissing(at) ? before.places.get(at) : null);
       }
-      for (const index of cached.keys()) if (!has(index) || !stays(index)) cached.delete(index);
+      cached.keep((index) => has(index) && stays(index));
       configurations = configurations.filter(({ index }) => has(index) && stays(index));
     },
     firstMissing() {
@@ -137,7 +139,7 @@ export function createGroupIndex(sound = true): GroupIndex {
       return null;
     },
     truncateAfter(after) {
-      for (let index = after + 1; index <= view.lastIndex; index++) cached.delete(index);
+      cached.cutAfter(after);
       view = cutAfter(view, after);
       places.cut(view.lastIndex - view.firstIndex + 1);
       keepConfigurations();
@@ -146,7 +148,7 @@ export function createGroupIndex(sound = true): GroupIndex {
       const { firstIndex, lastIndex } = view;
       view = compactThrough(view, through, term);
       const last = view.lastIndex === lastIndex ? Math.min(view.firstIndex - 1, lastIndex) : lastIndex;
-      for (let index = firstIndex; index <= last; index++) cached.delete(index);
+      cached.dropThrough(last);
       places.drop(last - firstIndex + 1);
       keepConfigurations();
     },
@@ -154,10 +156,16 @@ export function createGroupIndex(sound = true): GroupIndex {
       this.sound = false;
       view = emptyLog;
       places.cut(0);
-      cached.clear();
+      cached.cutAfter(0);
       configurations = [];
     },
-    settle: (index, serial, segment, offset) => places.settle(index - view.firstIndex, serial, segment, offset),
+    settle(entries, serial, segment, offset) {
+      let at = offset;
+      entries.forEach(({ index, payload }, e) => {
+        places.settle(index - view.firstIndex, (serial + e) >>> 0, segment, at);
+        at += payload.length;
+      });
+    },
     isSettled: (index) => places.isSettled(index - view.firstIndex),
     place: (index) => places.get(index - view.firstIndex),
     term: (index) => present(termAt(view, index), () => `entry ${index} is in the log`),

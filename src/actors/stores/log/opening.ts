@@ -49,7 +49,7 @@ export function openFiles(disk: Disk, directory: string, newId: () => Uint8Array
 /** Writes the state of every group as the first batch of a new segment: durable when it returns. */
 function pronounce(segment: SegmentFile, recovered: RecoveredLog, states: GroupStates, ports: RecoveryPorts) {
   const number = (recovered.last.number + NUMBERS_LEFT_OUT) >>> 0;
-  const { head, crc, chains } = encodeBatch(
+  const { head, crc, groups, chains } = encodeBatch(
     stateRecords(states),
     { number, previousCrc: recovered.last.crc, payloadBytes: 0 },
     (group) => ports.groups.get(group)?.chain ?? 0,
@@ -58,9 +58,9 @@ function pronounce(segment: SegmentFile, recovered: RecoveredLog, states: GroupS
   segment.file.writeSync(head, SEGMENT_HEADER_BYTES);
   segment.file.syncSync();
   segment.begins = true;
-  for (const [group, chain] of chains) {
+  groups.forEach((group, g) => {
     const index = ports.groups.get(group);
-    if (index !== undefined) index.chain = chain;
-  }
+    if (index !== undefined) index.chain = chains[g] ?? 0;
+  });
   return { last: { number, crc }, end: SEGMENT_HEADER_BYTES + head.length };
 }

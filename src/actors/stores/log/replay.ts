@@ -124,6 +124,6 @@ function takeEntries(record: EntriesRecord, group: GroupIndex, payloads: Payload
     }
     if (group.knowledge !== 'known') return;
     group.restore(entry, place);
-    if (place !== null) cache.add(group, entry);
+    if (place !== null) cache.add(group, [entry]);
   });
 }
