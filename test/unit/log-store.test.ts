@@ -193,6 +193,27 @@ test('a disk below the reserve is full until there is room', () => {
   assert.not(log.full);
 });
 
+test('a gap, or an index taken twice, is refused at once, whether the entries before it were noted yet or not', () => {
+  const { clock, open } = setUp();
+  const { log } = open();
+  const write = (index: number) => log.write({ group: 'shard-0', entries: [entry(index, 1, `${index}`)] }, () => {});
+  write(1);
+  write(2);
+  assert.throws(() => write(4), /entry 3 comes next, not 4/);
+  assert.throws(() => write(2), /entry 3 comes next, not 2/);
+  settle(clock);
+  write(3);
+  log.write({ group: 'shard-0', truncateAfter: 1 }, () => {});
+  assert.throws(() => write(4), /entry 2 comes next, not 4/);
+  write(2);
+  log.read('shard-0', 1, 2, 100, (_, entries) =>
+    assert.equal(
+      entries.map(({ index }) => index),
+      [1, 2],
+    ),
+  );
+});
+
 test('entries that left the memory are read from disk, checked', () => {
   const { clock, disk } = setUp();
   const log = openLog({

@@ -1,6 +1,7 @@
 // The log store: all groups of a broker in one sequence of segments, so that one sync serves them all.
 //
-//   write ─▶ group index, tail cache ─▶ batch writer ─▶ segment files          (log/batch-writer.ts)
+//   write ─▶ batch writer ─▶ segment files                                     (log/batch-writer.ts)
+//     └─▶ group index, tail cache: while the disk is at work, or when asked
 //   read  ─▶ tail cache, else entry reader ─▶ segment files                    (log/entry-reader.ts)
 //   open  ─▶ segment files ─▶ recovery ─▶ group index, tail cache              (log/recovery.ts, core/log-opening.ts)
 //   then  ─▶ old segments go                                                    (log/cleaner.ts)
@@ -23,11 +24,12 @@ import type { Random } from '../../streams/random.ts';
 import type { Kernels } from '../kernels.ts';
 import type { Disk } from './disk.ts';
 import type { BrokerLog, LogEntry, LogStore, LogWrite } from './log.ts';
+import { type Arrival, createArrivals } from './log/arrivals.ts';
 import { createBatchWriter, WRITE_BYTES } from './log/batch-writer.ts';
 import { createCleaner } from './log/cleaner.ts';
 import { createDiskRoom } from './log/disk-room.ts';
 import { createEntryReader } from './log/entry-reader.ts';
-import { createGroupIndex, type GroupIndex, KIND_NUMBERS, recoveredOf, stateOf } from './log/group-index.ts';
+import { createGroupIndex, type GroupIndex, recoveredOf, stateOf } from './log/group-index.ts';
 import { openFiles } from './log/opening.ts';
 import { createGroupIndexes, indexOf } from './log/replay.ts';
 import { createSegmentLater, discardSegment } from './log/segment-files.ts';
@@ -80,6 +82,7 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
     .sort((a, b) => a - b)
     .map(groupFromNumber);
   const order = createWriteOrder();
+  const arrivals = createArrivals(crc32c);
 
   const reader = createEntryReader(segments, crc32c);
   const writer = createBatchWriter(
@@ -87,6 +90,7 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
       clock,
       crc32c,
       limits: options,
+      note: arrivals.note,
       chainOf: (group) => indexOf(groups, group).chain,
       moveChain(group, chain) {
         indexOf(groups, group).chain = chain;
@@ -133,25 +137,14 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
     limits: options,
   });
 
-  /** The entries go into the index, where they can be read from now on. */
-  function append(group: GroupIndex, entries: readonly LogEntry[]) {
-    let serial = 0;
-    let payloadBytes = 0;
-    const headers = entries.map((entry, e): EntryHeader => {
-      const { lastIndex } = group.view;
-      assert(entry.index === lastIndex + 1, () => `entry ${lastIndex + 1} comes next, not ${entry.index}`);
-      const { term, kind, payload } = entry;
-      const crc = crc32c(payload);
-      const given = group.append(entry, crc);
-      if (e === 0) serial = given;
-      payloadBytes += payload.length;
-      return { term, kind: KIND_NUMBERS[kind], bytes: payload.length, crc };
-    });
-    return { headers, payloadBytes, serial };
+  /** A group's, with all that was taken of it. */
+  function noted(number: number): GroupIndex {
+    arrivals.note();
+    return indexOf(groups, number);
   }
 
   function copy(group: number, entries: readonly LogEntry[], done: () => void): void {
-    const index = indexOf(groups, group);
+    const index = noted(group);
     const headers = entries.map((entry) => ({ ...index.place(entry.index), term: entry.term }));
     order.added();
     writer.add({
@@ -189,6 +182,8 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
       const { group, hard, sound, compactTo, truncateAfter, forget, entries = [] } = write;
       const number = groupNumber(group);
       const index = indexOf(groups, number);
+      const shrinks = compactTo !== undefined || truncateAfter !== undefined || forget === true;
+      if (shrinks || hard !== undefined || sound !== undefined) arrivals.note();
       if (hard !== undefined) index.hard = hard;
       if (sound !== undefined) index.sound = sound;
       if (compactTo !== undefined) index.compactThrough(compactTo.index, compactTo.term);
@@ -197,26 +192,33 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
         index.forget();
         recoveredGroups.set(number, recoveredOf(index));
       }
-      const { headers, payloadBytes, serial } = append(index, entries);
+      const headers = arrivals.take(index, entries);
+      let payloadBytes = 0;
+      for (const { bytes } of headers) payloadBytes += bytes;
       cleaner.wrote(payloadBytes + WRITE_BYTES);
       order.added();
-      writer.add({
+      const taken: Arrival = {
         group: number,
-        state: stateOf(index),
+        state: null,
         records: recordsOf(number, write, headers),
         entries,
         payloadBytes,
         synced,
         placed(segment, offset) {
-          index.settle(entries, serial, segment, offset);
+          index.settle(entries, taken.serial, segment, offset);
           cache.add(index, entries);
-          if (compactTo !== undefined || truncateAfter !== undefined || forget === true) cleaner.check();
+          if (shrinks) cleaner.check();
           order.settled();
         },
-      });
+        index,
+        headers,
+        serial: 0,
+      };
+      arrivals.add(taken);
+      writer.add(taken);
     },
     read(group, from, through, maxBytes, done) {
-      const index = indexOf(groups, groupNumber(group));
+      const index = noted(groupNumber(group));
       const { firstIndex, lastIndex } = index.view;
       assert(
         from >= firstIndex && from <= through && through <= lastIndex,

@@ -15,7 +15,7 @@
 //   4. The first batch of a segment tells the state of every group as it is before this batch: see log-format.ts.
 //   5. Zeros are written ahead of small batches: a sync that need not also record that the file has grown takes half the time. With
 //      large ones that is little, and to write everything twice would be much.
-import { assert } from '../../../core/assert.ts';
+import { assert, present } from '../../../core/assert.ts';
 import type { Millis } from '../../../core/ids.ts';
 import { type Crc32c, encodeBatch, SEGMENT_HEADER_BYTES } from '../../../core/log-format.ts';
 import type { LastBatch } from '../../../core/log-opening.ts';
@@ -23,6 +23,7 @@ import type { LogRecord, StateRecord } from '../../../core/log-records.ts';
 import type { Clock, Timer } from '../../../streams/clock.ts';
 import { isNoSpace } from '../disk.ts';
 import type { LogEntry } from '../log.ts';
+import { sideBySide, zeroBytes } from './batch-chunks.ts';
 import type { GroupState } from './group-index.ts';
 import type { SegmentFile } from './segment-files.ts';
 
@@ -31,8 +32,8 @@ export type GroupStates = Map<number, GroupState>;
 
 export interface PendingWrite {
   readonly group: number;
-  /** Where the group stands after it. */
-  readonly state: GroupState;
+  /** Where the group stands after it; null: not noted yet. */
+  state: GroupState | null;
   readonly records: readonly LogRecord[];
   readonly entries: readonly LogEntry[];
   readonly payloadBytes: number;
@@ -65,6 +66,8 @@ export interface BatchWriterPorts {
     readonly preallocateBytes: number;
     readonly freeCheckMs: number;
   };
+  /** All that was added is to have its state. */
+  readonly note: () => void;
   readonly chainOf: (group: number) => number;
   readonly moveChain: (group: number, chain: number) => void;
   readonly createSegment: (number: number, done: (error: Error | null, segment: SegmentFile | null) => void) => void;
@@ -88,53 +91,11 @@ interface Batch {
 export const WRITE_BYTES = 64;
 /** Fewer than what one writev takes. */
 const CHUNKS_MAX = 1000;
-/** To copy up to so many bytes costs less than one more chunk. */
-const SMALL_BYTES = 1024;
 /** A batch that is this part of the zeros written ahead, or less, is small. */
 const SMALL_SHARE = 16;
 
 export function stateRecords(states: GroupStates): StateRecord[] {
   return [...states].map(([group, { sound, hard, view }]) => ({ type: 'state', group, sound, hard, ...view }));
-}
-
-let zeros = new Uint8Array(0);
-
-/** The same ones for all: nobody writes to them. */
-function zeroBytes(length: number): Uint8Array {
-  if (zeros.length < length) zeros = new Uint8Array(length);
-  return zeros.subarray(0, length);
-}
-
-/** The bytes of a batch in few chunks. */
-function sideBySide(head: Uint8Array, writes: readonly PendingWrite[]): Uint8Array[] {
-  const chunks: Uint8Array[] = [];
-  let small: Uint8Array[] = [head];
-  const flush = () => {
-    if (small.length === 1) chunks.push(...small);
-    else if (small.length > 1) chunks.push(concatenated(small));
-    small = [];
-  };
-  for (const { entries } of writes) {
-    for (const { payload } of entries) {
-      if (payload.length <= SMALL_BYTES) small.push(payload);
-      else {
-        flush();
-        chunks.push(payload);
-      }
-    }
-  }
-  flush();
-  return chunks;
-}
-
-function concatenated(parts: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(parts.reduce((total, { length }) => total + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    bytes.set(part, at);
-    at += part.length;
-  }
-  return bytes;
 }
 
 export interface BatchWriterStart {
@@ -157,7 +118,9 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
   let allocated = segment.file.size();
   let waiting: PendingWrite[] = [];
   let pendingBytes = 0;
-  /** What remains to be noted of the batch before the one that is under way. */
+  /** Written; where its groups stand after it is to be noted. */
+  let written: Batch | null = null;
+  /** Settled; where it lies is to be told. */
   let unplaced: (() => void) | null = null;
   let state: 'idle' | 'scheduled' | 'busy' | 'starved' | 'failed' | 'closed' = 'idle';
   let retry: Timer | null = null;
@@ -197,15 +160,20 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
       if (state !== 'scheduled') return;
       if (waiting.length > 0) return flush();
       state = 'idle';
-      place();
+      catchUp();
       if (closing !== null) finish();
     });
   }
 
-  function place(): void {
-    const note = unplaced;
+  /** What nobody has to wait for. */
+  function catchUp(): void {
+    ports.note();
+    for (const { group, state: stands } of written?.writes ?? [])
+      states.set(group, present(stands, 'what was added is noted'));
+    written = null;
+    const place = unplaced;
     unplaced = null;
-    note?.();
+    place?.();
   }
 
   function flush(): void {
@@ -251,7 +219,6 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
     groups.forEach((group, g) => {
       ports.moveChain(group, chains[g] ?? 0);
     });
-    for (const write of writes) states.set(write.group, write.state);
     const chunks = sideBySide(head, writes);
     return { chunks, bytes: head.length + payloadBytes, headBytes: head.length, payloadBytes, writes };
   }
@@ -267,7 +234,8 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
       else if (ahead > 0 && isNoSpace(error)) put(batch, 0);
       else starvedOrFailed(error, 'writing to', () => put(batch, 0));
     });
-    place();
+    written = batch;
+    catchUp();
   }
 
   /** How many zeros to write behind a batch of so many bytes. */
@@ -278,7 +246,7 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
   }
 
   function settle(batch: Batch): void {
-    place();
+    catchUp();
     const { number } = segment;
     const begin = end + batch.headBytes;
     const isFirst = end === SEGMENT_HEADER_BYTES;

@@ -24,6 +24,8 @@ export interface GroupIndex {
   chain: number;
   /** While the log is opened. */
   knowledge: Knowledge;
+  /** Entries that were taken behind its last one, and are not in here yet. */
+  unnoted: number;
   /** By segment, what is on disk and in the log. */
   readonly held: ReadonlyMap<number, Readonly<Holding>>;
   /** An entry that waits for the disk. @returns its serial. */
@@ -89,6 +91,7 @@ export function createGroupIndex(sound = true): GroupIndex {
     sound,
     chain: 0,
     knowledge: 'known',
+    unnoted: 0,
     cached,
     get view() {
       return view;
