@@ -350,6 +350,28 @@ test('a message lost in a stream of them is found by the refusal of the next', (
   assert.deepEqual(charts.applied('c'), ['x0', 'x1', 'x2', 'x3', 'x4']);
 });
 
+test('a message that overtook the one before it was refused for that: it is sent again as soon as the refusal comes', () => {
+  const charts = elected();
+  charts.settle();
+  charts.lose((message) => isAppend(message) && message.to === 'c');
+  charts.propose('a', 'x0');
+  charts.propose('a', 'x1');
+  charts.settle();
+  charts.heal();
+  const { lastIndex } = charts.context('a').log;
+  charts.sent.length = 0;
+  // The first came second, and is taken.
+  answer(charts, 'c', lastIndex - 1);
+  assert.equal(charts.sent.filter(isAppend).length, 0, 'the second is on its way, by all that is known');
+  answer(charts, 'c', lastIndex - 1, { rejected: true, hintIndex: lastIndex - 2, hintTerm: 1 });
+  const again = charts.sent.filter(isAppend);
+  assert.deepEqual([again.length, again[0]?.to, again[0]?.prevIndex], [1, 'c', lastIndex - 1]);
+  answer(charts, 'c', lastIndex);
+  charts.sent.length = 0;
+  answer(charts, 'c', lastIndex, { rejected: true, hintIndex: lastIndex - 1, hintTerm: 1 });
+  assert.equal(charts.sent.filter(isAppend).length, 0, 'nothing waits for an answer: it is old');
+});
+
 test('the last message lost is sent again once a heartbeat’s answer comes without it [HandleHeartbeatResp, heartbeat_resp_recovers_from_probing]', () => {
   const charts = elected();
   charts.lose((message) => isAppend(message) && message.to === 'c');

@@ -12,7 +12,7 @@ import type { AskedRead } from './client-history.ts';
 import { createHistory, type History } from './history.ts';
 import { createLogMatching } from './log-matching.ts';
 import { createLogShadow, fingerprint, foldEntry, type LogShadow, type ShadowEntry } from './log-shadow.ts';
-import { isQuorum } from './quorums.ts';
+import { isKeptBy, isQuorum } from './quorums.ts';
 import type { Trace } from './trace.ts';
 import { rule, Violation } from './violation.ts';
 
@@ -207,7 +207,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
       const left = durableOn(index, history.entry(index), counted);
       rule(
         'what is committed stays on a quorum',
-        isQuorum(committedMembers, (voter) => left.includes(voter)),
+        isKeptBy(committedMembers, (voter) => left.includes(voter)),
         () => `${who(member)} cuts entry ${index}, which is committed; it stays durable on ${said(left)} only`,
       );
     }

@@ -10,6 +10,14 @@ export function isQuorum({ voters, outgoing }: Configuration, has: (voter: Broke
   return isMajority(voters, has) && (outgoing.length === 0 || isMajority(outgoing, has));
 }
 
+/**
+ * Do those keep what is committed? Whoever is elected later has a majority of the voters of the newest committed configuration, be the
+ * change to it over or not; while a leader ends it, its own log names them alone, so that what it commits may lie on no more.
+ */
+export function isKeptBy({ voters }: Configuration, has: (voter: BrokerId) => boolean): boolean {
+  return isMajority(voters, has);
+}
+
 /** Can those decide alone, however many of those who are about to become voters do so meanwhile? */
 export function isQuorumThroughout(configuration: Configuration, has: (voter: BrokerId) => boolean): boolean {
   return isQuorum(configuration, has) && isMajority([...configuration.voters, ...configuration.joining], has);

@@ -96,9 +96,11 @@ export function committable(
 
 /** Both sides skip whole terms: the follower has named its last entry of a term not above ours, we go to our last of that term. */
 export function afterRefusal({ log }: RaftContext, known: Progress, refusal: AppendReply): Progress {
+  // What follows its match came before it held that, overtaken on the way: it is lost, if it was not sent again already.
+  const isOvertaken = refusal.index === known.match && isWaitedFor(known);
   // What it holds it cannot refuse; and a probe has one answer. Else it is about a message from before we began anew.
   const isOld =
-    refusal.index <= known.match ||
+    (refusal.index <= known.match && !isOvertaken) ||
     known.state === 'snapshot' ||
     (known.state === 'probe' && refusal.index !== known.next - 1);
   if (isOld) return known;
