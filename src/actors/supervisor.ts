@@ -12,6 +12,8 @@ import { runMachine } from '../streams/run-machine.ts';
 export interface ChildSpec {
   readonly name: string;
   readonly args: readonly string[];
+  /** After its death it stays away for so long at least: others take over what it did, and a start takes a processor for a second. */
+  readonly restAfterDeathMs?: Millis;
 }
 
 export interface ChildExit {
@@ -142,7 +144,8 @@ export function createSupervisor({ specs, hasLeft, processes, clock, random, ins
   }
 
   function restartLater(entry: Kept, deaths: number): void {
-    const delay = Math.round(backoffDelay(deaths, { baseMs, maxMs }, random));
+    const { restAfterDeathMs = 0 } = entry.spec;
+    const delay = restAfterDeathMs + Math.round(backoffDelay(deaths, { baseMs, maxMs }, random));
     const { code, signal, lastWords } = entry.lastExit ?? { code: null, signal: null, lastWords: '' };
     const words = signal !== null || lastWords === '' ? '' : ` (${lastWords.split('\n').at(-1)})`;
     news.next(`${entry.spec.name} ${howItEnded(code, signal)}${words}: starting it again in ${delay} ms`);

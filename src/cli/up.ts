@@ -81,6 +81,7 @@ function planOf(values: Values, data: string, disk: Disk): Plan {
       ...brokers.map(({ id, grpc, http }) => ({
         name: id,
         args: ['broker', '--id', id, '--grpc', grpc, '--http', http, '--data', join(data, id), ...shared],
+        restAfterDeathMs: limits.supervisor.takeOverMs,
       })),
       { name: 'agent', args: ['agent', '--brokers', seeds, '--data', join(data, 'agent')] },
       { name: 'dashboard', args: ['dashboard', '--brokers', seeds, '--listen', dashboard] },

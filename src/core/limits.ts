@@ -189,6 +189,8 @@ export const limits = {
     /** Between a death and the next start. */
     restartBaseMs: 100,
     restartMaxMs: 10_000,
+    /** So long a dead broker is left dead, while the others take over. */
+    takeOverMs: 1_000,
     /** A process that was asked to stop, and is still there after this, ends itself without more ado. */
     stopPatienceMs: 10_000,
     /** A process's log file that has grown to this is renamed to `.1`, in place of the one before it. */

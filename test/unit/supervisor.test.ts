@@ -31,7 +31,7 @@ function setUp(names: readonly string[]) {
     },
   };
   const supervisor = createSupervisor({
-    specs: names.map((name) => ({ name, args: [] })),
+    specs: names.map((name) => ({ name, args: [], ...(name.startsWith('rests') && { restAfterDeathMs: 1_000 }) })),
     hasLeft: (name) => name !== 'stays',
     processes,
     clock,
@@ -75,6 +75,16 @@ test('a process that dies is started again, later each time, and it says so', ()
     assert.is(spawned.length, deaths + 1);
   }
   assert.is(supervisor.children[0]?.restarts, 5);
+});
+
+test('one whose work others take over is given time for that before it is started again', () => {
+  const { clock, spawned, newest } = setUp(['rests']);
+  newest().ready();
+  newest().exit({ signal: 'SIGKILL' });
+  clock.advance(999);
+  assert.is(spawned.length, 1);
+  clock.advance(101);
+  assert.is(spawned.length, 2);
 });
 
 test('after a steady while earlier deaths are forgiven', () => {
