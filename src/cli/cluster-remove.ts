@@ -25,7 +25,18 @@ export async function remove(admin: AdminClient, [id, ...rest]: readonly string[
   if (values.switch('no-wait'))
     return { data, text: () => `${id} is leaving; vedette cluster status shows how far it is\n` };
   await untilGone(id, nodes);
-  return { data, text: () => `${id} has left the cluster; its data directory may be deleted\n` };
+  return {
+    data,
+    text: () => `${id} has left the cluster; its data directory may be deleted\n${whatIsLeft(nodes.length - 1)}`,
+  };
+}
+
+/** Of two brokers both are needed for everything: that is no better than one, and easily overlooked. */
+function whatIsLeft(brokers: number): string {
+  if (brokers === 1) return 'one broker is left: what its disk holds is held nowhere else\n';
+  return brokers === 2
+    ? 'two brokers are left: nothing is taken or answered while one of them is away; add a third\n'
+    : '';
 }
 
 /** As HTTP answers a change of it: how it stands right after. */

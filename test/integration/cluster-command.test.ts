@@ -94,7 +94,11 @@ const actions: [words: readonly string[], asked: Asked, forPeople: RegExp][] = [
   [['status'], ['GET', 'status'], /cluster c +leader b-1 +term 4/],
   [['nodes'], ['GET', 'nodes'], /^b-1 +up +leader/m],
   [add, ['POST', 'nodes', { id: 'b-3', grpc: '127.0.0.1:9', zone: 'z' }], /b-3 is a member of cluster c; it waits/],
-  [['remove', 'b-2'], ['DELETE', 'nodes/{id}'], /^b-2 has left the cluster; its data directory may be deleted$/m],
+  [
+    ['remove', 'b-2'],
+    ['DELETE', 'nodes/{id}'],
+    /^b-2 has left the cluster; its data directory may be deleted\none broker is left:/m,
+  ],
   [['remove', 'b-2', '--no-wait'], ['DELETE', 'nodes/{id}'], /^b-2 is leaving; vedette cluster status shows/],
   [['config', 'get'], ['GET', 'config'], /\d/],
   [['snapshot', 'shard-0'], ['POST', 'snapshot', { group: 'shard-0' }], /^shard-0: .* up to entry 42$/m],
