@@ -56,6 +56,37 @@ test('a leader that stops is missed within the longest timeout and an election',
   }
 });
 
+test('brokers beat in step: with the lowest that they hear, and each by itself when that is silent', () => {
+  const world = createHosts(GROUPS, 3);
+  world.settled();
+  const beatsIn = (ms: number): Map<string, number[]> => {
+    world.pulses.length = 0;
+    const begin = world.clock.monotonic();
+    const beats = new Map<string, number[]>();
+    let seen = 0;
+    while (world.clock.monotonic() < begin + ms && world.clock.step())
+      for (; seen < world.pulses.length; seen++) {
+        const from = world.pulses[seen]?.from ?? '';
+        const at = Math.round(world.clock.monotonic());
+        const known = beats.get(from) ?? [];
+        if (known.at(-1) !== at) beats.set(from, [...known, at]);
+      }
+    return beats;
+  };
+  // One delay behind the lowest.
+  const together = beatsIn(1_000);
+  const [a = [], b = [], c = []] = ['a', 'b', 'c'].map((id) => together.get(id));
+  const phase = (at: number | undefined) => (at ?? 0) % 50;
+  assert.deepEqual([phase(b[3]), phase(c[3])], [(phase(a[3]) + 1) % 50, (phase(a[3]) + 1) % 50]);
+  world.cut('a', 'b');
+  world.cut('a', 'c');
+  world.clock.advance(1_000);
+  const alone = beatsIn(1_000);
+  assert.ok((alone.get('b') ?? []).length >= 19, 'b keeps its own time');
+  assert.ok((alone.get('c') ?? []).length >= 18, 'and c follows it');
+  world.stop();
+});
+
 test('a stream that ends is no leader: followers wait for no longer than without one, closed or cut', () => {
   for (let seed = 1; seed <= 10; seed++) {
     const world = createHosts(GROUPS, seed);
@@ -91,7 +122,7 @@ test('a group is told once that its leader is not vouched for any more: silent, 
     ]),
   );
   const settings = { heartbeatMs: 50, electionMinMs: 250, electionMaxMs: 500, send: () => {} };
-  const pulses = createPulses({ groups, clock, random: createRandom(1), ...settings });
+  const pulses = createPulses({ self: a, groups, clock, random: createRandom(1), ...settings });
   const taken = () => told.splice(0).sort();
   let seq = 0;
   const say = (session: number, version: number, lines: Pulse['lines']) =>

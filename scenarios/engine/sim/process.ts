@@ -243,6 +243,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     const { heartbeatMs, electionMinMs, electionMaxMs } = ports.raft;
     const members = new Map(running.map((member) => [member.id, member]));
     pulses = createPulses({
+      self,
       groups: members,
       clock: now,
       random: random.fork(`pulses of life ${lives}`),

@@ -44,6 +44,7 @@ export function createRaftHost(ports: RaftHostPorts): RaftHost {
   /** How many members of each group there have been: no two of them draw the same, or one could be taken for the other. */
   const lives = new Map<GroupId, number>();
   const pulses = createPulses({
+    self,
     groups,
     clock,
     random: random.fork('pulses'),
