@@ -9,10 +9,13 @@ const test = suite('cached entries');
 
 const entryAt = (index: number): LogEntry => ({ index, term: 1, kind: 'data', payload: new Uint8Array(0) });
 
-type Step = readonly ['push' | 'drop' | 'dropThrough' | 'cutAfter' | 'keep', number];
+type Step = readonly ['push' | 'drop' | 'dropThrough' | 'cutAfter' | 'keep' | 'keepThrough', number];
 
 const steps = fc.array(
-  fc.tuple(fc.constantFrom('push', 'push', 'push', 'drop', 'dropThrough', 'cutAfter', 'keep'), fc.nat(40)),
+  fc.tuple(
+    fc.constantFrom('push', 'push', 'push', 'drop', 'dropThrough', 'cutAfter', 'keep', 'keepThrough'),
+    fc.nat(40),
+  ),
   { maxLength: 300 },
 ) as fc.Arbitrary<Step[]>;
 
@@ -47,13 +50,17 @@ test('it holds what a map would hold, whatever is pushed, dropped and cut', () =
           for (const index of map.keys()) if (index > after) map.delete(index);
           next = after + 1;
         } else {
-          const stays = (index: number) => index % 5 !== number % 5;
+          // Through: the log ends there, and what comes next takes the place of those behind.
+          const last = step === 'keepThrough' ? Math.max(0, next - 1 - number) : next - 1;
+          const stays = (index: number) => index <= last && index % 5 !== number % 5;
+          next = last + 1;
           row.keep(stays);
           for (const index of map.keys()) if (!stays(index)) map.delete(index);
         }
         for (let index = 0; index <= next + 1; index++) assert.is(row.get(index), map.get(index), `${step} ${number}`);
       }
     }),
+    { numRuns: 1_000 },
   );
 });
 

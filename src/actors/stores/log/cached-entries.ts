@@ -58,6 +58,9 @@ export function createCachedEntries(): CachedEntries {
     },
     keep(stays) {
       for (let at = head; at < slots.length; at++) if (!stays(base + at)) slots[at] = undefined;
+      // What comes next may take the place of the last ones.
+      while (slots.length > 0 && slots.at(-1) === undefined) slots.pop();
+      head = Math.min(head, slots.length);
       trim();
     },
   };
