@@ -29,7 +29,7 @@ const byOutcome: Record<PlantedBug, Expectation> = {
     seed: 6,
   },
   commitWithoutOldHalf: { rules: ['commit on a durable quorum'], seed: 108 },
-  learnerCounted: { rules: ['commit on a durable quorum'], seed: 80 },
+  learnerCounted: { rules: ['commit on a durable quorum'], seed: 68 },
   voteForStaleLog: {
     rules: ['leader completeness', 'what is committed is never cut', 'no member fails'],
     seed: 5,
