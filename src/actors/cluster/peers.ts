@@ -23,9 +23,9 @@ import { statePaths } from '../../streams/inspector.ts';
 import { backoffDelay } from '../../streams/retry.ts';
 import { type Running, runMachine } from '../../streams/run-machine.ts';
 import type { Wire } from '../../streams/wire.ts';
-import type { AcceptedPeer } from '../peer-transport.ts';
 import { type Objection, objectionTo, PEER_PROTOCOL } from './greeting.ts';
 import type { Peers, PeersPorts, PeerView } from './peer-interface.ts';
+import { createPeerDoor } from './peer-door.ts';
 import { openPeerStream, type PeerStream } from './peer-stream.ts';
 import { createRefusals } from './refusals.ts';
 import { repeat } from './repeat.ts';
@@ -56,11 +56,8 @@ export function createPeers(ports: PeersPorts): Peers {
   const opened = new Subject<BrokerId>();
   const closed = new Subject<BrokerId>();
   const changes = new Subject<void>();
-  const strangers = new Set<PeerStream>();
   const links = new Map<BrokerId, Link>();
   const refusals = createRefusals(self, () => links.size, warn);
-  /** What was said of callers last, so that it is not said again at each attempt. */
-  const objections = new Map<string, string>();
   let stopped = false;
 
   const outbox: RaftOutbox = createRaftOutbox(clock, (to, envelopes) => send(to, { kind: 'raft', envelopes }));
@@ -218,39 +215,10 @@ export function createPeers(ports: PeersPorts): Peers {
   }
 
   /** A stream that another broker opened: its hello decides whose it is. */
-  function accept({ wire, remoteAddress }: AcceptedPeer): void {
-    let link: Link | null = null;
-    const stream = open(
-      wire,
-      (message) => {
-        if (link === null) link = admit(stream, message, remoteAddress);
-        else receive(link, stream, message);
-      },
-      () => {
-        strangers.delete(stream);
-        if (link !== null) lose(link, stream);
-      },
-    );
-    if (strangers.size < strangersMax) strangers.add(stream);
-    else
-      refuse(stream, remoteAddress, {
-        code: 'RESOURCE_EXHAUSTED',
-        reason: `${strangersMax} callers have not said who they are`,
-      });
-  }
-
-  function admit(stream: PeerStream, message: PeerMessage, remoteAddress: string): Link | null {
-    strangers.delete(stream);
-    const known = message.kind === 'hello' ? links.get(message.broker) : undefined;
-    const objection = objectionToCaller(message, known);
-    if (objection !== null || message.kind !== 'hello') {
-      refuse(stream, remoteAddress, objection ?? { code: 'FAILED_PRECONDITION', reason: 'not a member' });
-      return null;
-    }
-    const link = known ?? take(message);
-    objections.delete(remoteAddress);
+  function welcome(stream: PeerStream, hello: PeerHello): Link | null {
+    const link = links.get(hello.broker) ?? take(hello);
     if (self < link.id) {
-      learn(link, message);
+      learn(link, hello);
       stream.send(sayHello());
       stream.end();
       tell(link, { type: 'knocked' });
@@ -259,7 +227,7 @@ export function createPeers(ports: PeersPorts): Peers {
     if (link.stream !== null) lose(link, link.stream);
     link.stream = stream;
     stream.send(sayHello());
-    establish(link, stream, message);
+    establish(link, stream, hello);
     return link;
   }
 
@@ -271,23 +239,13 @@ export function createPeers(ports: PeersPorts): Peers {
     return link;
   }
 
-  function objectionToCaller(message: PeerMessage, link: Link | undefined): Objection | null {
-    if (message.kind !== 'hello') return { code: 'INVALID_ARGUMENT', reason: 'a peer says hello first' };
+  function objectionToCaller(hello: PeerHello): Objection | null {
+    const link = links.get(hello.broker);
     const isHeard = link?.stream?.greeted === true && clock.monotonic() - link.heardAt < suspectAfterMs;
     const connected = isHeard ? link.said : null;
-    const objection = objectionTo(message, { mine: sayHello(), members, called: null, connected });
+    const objection = objectionTo(hello, { mine: sayHello(), members, called: null, connected });
     if (objection !== null || link !== undefined || links.size < brokersMax) return objection;
     return { code: 'RESOURCE_EXHAUSTED', reason: `${self} has links to ${links.size} brokers already` };
-  }
-
-  function refuse(stream: PeerStream, remoteAddress: string, { code, reason }: Objection): void {
-    // Callers dial from ever new ports.
-    const caller = remoteAddress.replace(/:\d+$/, '');
-    if (objections.size >= strangersMax) objections.clear();
-    if (objections.get(caller) !== reason) warn(`refused a peer at ${remoteAddress}: ${reason}`);
-    objections.set(caller, reason);
-    stream.send({ kind: 'refusal', code, reason });
-    stream.end();
   }
 
   function noteRefusal(peer: BrokerId, objection: Objection): void {
@@ -337,10 +295,19 @@ export function createPeers(ports: PeersPorts): Peers {
     }
   }
 
+  const door = createPeerDoor<Link>({
+    strangersMax,
+    open,
+    objectionTo: objectionToCaller,
+    welcome,
+    receive,
+    lost: lose,
+    warn,
+  });
   setMembers(members);
   const accepting = transport.accepted.subscribe((peer) => {
     try {
-      accept(peer);
+      door.accept(peer);
     } catch (error) {
       warn(`a peer at ${peer.remoteAddress} could not be accepted: ${describeError(error)}`);
     }
@@ -376,7 +343,7 @@ export function createPeers(ports: PeersPorts): Peers {
       stopped = true;
       ticking.cancel();
       accepting.unsubscribe();
-      for (const stream of strangers) stream.end();
+      door.stop();
       for (const link of links.values()) end(link);
     },
   };
