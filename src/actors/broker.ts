@@ -24,6 +24,7 @@ import { createClusterDirectory } from './cluster/cluster-directory.ts';
 import { type ClusterView, createClusterView } from './cluster/cluster-view.ts';
 import { createControlGroup } from './cluster/control-group.ts';
 import { checkFounding, foundingDigest } from './cluster/founding-check.ts';
+import { handOver } from './cluster/handover.ts';
 import { watchHealth } from './cluster/health-watch.ts';
 import { createHostBeatRounds } from './cluster/host-beats.ts';
 import { createLayouts } from './cluster/layout.ts';
@@ -107,7 +108,7 @@ export interface Broker {
   readonly left: Observable<void>;
   /** From the log store: nothing more is acknowledged. */
   fail(error: VedetteError): void;
-  /** `done` when all is ended and the log is durable; after a failure as soon as nothing runs any more. */
+  /** What is led here is handed over first. `done` when all is ended and the log is durable; after a failure as soon as nothing runs any more. */
   stop(done: () => void): void;
 }
 
@@ -182,6 +183,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     sendPulse: (to, pulse) => peers.send(to, pulse),
     options: ports.raft,
     snapshots,
+    warn,
     failed: fail,
   });
   const control = createControlGroup({
@@ -421,10 +423,13 @@ export function createBroker(ports: BrokerPorts): Broker {
   }
 
   function drain(): void {
-    halt();
-    log.close(() => {
-      tell('drained');
-      ended();
+    handOver(raft.groups.values(), clock, () => {
+      if (state() !== 'stopping') return;
+      halt();
+      log.close(() => {
+        tell('drained');
+        ended();
+      });
     });
   }
 

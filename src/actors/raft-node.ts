@@ -31,11 +31,12 @@ import { inputFor } from './raft/chart-input.ts';
 import { configurationsIn } from './raft/configurations.ts';
 import { createDurability } from './raft/durability.ts';
 import { createEntrySender } from './raft/entry-sender.ts';
-import { createGroupSnapshots, restoreAtStart, type SnapshotPorts } from './raft/group-snapshots.ts';
+import { createGroupSnapshots, type SnapshotPorts } from './raft/group-snapshots.ts';
 import { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
 import { createPendingReads } from './raft/pending-reads.ts';
 import { type Batch, createProposals, type ProposalRefusal } from './raft/proposals.ts';
 import { positionOf, statusOf } from './raft/status.ts';
+import { startFrom } from './raft/start.ts';
 import { createTransfers } from './raft/transfers.ts';
 import type { RaftGroup, RaftStatus, StateMachine } from './raft-group.ts';
 import type { LogEntry, LogStore } from './stores/log.ts';
@@ -62,6 +63,8 @@ export interface RaftNodePorts {
   readonly snapshots?: SnapshotPorts;
   /** The role chart; another one only where it is to be shown that a wrong one is found. */
   readonly chart?: typeof raftMachine;
+  /** What people should know of what was found here. */
+  readonly warn?: (message: string) => void;
   /** The log cannot be read: this member must not go on. */
   readonly failed: (error: Error) => void;
 }
@@ -77,13 +80,20 @@ const ANSWERS: ReadonlySet<RaftMessage['type']> = new Set([
 /**
  * Starts this member from its newest snapshot, and from what the log store has recovered. Everything behind the snapshot is applied
  * again as the commit index comes to be known.
- * @throws VedetteError INVALID_ARGUMENT when the options break a rule, DATA_LOSS when nothing holds what has left the log.
+ * @throws VedetteError INVALID_ARGUMENT when the options break a rule, DATA_LOSS when nothing here or elsewhere holds what has left the log.
  */
 export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   const { self, group, clock, log, options } = ports;
   checkRaftOptions(options);
-  const recovered = log.recovered(group);
-  const start = restoreAtStart(group, recovered, ports.machine.saved, ports.snapshots?.store);
+  const { recovered, start } = startFrom({
+    self,
+    group,
+    members: ports.members,
+    log,
+    saved: ports.machine.saved,
+    store: ports.snapshots?.store,
+    warn: ports.warn ?? (() => {}),
+  });
   const carried = createCarriedEntries();
   const durability = createDurability(ports.outbox);
   const proposals = createProposals(clock, propose);

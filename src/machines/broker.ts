@@ -17,7 +17,7 @@ export type BrokerEvent = { readonly at: Millis } & (
 );
 
 export type BrokerEffect =
-  /** Take no more calls, end streams, make the log durable; then `drained`. */
+  /** Take no more calls, hand over what is led, end streams, make the log durable; then `drained`. */
   | { readonly type: 'drain' }
   | { readonly type: 'halt' }
   | { readonly type: 'announceReady' }
@@ -45,7 +45,7 @@ export const brokerMachine = setup({
       on: { notReady: 'joining', stop: 'stopping', failed: 'failed' },
     },
     stopping: {
-      description: 'Streams are ended and the log is made durable.',
+      description: 'What is led here is handed over, streams are ended, and the log is made durable.',
       entry: 'drain',
       on: { drained: 'stopped', failed: 'failed' },
     },

@@ -8,7 +8,7 @@ import { type Beginning, openIdentity } from '../../src/actors/stores/identity.t
 import { openSnapshots } from '../../src/actors/stores/snapshots.ts';
 import { openLog } from '../../src/actors/stores/log-store.ts';
 import { crc32c } from '../../src/core/crc32c.ts';
-import { unavailable, type VedetteError } from '../../src/core/errors.ts';
+import { unavailable, VedetteError } from '../../src/core/errors.ts';
 import type { BrokerId, ClusterId } from '../../src/core/ids.ts';
 import type { SnapshotLimits } from '../../src/core/limits.ts';
 import { vedette } from '../../src/core/proto.ts';
@@ -217,7 +217,9 @@ export function createMemoryCluster(options: {
       warn: (message) => warnings.push(`${id}: ${message}`),
     });
     failed.push((error) => broker.fail(error));
-    broker.failed.subscribe((error) => failures.push(error));
+    broker.failed.subscribe((error) => {
+      if (place.running?.broker === broker) failures.push(error);
+    });
     broker.left.subscribe(() => {
       left.push(id);
       clock.defer(() => {
@@ -256,10 +258,10 @@ export function createMemoryCluster(options: {
     if (running === null) return;
     place.running = null;
     place.disk.crash(random.integer(0, 300));
-    // What a dead process still has scheduled must not speak: the broker is stopped without its goodbyes being heard.
+    // What a dead process still has scheduled must not speak: nothing of it runs any more, and its goodbyes are not heard.
     for (const breakIt of place.breaks) breakIt();
     place.breaks.clear();
-    running.broker.stop(() => {});
+    running.broker.fail(new VedetteError('INTERNAL', `${id} was killed`));
   }
 
   /** Calls go to whoever runs at the address when they are made, and break with it. */

@@ -36,6 +36,7 @@ export interface Node {
   /** The chunks in which entries were applied. */
   chunks: (readonly LogEntry[])[];
   errors: Error[];
+  warnings: string[];
   alive: boolean;
 }
 
@@ -116,6 +117,7 @@ export function createNodes(
     const log = createMemoryLog({ clock, disk });
     const chunks: Node['chunks'] = [];
     const errors: Error[] = [];
+    const warnings: string[] = [];
     let isGone = false;
     const group = createRaftNode({
       self: id,
@@ -145,6 +147,7 @@ export function createNodes(
             },
           }),
       options,
+      warn: (message) => void warnings.push(message),
       failed: (error) => void errors.push(error),
     });
     const stop = group.stop.bind(group);
@@ -152,7 +155,7 @@ export function createNodes(
       stop();
       isGone = true;
     };
-    nodes.set(id, { id, disk, files, store, deliveries, log, group, chunks, errors, alive: true });
+    nodes.set(id, { id, disk, files, store, deliveries, log, group, chunks, errors, warnings, alive: true });
   }
 
   function storeOn(files: FileDisk): SnapshotStore {

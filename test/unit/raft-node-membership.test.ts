@@ -55,6 +55,29 @@ test('a member joins by a snapshot, becomes a voter by itself, and knows it afte
   nodes.until(() => nodes.applied('d').at(-1) === 'afterwards', 'it follows');
 });
 
+test('a member that does not know yet who votes takes no snapshot', () => {
+  const nodes = createNodes(['a', 'b', 'c', 'd'], {
+    founders: ['a', 'b', 'c'],
+    snapshots: { everyBytes: 64, tailBytesMin: 0, tailBytesMax: 1e9, horizonMs: 1e9 },
+  });
+  nodes.until(() => nodes.leader() !== undefined, 'a leader');
+  const leader = nodes.leader();
+  assert.ok(leader);
+  for (let n = 0; n < 20; n++) write(nodes, leader, `number ${n}`.padEnd(100_000));
+  change(leader, { learners: ids('d') });
+  const named = () => nodes.node('d').store?.newest('control')?.meta.configuration.configuration.voters.length;
+  const taken = new Set<number | undefined>();
+  const until = (count: number, isThere: boolean) =>
+    nodes.until(() => {
+      taken.add(named());
+      return nodes.applied('d').length === count && (named() !== undefined || !isThere);
+    }, `d has all ${count}`);
+  until(20, false);
+  write(nodes, leader, 'one more'.padEnd(100_000));
+  until(21, true);
+  assert.deepEqual([...taken], [undefined, 3], 'each names voters');
+});
+
 test('a configuration survives in a snapshot when its entry has left the log', () => {
   const nodes = createNodes(['a', 'b', 'c'], {
     snapshots: { everyBytes: 64, tailBytesMin: 0, tailBytesMax: 64, horizonMs: 0 },

@@ -53,13 +53,45 @@ test('a broken snapshot at start: the older one and the log make the same state'
   nodes.until(hasAll(nodes, 'b', all), 'the same state');
 });
 
-test('no snapshot holds what has left the log: the member does not start, and says what to do', () => {
+function removeSnapshots(nodes: Nodes, name: string): void {
+  for (const { path } of nodes.node(name).store?.kept('control') ?? []) nodes.node(name).files.remove(path);
+}
+
+test('no snapshot holds what has left the log: the member forgets the rest, says so, and is repaired by the leader', () => {
   const nodes = createNodes(['a', 'b', 'c'], { snapshots: LIMITS });
+  const leader = nodes.elected();
+  const other = ['a', 'b', 'c'].find((name) => name !== leader.id) ?? '';
+  const all = write(nodes, 60);
+  nodes.until(() => firstOf(nodes, other) > 1, 'it compacts');
+  nodes.crash(other);
+  removeSnapshots(nodes, other);
+  nodes.restart(other);
+  const { group, warnings } = nodes.node(other);
+  assert.is(group.status.role, 'storageUncertain');
+  assert.is(group.status.lastIndex, 0);
+  assert.match(
+    warnings.join(),
+    /the log of control begins at entry \d+, and no snapshot holds what was before: all of it is forgotten/,
+  );
+  nodes.until(() => leader.deliveries.length > 0, 'a snapshot is asked for');
+  nodes.deliver(leader.id);
+  nodes.until(hasAll(nodes, other, all), 'it has everything again');
+  all.push(...write(nodes, 3));
+  nodes.until(hasAll(nodes, other, all), 'and goes on');
+  nodes.until(() => nodes.node(other).group.status.role === 'follower', 'the leader has vouched for it');
+});
+
+test('the same where nobody else votes: the member does not start, and nothing is changed', () => {
+  const nodes = createNodes(['a'], { snapshots: LIMITS });
   write(nodes, 60);
-  nodes.until(() => firstOf(nodes, 'b') > 1, 'b compacts');
-  nodes.crash('b');
-  for (const { path } of nodes.node('b').store?.kept('control') ?? []) nodes.node('b').files.remove(path);
-  assert.throws(() => nodes.restart('b'), /no snapshot holds what was before.*can be moved away/);
+  nodes.until(() => firstOf(nodes, 'a') > 1, 'a compacts');
+  nodes.crash('a');
+  removeSnapshots(nodes, 'a');
+  assert.throws(
+    () => nodes.restart('a'),
+    /no snapshot holds what was before; nobody else has it\. Nothing was changed/,
+  );
+  assert.throws(() => nodes.restart('a'), /no snapshot holds what was before/, 'and again');
 });
 
 test('one asked for: it says how far it reaches; nothing new makes no other; without snapshots it is refused', () => {

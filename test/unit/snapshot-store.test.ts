@@ -187,6 +187,23 @@ test('a damaged byte, wherever it is: the file is set aside, said, and the older
   }
 });
 
+test('one whose configuration has no voters is set aside, said, and the older one serves', () => {
+  const clock = createVirtualClock();
+  const disk = createDisk(3);
+  const first = open(disk, clock);
+  save(first.store, 'control', 4);
+  const meta = metaOf('control', 8);
+  const configuration = { ...meta.configuration.configuration, voters: [] };
+  first.store.save(
+    () => ({ meta: { ...meta, configuration: { ...meta.configuration, configuration } }, chunks: chunksOf(8) }),
+    () => {},
+  );
+  settle(clock);
+  const { store, warnings } = open(disk, createVirtualClock());
+  assert.is(store.newest('control')?.meta.index, 4);
+  assert.match(warnings.join(), /control-0000000000000008\.snap is damaged .*its configuration has no voters/);
+});
+
 test('a file cut short anywhere is no snapshot', () => {
   const clock = createVirtualClock();
   const made = createDisk(4);

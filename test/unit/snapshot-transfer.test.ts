@@ -260,7 +260,13 @@ test('a receiver that is not there, does not answer, or falls silent in the midd
   assert.is(sender.chunksSent, sent, 'nothing is sent to who is given up');
 });
 
-test('it is refused with a reason: another addressee, a stranger, another cluster, no such group, too many at once', () => {
+test('it is refused with a reason: another addressee, a stranger, another cluster, no such group, no voters, too many at once', () => {
+  const meta = metaOf('shard-0', 7);
+  const { configuration } = meta.configuration;
+  const withoutVoters = encodeHeader({
+    ...meta,
+    configuration: { ...meta.configuration, configuration: { ...configuration, voters: [] } },
+  });
   const reasons: [string, (pair: ReturnType<typeof createPair>) => void, GroupId, RegExp][] = [
     [
       'to',
@@ -281,6 +287,12 @@ test('it is refused with a reason: another addressee, a stranger, another cluste
       (pair) => (pair.net.change = (m) => (m.kind === 'offer' ? { ...m, header: Uint8Array.of(255) } : m)),
       'shard-0',
       /header cannot be read/,
+    ],
+    [
+      'voters',
+      (pair) => (pair.net.change = (m) => (m.kind === 'offer' ? { ...m, header: withoutVoters } : m)),
+      'shard-0',
+      /its configuration has no voters/,
     ],
   ];
   for (const [what, arrange, group, reason] of reasons) {

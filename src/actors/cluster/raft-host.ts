@@ -35,6 +35,7 @@ export interface RaftHostPorts {
   readonly sendPulse: (to: BrokerId, pulse: Pulse) => void;
   readonly options: RaftNodeOptions;
   readonly snapshots?: SnapshotPorts;
+  readonly warn?: (message: string) => void;
   readonly failed: (error: Error) => void;
 }
 
@@ -75,6 +76,7 @@ export function createRaftHost(ports: RaftHostPorts): RaftHost {
         options,
         ...(ports.snapshots === undefined ? {} : { snapshots: ports.snapshots }),
         link: (leader, term, heardAt) => pulses.news(leader, group, term, heardAt),
+        ...(ports.warn === undefined ? {} : { warn: ports.warn }),
         failed,
       });
       groups.set(group, node);

@@ -6,8 +6,9 @@ import type { Clock } from '../../streams/clock.ts';
 import type { Random } from '../../streams/random.ts';
 import type { RecoveredGroup } from '../stores/log.ts';
 import { configurationsFrom } from './configurations.ts';
-import type { Start } from './group-snapshots.ts';
+
 import type { RaftNodeOptions } from './options.ts';
+import type { Start } from './start.ts';
 
 interface Beginning {
   readonly self: BrokerId;

@@ -13,7 +13,7 @@ import type { BrokerId, ClusterId, GroupId, LogIndex, Term } from '../../core/id
 import { limits, type SnapshotLimits } from '../../core/limits.ts';
 import type { RaftContext } from '../../machines/raft/context.ts';
 import type { RaftEvent } from '../../machines/raft/events.ts';
-import { type LogView, termAt } from '../../machines/raft/log-view.ts';
+import { termAt } from '../../machines/raft/log-view.ts';
 import { configurationAt, type PlacedConfiguration } from '../../machines/raft/membership.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Restoring, SavedState } from '../raft-group.ts';
@@ -55,59 +55,6 @@ export interface GroupSnapshotsPorts extends SnapshotPorts {
   readonly failed: (error: Error) => void;
 }
 
-/** Where a member goes on. */
-export interface Start {
-  /** How far its state reaches. */
-  readonly state: LogIndex;
-  /** The entry after which the log goes on. */
-  readonly position: LogIndex;
-  /** The snapshot's; null: there is none. */
-  readonly configuration: PlacedConfiguration | null;
-}
-
-/**
- * At start: the state becomes that of the newest snapshot which is whole and from which the log goes on.
- * What is broken is set aside.
- * @throws VedetteError DATA_LOSS when the log's beginning has left it, and no snapshot holds it.
- */
-export function restoreAtStart(
-  group: GroupId,
-  log: LogView,
-  saved: SavedState | undefined,
-  store: SnapshotStore | undefined,
-): Start {
-  const base = log.firstIndex - 1;
-  for (const snapshot of store?.kept(group) ?? []) {
-    const { index, term } = snapshot.meta;
-    if (index < base) continue;
-    // Only where the log holds the snapshot's last entry is everything before it known to be what was committed.
-    const position = termAt(log, index) === term ? index : base;
-    if (store !== undefined && saved !== undefined && restoreNow(snapshot, saved.restore(index), position, store))
-      return { state: index, position, configuration: snapshot.meta.configuration };
-  }
-  if (base === 0) return { state: 0, position: 0, configuration: null };
-  throw new VedetteError(
-    'DATA_LOSS',
-    `the log of ${group} begins at entry ${log.firstIndex}, and no snapshot holds what was before. Nothing was changed. While all other brokers are up, the data directory can be moved away and this broker started anew: it fetches its data from them`,
-  );
-}
-
-/** False: it is broken. */
-function restoreNow(snapshot: StoredSnapshot, restoring: Restoring, position: LogIndex, store: SnapshotStore): boolean {
-  const reader = store.read(snapshot);
-  try {
-    for (let number = 0; number < snapshot.offsets.length; number++) restoring.take(reader.readSync(number).payload);
-  } catch (error) {
-    restoring.abandon();
-    store.setAside(snapshot, describeError(error));
-    return false;
-  } finally {
-    reader.close();
-  }
-  restoring.finish(position);
-  return true;
-}
-
 export function createGroupSnapshots(ports: GroupSnapshotsPorts): GroupSnapshots {
   const { group, store, transfers, clock, applier, context } = ports;
   const options = { ...limits.snapshots, ...ports.options };
@@ -145,13 +92,14 @@ export function createGroupSnapshots(ports: GroupSnapshotsPorts): GroupSnapshots
     });
   }
 
-  /** Null: there is nothing that the newest one does not hold, or no whole state to take it of. */
+  /** Null: there is nothing that the newest one does not hold, no whole state to take it of, or nobody knows here yet who votes. */
   function begin() {
     const { log, configurations } = context();
     const index = applier.applied;
     const term = termAt(log, index);
     if (stopped || restoring || term === undefined || index <= (newest()?.meta.index ?? 0)) return null;
     const configuration = configurationAt(configurations, index);
+    if (configuration.configuration.voters.length === 0) return null;
     return { meta: { group, index, term, cluster: ports.cluster(), configuration }, chunks: ports.state.snapshot() };
   }
 

@@ -29,8 +29,9 @@ export interface LogWrite {
   /** Forget every entry after this one. */
   readonly truncateAfter?: LogIndex;
   /**
-   * The member is gone from here for good: every entry is forgotten, and the group is unsound, so that a member of it that begins here
-   * one day is not taken for one that still holds what this one acknowledged. Its term and vote stay. Alone in its write.
+   * The member is gone from here for good, or what has left its log is lost: every entry is forgotten, and the group is unsound, so that a
+   * member of it that begins here is not taken for one that still holds what this one acknowledged. Its term and vote stay. Alone in
+   * its write.
    */
   readonly forget?: true;
   /** Consecutive, beginning right after what is there by then. */

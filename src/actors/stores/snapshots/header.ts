@@ -18,9 +18,13 @@ export function encodeHeader({ group, index, term, cluster, configuration: place
   }).finish();
 }
 
-/** @throws Error on bytes that are no header: to be called behind a checksum, or where that is handled. */
+/**
+ * @throws Error on bytes that are no header, or that name no voters, which would leave a member that begins from there with a group that can never decide
+ * anything, nor be told apart from one that it waits to be added to: to be called behind a checksum, or where that is handled.
+ */
 export function decodeHeader(bytes: Uint8Array): SnapshotMeta {
   const header = vedette.v1.SnapshotHeader.decode(bytes);
+  if (header.voters.length === 0) throw new Error('its configuration has no voters');
   const { group, index, term, clusterId, configurationIndex } = header;
   return {
     group: groupFromNumber(group),
