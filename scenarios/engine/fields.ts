@@ -128,6 +128,16 @@ export const duration: Codec<Millis> = {
   write: (value) => (value !== 0 && value % 1000 === 0 ? `${value / 1000}s` : `${value}ms`),
 };
 
+/** The same, forward or back: `-30s`. */
+export const signedDuration: Codec<Millis> = {
+  read(value, path) {
+    const isBack = typeof value === 'string' && value.startsWith('-');
+    const length = duration.read(isBack ? value.slice(1) : value, path);
+    return isBack && length > 0 ? -length : length;
+  },
+  write: (value) => `${value < 0 ? '-' : ''}${String(duration.write(Math.abs(value)))}`,
+};
+
 /** Text that means something: `parse` answers undefined when it means nothing, `format` turns it back. */
 export const text = <T>(
   what: string,

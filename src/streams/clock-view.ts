@@ -11,6 +11,8 @@ export interface ClockViewOptions {
   readonly skewMs?: Millis;
   /** Parts in a million by which this node's clocks run fast; above −1 000 000. */
   readonly driftPpm?: number;
+  /** It may leap: timers that run are remembered for that. */
+  readonly leaps?: boolean;
 }
 
 export interface ClockView extends Clock {
@@ -18,6 +20,11 @@ export interface ClockView extends Clock {
   enter(run: () => void): void;
   /** Sets the wall clock forward (or back). Monotonic time does not notice. */
   jump(ms: Millis): void;
+  /**
+   * Both clocks go forward at once, as those of a virtual machine that was stopped: what is due by then fires now, in the order in
+   * which it was due. Only where `leaps` was said.
+   */
+  leap(ms: Millis): void;
   /** From now on its clocks run fast by this. Timers that run already fire when they would have, or as soon after as is due. */
   drift(ppm: number): void;
   /** Like SIGSTOP: time goes on, but nothing fires until `resume`. */
@@ -29,9 +36,16 @@ export interface ClockView extends Clock {
   revoke(): void;
 }
 
+interface RunningTimer {
+  /** In this node's time. */
+  readonly due: Millis;
+  /** Waits for what is left now. */
+  again(): void;
+}
+
 export function createClockView(
   base: Clock,
-  { turn = (run) => run(), skewMs = 0, driftPpm = 0 }: ClockViewOptions = {},
+  { turn = (run) => run(), skewMs = 0, driftPpm = 0, leaps = false }: ClockViewOptions = {},
 ): ClockView {
   const rateOf = (ppm: number) => {
     assert(ppm > -1_000_000, 'a clock runs forward');
@@ -47,10 +61,19 @@ export function createClockView(
   let revoked = false;
   /** What came due while the process was stopped, and everything since, until all of it has run. */
   const held: (() => void)[] = [];
+  const running = leaps ? new Set<RunningTimer>() : null;
 
   const elapsed = () => (base.monotonic() - baseBegan) * rate;
   // Without a sum, where there is nothing to add: moments stay exact.
   const monotonic = () => (rate === 1 && began === baseBegan ? base.monotonic() : began + elapsed());
+
+  /** Its clocks are told anew from here on. */
+  function settle(ahead: Millis): void {
+    const now = monotonic();
+    wallBegan += elapsed() + ahead;
+    baseBegan = base.monotonic();
+    began = now + ahead;
+  }
 
   function deliver(fire: () => void): void {
     if (revoked) return;
@@ -81,12 +104,22 @@ export function createClockView(
           return;
         }
         open = false;
+        running?.delete(entry);
         fire();
       };
       let timer = base.after(delay / rate, () => deliver(run));
+      const entry: RunningTimer = {
+        due: began + delay,
+        again() {
+          timer.cancel();
+          timer = base.after((began + delay - monotonic()) / rate, () => deliver(run));
+        },
+      };
+      running?.add(entry);
       return {
         cancel() {
           open = false;
+          running?.delete(entry);
           timer.cancel();
         },
       };
@@ -96,12 +129,14 @@ export function createClockView(
     jump(ms) {
       jumped += ms;
     },
+    leap(ms) {
+      assert(running !== null && ms >= 0, 'a clock that may leap leaps forward');
+      settle(ms);
+      for (const timer of [...running].sort((a, b) => a.due - b.due)) timer.again();
+    },
     drift(ppm) {
       const next = rateOf(ppm);
-      const now = monotonic();
-      wallBegan += elapsed();
-      baseBegan = base.monotonic();
-      began = now;
+      settle(0);
       rate = next;
     },
     pause() {

@@ -1,4 +1,4 @@
-// watchdog: 180s
+// watchdog: 240s
 // Every fault that a schedule can name does something, says how much, and is survived.
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -11,6 +11,14 @@ const STEPS: readonly string[] = [
   'fault: crash, target: broker-2, moment: write, for: 300ms',
   'fault: crash, target: broker-2, moment: synced, for: 300ms',
   'fault: crash, target: [broker-1, broker-2, broker-3], for: 300ms',
+  ...['any', 'write', 'sync', 'message', 'timer'].map(
+    (kind) => `fault: crash-at, await: ${kind}, nth: 3, times: 2, target: leader, for: 100ms`,
+  ),
+  ...['open', 'read', 'directory'].map(
+    (kind) => `fault: crash-at, await: ${kind}, restart: true, target: leader, for: 100ms`,
+  ),
+  'fault: stop, target: leader, for: 300ms',
+  'fault: stop, target: [broker-1, broker-2, broker-3], for: 300ms',
   'fault: pause, target: leader, for: 800ms',
   'fault: wipe, target: leader, for: 100ms',
   'fault: wipe, target: follower, for: 100ms',
@@ -33,8 +41,14 @@ const STEPS: readonly string[] = [
   'fault: disk, target: leader, kind: fsync-error, for: 800ms',
   'fault: disk, target: leader, kind: torn-write, for: 300ms',
   'fault: disk, target: leader, kind: corrupt, for: 0ms',
+  'fault: disk, target: leader, kind: corrupt, group: shard-0, for: 0ms',
   'fault: clock, target: leader, drift-ppm: 100000, for: 800ms',
   'fault: clock, target: leader, drift-ppm: -100000, for: 800ms',
+  'fault: clock, target: leader, skew: -1h, for: 800ms',
+  'fault: clock, target: leader, jump: 1h',
+  'fault: clock, target: leader, jump: -10s',
+  'fault: clock, target: leader, leap: 400ms',
+  'fault: clock, target: follower, leap: 1h',
   'fault: membership, kind: add, target: broker-4',
   'fault: membership, kind: add, target: outsider',
   'fault: membership, kind: remove, target: leader',
@@ -42,9 +56,27 @@ const STEPS: readonly string[] = [
   'fault: membership, kind: transfer, target: follower',
 ];
 
-for (const step of STEPS) {
+/** The same where snapshots are taken all the time. */
+const SNAPSHOT_STEPS: readonly string[] = [
+  'fault: disk, target: leader, kind: full, files: snapshots, for: 800ms',
+  'fault: disk, target: leader, kind: full, files: all, for: 800ms',
+  'fault: disk, target: leader, kind: fsync-error, files: snapshots, for: 800ms',
+  'fault: disk, target: leader, kind: torn-write, files: snapshots, for: 300ms',
+  'fault: disk, target: leader, kind: corrupt, files: snapshots, for: 0ms',
+  ...['open', 'read', 'rename', 'directory', 'unlink'].map(
+    (kind) => `fault: crash-at, await: ${kind}, times: 2, target: leader, for: 100ms`,
+  ),
+];
+
+const HEAD = 'version: 1\nname: x\nseed: 7\ncluster: { spares: 1, groups: 2 ';
+const SNAPSHOTS = ', snapshots: { every-bytes: 1000, horizon: 50ms, tail: 64, window: 1, patience: 1s, partial: 1s }';
+
+for (const [step, snapshots] of [
+  ...STEPS.map((each) => [each, ''] as const),
+  ...SNAPSHOT_STEPS.map((each) => [each, SNAPSHOTS] as const),
+]) {
   test(`${step}: touches something, and is survived`, () => {
-    const text = `version: 1\nname: x\nseed: 7\ncluster: { spares: 1, groups: 2 }\ndisk: { segment: 4000, cache: 1000 }\nfor: 3s\nsteps:\n  - { at: 1s, ${step} }\n`;
+    const text = `${HEAD}${snapshots}}\ndisk: { segment: 4000, cache: 1000 }\nfor: 3s\nsteps:\n  - { at: 1s, ${step} }\n`;
     const { verdict, violation, faults } = replay(parseScenario(text, 'x.yaml'));
     assert.is(violation, null, violation?.message);
     assert.ok((faults[0]?.touched ?? 0) > 0, 'it touched something');
@@ -61,6 +93,10 @@ const TOGETHER: readonly (readonly string[])[] = [
   [
     '{ at: 1s, fault: disk, target: broker-2, kind: full, for: 2s }',
     '{ at: 1.5s, fault: crash, target: broker-2, for: 100ms }',
+  ],
+  [
+    '{ at: 1s, fault: disk, target: broker-1, kind: corrupt, group: control, for: 0ms }',
+    '{ at: 1.1s, fault: crash, target: broker-1, for: 100ms }',
   ],
   [
     '{ at: 1s, fault: wipe, target: broker-1, for: 100ms }',

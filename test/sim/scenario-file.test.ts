@@ -4,6 +4,7 @@ import * as assert from 'uvu/assert';
 import { drawSchedule } from '../../scenarios/engine/sim/draw-schedule.ts';
 import { drawOptions } from '../../scenarios/engine/sim/options.ts';
 import { parseScenario, printScenario } from '../../scenarios/engine/sim/scenario-file.ts';
+import type { Step } from '../../scenarios/engine/sim/schedule.ts';
 import { runSimulation } from '../../scenarios/engine/sim/simulation.ts';
 import { VedetteError } from '../../src/core/errors.ts';
 
@@ -48,6 +49,36 @@ test('ten lines are enough; JSON is as good', () => {
     brought.map(({ touched }) => touched),
     [1],
   );
+});
+
+test('what is wrong with clocks, files and places is read as it is written, and what is left out is as usual', () => {
+  const steps = [
+    '{ at: 1s, fault: crash-at, await: rename, nth: 3, times: 2, restart: true, target: leader, for: 1s }',
+    '{ at: 1s, fault: crash-at, target: leader, for: 1s }',
+    '{ at: 1s, fault: stop, target: follower, for: 1s }',
+    '{ at: 1s, fault: clock, skew: -30s, target: leader, for: 1s }',
+    '{ at: 1s, fault: clock, jump: 1500ms, target: leader }',
+    '{ at: 1s, fault: clock, leap: 2s, target: leader }',
+    '{ at: 1s, fault: disk, kind: corrupt, files: snapshots, target: leader, for: 0ms }',
+    '{ at: 1s, fault: disk, kind: corrupt, group: control, target: leader, for: 0ms }',
+  ];
+  const text = `${HEAD}steps:\n${steps.map((each) => `  - ${each}\n`).join('')}`;
+  const read = parseScenario(text, 'x.yaml');
+  const common = { atMs: 1000, targets: [{ type: 'leader', group: 0 }], forMs: 1000 } as const;
+  const right = { driftPpm: 0, skewMs: 0, jumpMs: 0, leapMs: 0 };
+  const disk = { kind: 'corrupt', files: 'log', group: null, factor: 10, forMs: 0 } as const;
+  const expected: Step[] = [
+    { ...common, fault: 'crash-at', of: 'rename', nth: 3, times: 2, restart: true },
+    { ...common, fault: 'crash-at', of: 'any', nth: 1, times: 1, restart: false },
+    { ...common, fault: 'stop', targets: [{ type: 'follower' }] },
+    { ...common, fault: 'clock', ...right, skewMs: -30_000 },
+    { ...common, fault: 'clock', ...right, jumpMs: 1500, forMs: 0 },
+    { ...common, fault: 'clock', ...right, leapMs: 2000, forMs: 0 },
+    { ...common, fault: 'disk', ...disk, files: 'snapshots' },
+    { ...common, fault: 'disk', ...disk, group: 0 },
+  ];
+  assert.equal(read.schedule.steps, expected);
+  assert.equal(parseScenario(printScenario(read), 'y.yaml'), read);
 });
 
 function refusal(text: string): VedetteError {
@@ -96,6 +127,18 @@ test('what is wrong is named: line, field, and the nearest right thing', () => {
     [
       `${HEAD}steps:\n  - { at: 1s, fault: network, target: "broker-1->broker-2", loss: 3, for: 1s }`,
       /loss a number from 0 to 1 is expected, not 3/,
+    ],
+    [
+      `${HEAD}steps:\n  - { at: 1s, fault: crash-at, await: wirte, target: leader, for: 1s }`,
+      /await "wirte" is no await; did you mean write\?/,
+    ],
+    [
+      `${HEAD}steps:\n  - { at: 1s, fault: clock, skew: -3, target: leader, for: 1s }`,
+      /skew a duration such as 500ms or 2s is expected, not -3/,
+    ],
+    [
+      `${HEAD}steps:\n  - { at: 1s, fault: disk, kind: corrupt, group: shard-7, target: leader, for: 1s }`,
+      /there is no shard-7; the last group is control/,
     ],
     [`${HEAD}steps: 3`, /steps a list is expected, not 3/],
     [`${HEAD}cluster: { brokers: 2.5 }`, /cluster\.brokers a whole number is expected, not 2\.5/],

@@ -68,6 +68,28 @@ test('it takes no more runs than it may, and still gives a run that fails', () =
   assert.is(needsTwo({ options: drawOptions(3), schedule }), 'a rule');
 });
 
+test('an end at some place comes earlier and once, and a clock that is wrong is less so, as far as that still breaks the rule', () => {
+  const { options, schedule } = large();
+  const common = { atMs: 10, targets: [{ type: 'member', member: 0 }], forMs: 1 } as const;
+  const steps: Step[] = [
+    { ...common, fault: 'crash-at', of: 'sync', nth: 37, times: 3, restart: true },
+    { ...common, fault: 'clock', driftPpm: 5000, skewMs: -9000, jumpMs: 64, leapMs: 1000 },
+  ];
+  const broken = ({ schedule: { steps: left } }: Candidate): string | null => {
+    const isCrash = left.some((step) => step.fault === 'crash-at' && step.nth >= 5);
+    const isBehind = left.some((step) => step.fault === 'clock' && step.skewMs <= -1000);
+    return isCrash && isBehind ? 'a rule' : null;
+  };
+  const { schedule: smallest } = shrink({ options, schedule: { ...schedule, steps } }, 'a rule', {
+    broken,
+    runsMax: 400,
+  });
+  assert.equal(smallest.steps, [
+    { ...common, fault: 'crash-at', of: 'sync', nth: 5, times: 1, restart: false },
+    { ...common, fault: 'clock', driftPpm: 0, skewMs: -1125, jumpMs: 0, leapMs: 0 },
+  ]);
+});
+
 test('a planted bug ends in a small schedule, whose file breaks the same rule; without the bug nothing is broken', () => {
   const { failure } = fuzzSeed(1, { bug: 'replyBeforeSync', shrinkRuns: 60 });
   assert.ok(failure !== null, 'it is found');

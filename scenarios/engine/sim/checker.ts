@@ -21,8 +21,10 @@ export interface GroupChecker {
   started(member: number, recovered: RecoveredGroup): void;
   /** Its disk is empty: it is to begin as a member that may have acknowledged anything. */
   wiped(member: number): void;
-  /** Something on its disk was changed. */
+  /** Something in its log was changed. */
   spoiled(member: number): void;
+  /** Something in its snapshots was changed: it may turn out at any later start that none of them can be read. */
+  spoiledSnapshots(member: number): void;
   /** It holds durably that its storage is sound again. */
   vouchedFor(member: number): void;
   /** It may have lost what it acknowledged, whether it knows that or not. */
@@ -65,6 +67,8 @@ interface Member {
   readonly shadow: LogShadow;
   /** Its storage was damaged; what it says of it counts until it has found out. */
   suspect: boolean;
+  /** Its snapshots were damaged: until its disk is another one, it may lose what has left its log. */
+  frail: boolean;
   /** What it had, from when it knows that it may have lost some of that, until a leader has vouched for it. */
   lost: readonly ShadowEntry[] | null;
   life: number;
@@ -84,6 +88,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
   const members: Member[] = names.map(() => ({
     shadow: createLogShadow(history.entry),
     suspect: false,
+    frail: false,
     lost: null,
     life: 0,
     verified: 0,
@@ -311,6 +316,14 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
       const known = at(member);
       const { written } = known.shadow;
       const { truncateAfter } = write;
+      if (write.forget === true) {
+        rule(
+          'only what was damaged is forgotten',
+          known.frail || known.lost !== null,
+          () => `${who(member)} forgets its log, and nobody touched it`,
+        );
+        known.lost ??= [...known.shadow.durable.entries];
+      }
       if (write.compactTo !== undefined) compacting(member, write.compactTo);
       if (truncateAfter !== undefined) cutting(member, truncateAfter);
       rule(
@@ -343,6 +356,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
       const known = at(member);
       known.lost ??= [...known.shadow.durable.entries];
       known.suspect = false;
+      known.frail = false;
       known.shadow.damaged({ term: 0, votedFor: null }, 1, []);
     },
 
@@ -350,11 +364,15 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
       at(member).suspect = true;
     },
 
+    spoiledSnapshots(member) {
+      at(member).frail = true;
+    },
+
     vouchedFor(member) {
       at(member).lost = null;
     },
 
-    isDoubtful: (member) => at(member).suspect || at(member).lost !== null,
+    isDoubtful: (member) => at(member).suspect || at(member).frail || at(member).lost !== null,
 
     isInDoubt: (member) => at(member).lost !== null,
 

@@ -57,6 +57,7 @@ export function createCluster(
   trace: Trace,
   planted: Planted,
   promises: boolean,
+  leaps: boolean,
 ): Cluster {
   const { driftPpmMax } = options;
   const size = options.members + options.spares;
@@ -87,6 +88,7 @@ export function createCluster(
       clock,
       random: random.fork(name),
       driftPpm: driftPpmMax === 0 ? 0 : (2 * random.fork(`${name}'s clock`).next() - 1) * driftPpmMax,
+      leaps,
       inspector,
       store: createStore(random.fork(`${name}'s disk`)),
       snapshots:

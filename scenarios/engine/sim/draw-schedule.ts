@@ -1,10 +1,13 @@
 // Draws a run's faults from its seed: each kind that the options let happen is a recipe for one fault.
 import type { Millis } from '../../../src/core/ids.ts';
 import { createRandom, type Random } from '../../../src/streams/random.ts';
-import { type FaultKind, faultKinds, type SimOptions } from './options.ts';
+import { type FaultKind, faultKinds, type LaterFaultKind, laterFaultKinds, type SimOptions } from './options.ts';
 import {
   type Affliction,
+  awaitKinds,
+  type ClockFault,
   type DiskFault,
+  type DiskFiles,
   type Ending,
   type Fault,
   plainLink,
@@ -55,13 +58,52 @@ function link({ random, size, anyone }: Draw): { readonly from: number; readonly
 }
 
 /** They need a disk with bytes on it. */
-const FOR_LOG: ReadonlySet<FaultKind> = new Set(['fullDisk', 'failedSync', 'tornWrite', 'rottenDisk']);
+const FOR_LOG: ReadonlySet<AnyKind> = new Set([
+  'fullDisk',
+  'failedSync',
+  'tornWrite',
+  'rottenDisk',
+  'rottenGroup',
+  'crashInStart',
+]);
+const FOR_SNAPSHOTS: ReadonlySet<AnyKind> = new Set([
+  'fullSnapshots',
+  'failedSnapshotSync',
+  'tornSnapshot',
+  'rottenSnapshot',
+]);
+
+type AnyKind = FaultKind | LaterFaultKind;
 
 const disk =
-  (kind: DiskFault['kind']) =>
-  (draw: Draw): Fault => ({ fault: 'disk', targets: draw.member(), kind, factor: 10, forMs: draw.duration() });
+  (kind: DiskFault['kind'], files: DiskFiles = 'log') =>
+  (draw: Draw): Fault => ({
+    fault: 'disk',
+    targets: draw.member(),
+    kind,
+    files,
+    group: null,
+    factor: 10,
+    forMs: draw.duration(),
+  });
 
-const recipes: Readonly<Record<FaultKind, (draw: Draw) => Fault>> = {
+const rightClock = { driftPpm: 0, skewMs: 0, jumpMs: 0, leapMs: 0 };
+
+const clock =
+  (wrong: (draw: Draw) => Partial<ClockFault>) =>
+  (draw: Draw): Fault => ({
+    fault: 'clock',
+    targets: draw.member(),
+    ...rightClock,
+    ...wrong(draw),
+    forMs: draw.duration(),
+  });
+
+/** Up to an hour forward or back, in whole milliseconds; mostly about as long as what is waited for. */
+const shift = ({ random }: Draw): Millis =>
+  (random.next() < 0.5 ? -1 : 1) * random.integer(1, [100, 1_000, 10_000, 3_600_000][random.integer(0, 3)] ?? 1);
+
+const recipes: Readonly<Record<AnyKind, (draw: Draw) => Fault>> = {
   crash: (draw) => ({ fault: 'crash', targets: draw.member(), moment: 'now', forMs: draw.duration() }),
   crashLeader: (draw) => ({ fault: 'crash', targets: draw.leader(), moment: 'now', forMs: draw.duration() }),
   crashAtWrite: (draw) => ({ fault: 'crash', targets: draw.member(), moment: 'write', forMs: draw.duration() }),
@@ -111,6 +153,8 @@ const recipes: Readonly<Record<FaultKind, (draw: Draw) => Fault>> = {
     fault: 'disk',
     targets: draw.member(),
     kind: 'slow',
+    files: 'log',
+    group: null,
     factor: draw.random.integer(5, 100),
     forMs: draw.duration(),
   }),
@@ -122,6 +166,7 @@ const recipes: Readonly<Record<FaultKind, (draw: Draw) => Fault>> = {
   drift: (draw) => ({
     fault: 'clock',
     targets: draw.member(),
+    ...rightClock,
     driftPpm: 1000 * draw.random.integer(-100, 100),
     forMs: draw.duration(),
   }),
@@ -148,25 +193,74 @@ const recipes: Readonly<Record<FaultKind, (draw: Draw) => Fault>> = {
     forMs: 0,
   }),
   transfer: (draw) => ({ fault: 'membership', kind: 'transfer', group: group(draw), targets: draw.member(), forMs: 0 }),
+  crashAtAwait: (draw) => crashAt(draw, false, draw.random.integer(1, 40)),
+  crashInStart: (draw) => crashAt(draw, true, draw.random.integer(1, 12)),
+  stop: (draw) => ({
+    fault: 'stop',
+    targets: draw.random.next() < 0.5 ? draw.leader() : draw.member(),
+    forMs: draw.duration(),
+  }),
+  skew: clock((draw) => ({ skewMs: shift(draw) })),
+  jump: clock((draw) => ({ jumpMs: shift(draw) })),
+  leap: clock((draw) => ({ leapMs: Math.abs(shift(draw)) })),
+  fullSnapshots: disk('full', 'snapshots'),
+  fullAll: disk('full', 'all'),
+  failedSnapshotSync: disk('fsync-error', 'snapshots'),
+  tornSnapshot: disk('torn-write', 'snapshots'),
+  rottenSnapshot: disk('corrupt', 'snapshots'),
+  rottenGroup: (draw) => ({
+    fault: 'disk',
+    targets: draw.member(),
+    kind: 'corrupt',
+    files: 'log',
+    group: group(draw),
+    factor: 10,
+    forMs: 0,
+  }),
 };
+
+/** At any place in a half of the cases, else at one of those that are rare. */
+function crashAt(draw: Draw, restart: boolean, nth: number): Fault {
+  const { random } = draw;
+  const of = random.next() < 0.5 ? 'any' : (awaitKinds[random.integer(0, awaitKinds.length - 1)] ?? 'any');
+  return {
+    fault: 'crash-at',
+    targets: draw.member(),
+    of,
+    nth: of === 'any' ? nth : Math.ceil(nth / 4),
+    times: random.integer(1, 3),
+    restart,
+    forMs: draw.duration(),
+  };
+}
 
 const group = ({ random, groups }: Draw): number => random.integer(0, groups - 1);
 
-function drawKind(random: Random, { disk: { store }, faults: { weights } }: SimOptions): FaultKind | undefined {
-  const kinds = faultKinds.filter((kind) => (weights[kind] ?? 0) > 0 && (store === 'log' || !FOR_LOG.has(kind)));
-  let left = random.next() * kinds.reduce((sum, kind) => sum + (weights[kind] ?? 0), 0);
-  return kinds.find((kind) => {
+function drawKind<K extends AnyKind>(random: Random, kinds: readonly K[], options: SimOptions): K | undefined {
+  const {
+    disk: { store },
+    snapshots,
+    faults: { weights },
+  } = options;
+  const possible = kinds.filter(
+    (kind) =>
+      (weights[kind] ?? 0) > 0 &&
+      (store === 'log' || !FOR_LOG.has(kind)) &&
+      (snapshots !== null || !FOR_SNAPSHOTS.has(kind)),
+  );
+  let left = random.next() * possible.reduce((sum, kind) => sum + (weights[kind] ?? 0), 0);
+  return possible.find((kind) => {
     left -= weights[kind] ?? 0;
     return left < 0;
   });
 }
 
-function drawSteps(options: SimOptions, random: Random): Step[] {
+function drawSteps(options: SimOptions, random: Random, kinds: readonly AnyKind[]): Step[] {
   const { intervalMeanMs } = options.faults;
   const draw = createDraw(random, options);
   const steps: Step[] = [];
   for (let at = exponential(random, intervalMeanMs); at < options.safetyMs; at += exponential(random, intervalMeanMs)) {
-    const kind = drawKind(random, options);
+    const kind = drawKind(random, kinds, options);
     if (kind === undefined) break;
     steps.push({ atMs: at, ...recipes[kind](draw) });
   }
@@ -185,5 +279,9 @@ function drawEnding({ members, spares }: SimOptions, random: Random): Ending {
 /** The same for the same options, for ever, as long as the recipes stay the same. */
 export function drawSchedule(options: SimOptions): Schedule {
   const random = createRandom(options.seed).fork('schedule');
-  return { steps: drawSteps(options, random.fork('steps')), ending: drawEnding(options, random.fork('ending')) };
+  const steps = [
+    ...drawSteps(options, random.fork('steps'), faultKinds),
+    ...drawSteps(options, random.fork('later steps'), laterFaultKinds),
+  ];
+  return { steps: steps.toSorted((a, b) => a.atMs - b.atMs), ending: drawEnding(options, random.fork('ending')) };
 }

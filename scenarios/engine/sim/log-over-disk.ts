@@ -2,10 +2,11 @@
 import { kernels } from '../../../src/actors/kernels.ts';
 import { openLog } from '../../../src/actors/stores/log-store.ts';
 import type { Random } from '../../../src/streams/random.ts';
+import { payloadsOfGroup } from './group-payloads.ts';
 import { createLatency } from './latency.ts';
 import type { DiskOptions } from './options.ts';
 import { createSimDisk } from './sim-disk.ts';
-import type { SimStore } from './store.ts';
+import { calmDown, imposeOn, liftFrom, type SimStore } from './store.ts';
 
 /** Enough for some batches of a run to go into zeros, and for some to reach beyond them. */
 const PREALLOCATE_BYTES = 4096;
@@ -15,17 +16,20 @@ export function createLogOverDisk(random: Random, options: DiskOptions): SimStor
   const disk = createSimDisk(random.fork('crashes'), latency);
   const { segmentBytes, cacheBytes } = options;
   return {
-    open: (clock, failed) =>
+    open: (clock, failed, warn) =>
       openLog({
         disk: disk.mount(clock),
         directory: '/log',
         clock,
         random: random.fork('store'),
         kernels,
-        warn() {},
+        warn,
         failed,
         options: { segmentBytes, cacheBytes, preallocateBytes: PREALLOCATE_BYTES },
       }),
+    watch(reached) {
+      disk.faults.reached = reached;
+    },
     crash() {
       latency.forget();
       // The kernel has said it once, and takes what it lost for written.
@@ -33,26 +37,13 @@ export function createLogOverDisk(random: Random, options: DiskOptions): SimStor
       disk.crash();
     },
     wipe: disk.wipe,
-    impose(trouble) {
-      if (trouble.kind === 'slow' || trouble.kind === 'hang') return latency.impose(trouble);
-      disk.faults.touched = () => trouble.touched++;
-      if (trouble.kind === 'full') disk.faults.freeBytes = 0;
-      else disk.faults.failSyncs = true;
-    },
-    lift(trouble) {
-      if (trouble.kind === 'slow' || trouble.kind === 'hang') latency.lift(trouble);
-      else if (trouble.kind === 'full') disk.faults.freeBytes = Number.MAX_SAFE_INTEGER;
-      else disk.faults.failSyncs = false;
-    },
-    spoil: () => disk.spoil('/log/'),
+    impose: (trouble) => imposeOn(disk, latency, trouble),
+    lift: (trouble) => liftFrom(disk, latency, trouble),
+    spoil: (group) =>
+      disk.spoil('/log/', ...(group === null ? [] : [(segment: Uint8Array) => payloadsOfGroup(segment, group)])),
     tear(die) {
       disk.faults.tearing = die;
     },
-    calm(maxMs) {
-      latency.calm(maxMs);
-      disk.faults.failSyncs = false;
-      disk.faults.freeBytes = Number.MAX_SAFE_INTEGER;
-      disk.faults.tearing = null;
-    },
+    calm: (maxMs) => calmDown(disk, latency, maxMs),
   };
 }

@@ -30,6 +30,7 @@ export interface LogImage {
 }
 
 interface Change {
+  readonly forget: boolean;
   readonly hard: ShadowHard | undefined;
   readonly compactTo: LogWrite['compactTo'];
   readonly truncateAfter: LogIndex | undefined;
@@ -90,7 +91,15 @@ export const foldEntry = (fold: number, term: Term, print: number): number =>
 
 type Committed = (index: LogIndex) => ShadowEntry | undefined;
 
-function change(image: LogImage, { hard, compactTo, truncateAfter, entries }: Change, committed: Committed): void {
+function change(
+  image: LogImage,
+  { forget, hard, compactTo, truncateAfter, entries }: Change,
+  committed: Committed,
+): void {
+  if (forget) {
+    image.entries.length = 0;
+    image.base = 0;
+  }
   if (hard !== undefined) image.hard = hard;
   if (compactTo !== undefined && compactTo.index > image.base) {
     const { index, term } = compactTo;
@@ -132,9 +141,9 @@ export function createLogShadow(committed: Committed): LogShadow {
     get pending() {
       return pending.length;
     },
-    write({ hard, compactTo, truncateAfter, entries = [] }) {
+    write({ forget = false, hard, compactTo, truncateAfter, entries = [] }) {
       const added = entries.map(shadowOf);
-      const next = { hard, compactTo, truncateAfter, entries: added };
+      const next = { forget, hard, compactTo, truncateAfter, entries: added };
       change(written, next, committed);
       pending.push(next);
       return added;

@@ -42,8 +42,16 @@ function groupOf(groups: Groups, id: GroupId): Group {
   return group;
 }
 
-function carryOut(groups: Groups, { group: id, hard, sound, compactTo, truncateAfter, entries = [] }: LogWrite): void {
+function carryOut(
+  groups: Groups,
+  { group: id, hard, sound, compactTo, truncateAfter, forget, entries = [] }: LogWrite,
+): void {
   const group = groupOf(groups, id);
+  if (forget === true) {
+    group.sound = false;
+    group.base = { index: 0, term: 0 };
+    group.entries.length = 0;
+  }
   if (hard !== undefined) group.hard = hard;
   if (sound !== undefined) group.sound = sound;
   if (compactTo !== undefined && compactTo.index > group.base.index) {
@@ -84,6 +92,11 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
       let syncing = false;
       let pendingBytes = 0;
       let busySince: Millis | null = null;
+      let closing: (() => void) | null = null;
+
+      function close(): void {
+        if (closing !== null && !syncing && waiting.length === 0) clock.defer(closing);
+      }
 
       function sync(): void {
         if (syncing || waiting.length === 0) return;
@@ -100,6 +113,7 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
           pendingBytes -= batch.reduce((sum, { write }) => sum + bytesOf(write), 0);
           for (const { synced } of batch) synced();
           sync();
+          close();
         });
       }
 
@@ -107,6 +121,7 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
         recovered: (group) => recovered.get(group) ?? recoveredFrom(newGroup(), true),
         write(write, synced) {
           carryOut(live, write);
+          if (write.forget === true) recovered.set(write.group, recoveredFrom(groupOf(live, write.group)));
           waiting.push({ write, synced });
           pendingBytes += bytesOf(write);
           if (!syncing && waiting.length === 1) clock.defer(sync);
@@ -132,9 +147,13 @@ export function createMemoryStore(random: Random, options: DiskOptions): SimStor
           return busySince;
         },
         full: false,
-        close: (done) => clock.defer(done),
+        close(done) {
+          closing = done;
+          close();
+        },
       };
     },
+    watch() {},
     crash() {
       latency.forget();
       const survivors = random.integer(0, underWay.length);

@@ -4,11 +4,15 @@ import type { Millis } from '../../../src/core/ids.ts';
 import type { Random } from '../../../src/streams/random.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
 import type { Cluster } from './cluster.ts';
+import type { SimProcess } from './process.ts';
 import type { DiskTrouble } from './store.ts';
 import { askForMembers } from './membership-faults.ts';
 import type { LinkFault } from './network.ts';
 import {
   plainLink,
+  type AwaitKind,
+  type ClockFault,
+  type CrashAtFault,
   type DiskFault,
   type Direction,
   type MembershipFault,
@@ -24,6 +28,8 @@ export interface Brought {
   readonly members: readonly number[];
   /** Processes that it stopped, messages that it lost or delayed, what a disk did late … */
   readonly touched: number;
+  /** Where it met them, when that is not settled before. */
+  readonly places: readonly string[];
 }
 
 export interface Nemesis {
@@ -40,6 +46,7 @@ interface Work {
   readonly touched: () => number;
   /** Mends it. */
   readonly end: () => void;
+  readonly places?: readonly string[];
 }
 
 type Pair = readonly [from: number, to: number];
@@ -54,6 +61,8 @@ export function createNemesis(
   const { size } = cluster;
   const brought: Brought[] = [];
   let stopped = false;
+  /** They are ending in order just now. */
+  const ending = new Set<number>();
   const everyone = Array.from({ length: size }, (_, member) => member);
 
   // ---------------------------------------------------------------- targets
@@ -99,16 +108,62 @@ export function createNemesis(
   }
 
   /** It dies by itself, in the midst of what it does; how long it is down counts from there. */
-  function crashLater(members: readonly number[], moment: 'write' | 'synced' | 'torn', forMs: number): Work {
+  function crashLater(members: readonly number[], forMs: Millis, arm: (member: number, die: () => void) => void): Work {
     let touched = 0;
     for (const member of members) {
-      cluster.process(member).crashAt(moment, () => {
+      arm(member, () => {
         touched++;
         cluster.crash(member);
         clock.after(forMs, () => stopped || cluster.start(member));
       });
     }
     return { members, touched: () => touched, end: () => {} };
+  }
+
+  function crashAt({ of, nth, times, restart, forMs }: CrashAtFault, members: readonly number[]): Work {
+    const places: AwaitKind[] = [];
+    const back = (member: number, left: number) => {
+      if (stopped) return;
+      if (left > 0) arm(member, left);
+      cluster.start(member);
+    };
+    const arm = (member: number, left: number) =>
+      cluster.process(member).crashAtAwait({
+        of,
+        nth,
+        die(at) {
+          places.push(at);
+          cluster.crash(member);
+          clock.after(forMs, () => back(member, left - 1));
+        },
+      });
+    for (const member of members) {
+      if (!restart) arm(member, times);
+      else {
+        cluster.crash(member);
+        clock.after(forMs, () => back(member, times));
+      }
+    }
+    return { members, touched: () => places.length, end: () => {}, places };
+  }
+
+  /** In order; one that does not come to its end, for its disk hangs, is killed after a while. How long it is down counts from there. */
+  function stop(members: readonly number[], forMs: Millis): Work {
+    const places: string[] = [];
+    let touched = 0;
+    for (const member of members) {
+      const process = cluster.process(member);
+      if (process.up) ending.add(member);
+      process.stop(4 * patienceMs, (ledOn, handedOver) => {
+        touched++;
+        ending.delete(member);
+        for (let n = 0; n < ledOn; n++) places.push('while leading');
+        for (let n = 0; n < handedOver; n++) places.push('handed over');
+        cluster.crash(member);
+        clock.after(forMs, () => stopped || cluster.start(member));
+      });
+    }
+    return { members, touched: () => touched, end: () => {}, places };
   }
 
   /** Those of whom as much may be lost, just now. */
@@ -140,16 +195,22 @@ export function createNemesis(
     return { members, touched: () => hit.length, end: () => hit.forEach((process) => process.resume()) };
   }
 
-  function drift(members: readonly number[], ppm: number): Work {
+  function disturbClock({ driftPpm, skewMs, jumpMs, leapMs }: ClockFault, members: readonly number[]): Work {
     const began = turnsOf(members);
-    for (const member of members) cluster.process(member).drift(ppm);
+    const each = (change: (process: SimProcess) => void) =>
+      members.forEach((member) => change(cluster.process(member)));
+    if (driftPpm !== 0) each((process) => process.drift(driftPpm));
+    if (skewMs + jumpMs !== 0) each((process) => process.jump(skewMs + jumpMs));
+    if (leapMs !== 0) each((process) => process.leap(leapMs));
     let ended: number | null = null;
     return {
       members,
       touched: () => (ended ?? turnsOf(members)) - began,
-      end: () => {
-        ended = turnsOf(members);
-        for (const member of members) cluster.process(member).drift(0);
+      end() {
+        // What was set stays so; who looks at it from then on has been touched, too.
+        if (jumpMs === 0 && leapMs === 0) ended = turnsOf(members);
+        if (driftPpm !== 0) each((process) => process.drift(0));
+        if (skewMs !== 0) each((process) => process.jump(-skewMs));
       },
     };
   }
@@ -159,19 +220,22 @@ export function createNemesis(
 
   // ---------------------------------------------------------------- disks
 
-  function disk({ kind, factor, forMs }: DiskFault, members: readonly number[]): Work {
-    if (kind === 'torn-write') return crashLater(members, 'torn', forMs);
+  function disk({ kind, files, group, factor, forMs }: DiskFault, members: readonly number[]): Work {
+    if (kind === 'torn-write')
+      return crashLater(members, forMs, (member, die) => cluster.process(member).tear(files, die));
     if (kind === 'corrupt') {
-      const hit = members.filter((member) => cluster.mayLose(member) && cluster.process(member).spoilDisk());
+      const hit = members.filter(
+        (member) => cluster.mayLose(member) && cluster.process(member).spoilDisk(files, group),
+      );
       return { members, touched: () => hit.length, end: () => {} };
     }
     const trouble = troubleOf(kind, factor);
-    for (const member of members) cluster.process(member).troubleDisk(trouble);
+    for (const member of members) cluster.process(member).troubleDisk(trouble, files);
     return {
       members,
       touched: () => trouble.touched,
       end: () => {
-        for (const member of members) cluster.process(member).mendDisk(trouble);
+        for (const member of members) cluster.process(member).mendDisk(trouble, files);
       },
     };
   }
@@ -214,8 +278,14 @@ export function createNemesis(
     switch (step.fault) {
       case 'crash': {
         const members = resolveAll(step.targets);
-        return step.moment === 'now' ? crash(members) : crashLater(members, step.moment, step.forMs);
+        const { moment } = step;
+        if (moment === 'now') return crash(members);
+        return crashLater(members, step.forMs, (member, die) => cluster.process(member).crashAt(moment, die));
       }
+      case 'crash-at':
+        return crashAt(step, resolveAll(step.targets));
+      case 'stop':
+        return stop(resolveAll(step.targets), step.forMs);
       case 'wipe':
         return wipe(resolveAll(step.targets));
       case 'membership':
@@ -233,17 +303,18 @@ export function createNemesis(
       case 'disk':
         return disk(step, resolveAll(step.targets));
       case 'clock':
-        return drift(resolveAll(step.targets), step.driftPpm);
+        return disturbClock(step, resolveAll(step.targets));
     }
   }
 
   for (const step of steps) {
     clock.after(step.atMs, () => {
       if (stopped) return;
-      const { members, touched, end } = bring(step);
+      const { members, touched, end, places = [] } = bring(step);
       brought.push({
         step,
         members,
+        places,
         get touched() {
           return touched();
         },
@@ -255,6 +326,8 @@ export function createNemesis(
   return {
     stop() {
       stopped = true;
+      // Nobody waits for their end any more.
+      for (const member of ending) cluster.crash(member);
     },
     brought,
   };

@@ -57,7 +57,25 @@ const commonFaults = [
 /** What damages disks and clocks, in some of the runs: in the others everything else has its chance. */
 const rareFaults = ['hungDisk', 'fullDisk', 'failedSync', 'tornWrite', 'rottenDisk', 'drift'] as const;
 
+/** What was thought of later, in some of the runs, too, and drawn beside all else: so the seeds before it mean what they meant. */
+const laterFaults = [
+  'crashAtAwait',
+  'crashInStart',
+  'stop',
+  'skew',
+  'jump',
+  'leap',
+  'fullSnapshots',
+  'fullAll',
+  'failedSnapshotSync',
+  'tornSnapshot',
+  'rottenSnapshot',
+  'rottenGroup',
+] as const;
+
 export const faultKinds = [...commonFaults, ...rareFaults] as const;
+export const laterFaultKinds: readonly LaterFaultKind[] = laterFaults;
+export type LaterFaultKind = (typeof laterFaults)[number];
 export type FaultKind = (typeof faultKinds)[number];
 
 export interface FaultOptions {
@@ -66,7 +84,7 @@ export interface FaultOptions {
   /** How long a process stays down or stopped, a link cut or clogged, a disk slow: on average. */
   readonly durationMeanMs: Millis;
   /** The kinds of this run, by weight; kinds that are missing do not happen. */
-  readonly weights: Readonly<Partial<Record<FaultKind, number>>>;
+  readonly weights: Readonly<Partial<Record<FaultKind | LaterFaultKind, number>>>;
 }
 
 export interface WorkloadOptions {
@@ -133,11 +151,11 @@ function drawSnapshots(random: Random, electionMaxMs: Millis): SimOptions['snaps
   };
 }
 
-const drawWeights = (random: Random, kinds: readonly FaultKind[]): FaultOptions['weights'] =>
+const drawWeights = (random: Random, kinds: readonly (FaultKind | LaterFaultKind)[]): FaultOptions['weights'] =>
   Object.fromEntries(kinds.filter(() => random.next() < 0.5).map((kind) => [kind, random.integer(1, 10)]));
 
-const drawRareFaults = (random: Random): FaultOptions['weights'] =>
-  random.next() < 0.4 ? drawWeights(random, rareFaults) : {};
+const drawSomeOf = (random: Random, kinds: readonly (FaultKind | LaterFaultKind)[]): FaultOptions['weights'] =>
+  random.next() < 0.4 ? drawWeights(random, kinds) : {};
 
 /** The options of a seed: the same for ever, as long as this function stays the same. */
 export function drawOptions(seed: number | string): SimOptions {
@@ -175,7 +193,11 @@ export function drawOptions(seed: number | string): SimOptions {
     faults: {
       intervalMeanMs: electionMaxMs * pick(random, [0.5, 1, 3, 8]),
       durationMeanMs: electionMaxMs * pick(random, [0.3, 1, 3]),
-      weights: { ...drawWeights(random, commonFaults), ...drawRareFaults(createRandom(seed).fork('rare faults')) },
+      weights: {
+        ...drawWeights(random, commonFaults),
+        ...drawSomeOf(createRandom(seed).fork('rare faults'), rareFaults),
+        ...drawSomeOf(createRandom(seed).fork('later faults'), laterFaults),
+      },
     },
     workload: {
       clientsPerGroup: random.integer(1, 4),

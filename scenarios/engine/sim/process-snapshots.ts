@@ -7,7 +7,7 @@ import { kernels } from '../../../src/actors/kernels.ts';
 import type { SnapshotPorts } from '../../../src/actors/raft/group-snapshots.ts';
 import type { RaftGroup, StateMachine } from '../../../src/actors/raft-group.ts';
 import type { LogEntry } from '../../../src/actors/stores/log.ts';
-import { openSnapshots } from '../../../src/actors/stores/snapshots.ts';
+import { openSnapshots, type SnapshotStore } from '../../../src/actors/stores/snapshots.ts';
 import type { BrokerId, GroupId, LogIndex, Millis } from '../../../src/core/ids.ts';
 import type { SnapshotLimits } from '../../../src/core/limits.ts';
 import type { ClockView } from '../../../src/streams/clock-view.ts';
@@ -19,24 +19,38 @@ import { createLatency } from './latency.ts';
 import { fingerprint, foldEntry } from './log-shadow.ts';
 import type { DiskOptions } from './options.ts';
 import { createSimDisk } from './sim-disk.ts';
-import type { DiskTrouble } from './store.ts';
-import { Violation } from './violation.ts';
+import type { DiskAwait } from './schedule.ts';
+import { calmDown, type DiskTrouble, imposeOn, liftFrom } from './store.ts';
+import { rule } from './violation.ts';
 
 /** What survives the process. */
 export interface SnapshotDisk {
-  open(life: ClockView, self: BrokerId, groups: readonly GroupId[], dial: Dial): ProcessSnapshots;
+  open(life: ClockView, self: BrokerId, groups: readonly GroupId[], ports: LifePorts): ProcessSnapshots;
+  watch(reached: (at: DiskAwait) => boolean): void;
   crash(): void;
   /** Nothing is left on it. */
   wipe(): void;
-  /** Whatever else may be wrong with a disk, the snapshots' is only ever slow, or hangs. */
   impose(trouble: DiskTrouble): void;
   lift(trouble: DiskTrouble): void;
+  /** Changes a bit of one. @returns false: there is none. */
+  spoil(): boolean;
+  /** `die` is called when the next write is under way, of which a crash then leaves a part. */
+  tear(die: () => void): void;
   calm(maxMs: Millis): void;
+}
+
+export interface LifePorts {
+  readonly dial: Dial;
+  readonly warn: (message: string) => void;
+  /** The process must end. */
+  readonly failed: (error: Error) => void;
 }
 
 /** In one life. */
 export interface ProcessSnapshots extends SnapshotPorts {
   accept(wire: Wire<SnapshotMessage>): void;
+  /** As a broker does that stops in order. */
+  stop(): void;
 }
 
 /** By the name of a broker, which is its address here. */
@@ -49,20 +63,32 @@ export function createSnapshotDisk(
 ): SnapshotDisk {
   const latency = createLatency(random.fork('latency'), diskOptions);
   const disk = createSimDisk(random.fork('crashes'), latency);
+  /** Of each group, how far the newest one reached when the process died; nothing that has happened since may cost it. */
+  const known = new Map<GroupId, LogIndex>();
+  let opened: SnapshotStore | null = null;
+  /** One of those that lie there may be damaged, whether that is known by now or not. */
+  let spoiled = false;
+
   return {
-    open(life, self, groups, dial) {
-      const broken = (what: string): never => {
-        throw new Violation('no member fails', `${self}: ${what}`);
-      };
+    open(life, self, groups, { dial, warn, failed }) {
       const store = openSnapshots({
         disk: disk.mount(life),
         directory: '/snapshots',
         clock: life,
         crc32c: kernels.crc32c,
         cluster: '',
-        warn: broken,
-        failed: (error) => broken(error.message),
+        warn,
+        failed,
       });
+      opened = store;
+      for (const [group, index] of known) {
+        const found = store.newest(group)?.meta.index ?? 0;
+        rule(
+          'a snapshot that was whole survives',
+          found >= index,
+          () => `${self} had a snapshot of ${group} that reached ${index}; the newest there is now reaches ${found}`,
+        );
+      }
       const common = { self, clock: life, store, warn() {}, options };
       const transfers = createSnapshotSender({
         ...common,
@@ -76,20 +102,46 @@ export function createSnapshotDisk(
         isMember: () => true,
         hasGroup: (group) => groups.includes(group),
       });
-      return { store, transfers, cluster: () => '', options, accept: (wire) => receiver.accept(within(life, wire)) };
+      return {
+        store,
+        transfers,
+        cluster: () => '',
+        options,
+        accept: (wire) => receiver.accept(within(life, wire)),
+        stop() {
+          transfers.stop();
+          receiver.stop();
+          store.close();
+        },
+      };
+    },
+    watch(reached) {
+      disk.faults.reached = reached;
     },
     crash() {
+      if (!spoiled) for (const group of opened?.groups ?? []) known.set(group, opened?.newest(group)?.meta.index ?? 0);
+      opened = null;
       latency.forget();
+      disk.faults.failSyncs = false;
       disk.crash();
     },
-    wipe: disk.wipe,
-    impose(trouble) {
-      if ('factor' in trouble) latency.impose(trouble);
+    wipe() {
+      known.clear();
+      spoiled = false;
+      disk.wipe();
     },
-    lift(trouble) {
-      if ('factor' in trouble) latency.lift(trouble);
+    impose: (trouble) => imposeOn(disk, latency, trouble),
+    lift: (trouble) => liftFrom(disk, latency, trouble),
+    spoil() {
+      if (!disk.spoil('/snapshots/')) return false;
+      known.clear();
+      spoiled = true;
+      return true;
     },
-    calm: latency.calm,
+    tear(die) {
+      disk.faults.tearing = die;
+    },
+    calm: (maxMs) => calmDown(disk, latency, maxMs),
   };
 }
 

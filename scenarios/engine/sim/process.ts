@@ -3,11 +3,13 @@
 //
 //   everything that runs in the process ─▶ turn ─▶ messages leave ─▶ the checkers look
 import { createPulses, type Pulses } from '../../../src/actors/cluster/pulses.ts';
+import { handOver } from '../../../src/actors/cluster/handover.ts';
 import { createRaftNode, type RaftNodeOptions } from '../../../src/actors/raft-node.ts';
 import type { RaftGroup } from '../../../src/actors/raft-group.ts';
 import type { LogStore, RecoveredGroup } from '../../../src/actors/stores/log.ts';
 import { VedetteError } from '../../../src/core/errors.ts';
 import type { BrokerId, GroupId, Millis } from '../../../src/core/ids.ts';
+import type { Clock } from '../../../src/streams/clock.ts';
 import { type ClockView, createClockView } from '../../../src/streams/clock-view.ts';
 import type { Pulse, RaftEnvelope } from '../../../src/streams/envelope.ts';
 import type { Inspector } from '../../../src/streams/inspector.ts';
@@ -15,12 +17,14 @@ import type { Random } from '../../../src/streams/random.ts';
 import type { SnapshotMessage } from '../../../src/streams/snapshot-message.ts';
 import type { Wire } from '../../../src/streams/wire.ts';
 import type { VirtualClock } from '../../../src/streams/virtual-clock.ts';
+import { type AwaitCrash, createAwaits } from './awaits.ts';
 import type { GroupChecker } from './checker.ts';
 import type { Planted } from './planted.ts';
 import { createFold, type ProcessSnapshots, type SnapshotDisk } from './process-snapshots.ts';
+import type { DiskFiles } from './schedule.ts';
 import type { DiskTrouble, SimStore } from './store.ts';
 import type { Trace } from './trace.ts';
-import { Violation } from './violation.ts';
+import { rule, Violation } from './violation.ts';
 
 export interface SimProcess {
   readonly number: number;
@@ -35,9 +39,18 @@ export interface SimProcess {
   crash(): void;
   /**
    * `crash` will be called at the end of the turn of its next write, or of its next sync, with a part of that turn's messages unsent;
-   * unless it dies before. `torn`: at the next write of its disk, of which a part stays.
+   * unless it dies before.
    */
-  crashAt(moment: 'write' | 'synced' | 'torn', crash: () => void): void;
+  crashAt(moment: 'write' | 'synced', crash: () => void): void;
+  /** The same at the next write to these files, of which a part stays. */
+  tear(files: DiskFiles, crash: () => void): void;
+  /** The same at some place where it waits, in this life or a later one. */
+  crashAtAwait(wanted: AwaitCrash): void;
+  /**
+   * It hands over what it leads, and ends in order. `done` when it has, or when it was killed since that took too long; never when it died meanwhile.
+   * @param done is told how many groups it still led at its end, and how many it had led at the beginning of it and handed over.
+   */
+  stop(patienceMs: Millis, done: (ledOn: number, handedOver: number) => void): void;
   /** It will not crash by itself. */
   disarm(): void;
   pause(): void;
@@ -48,12 +61,16 @@ export interface SimProcess {
   enter(run: () => void, group?: number): void;
   /** Another process opened a stream for a snapshot. */
   acceptSnapshot(wire: Wire<SnapshotMessage>): void;
-  troubleDisk(trouble: DiskTrouble): void;
-  mendDisk(trouble: DiskTrouble): void;
-  /** Changes a bit on its disk. @returns false when there is nothing to change. */
-  spoilDisk(): boolean;
+  troubleDisk(trouble: DiskTrouble, files: DiskFiles): void;
+  mendDisk(trouble: DiskTrouble, files: DiskFiles): void;
+  /** Changes a bit on its disk, of the log of one group alone where one is given. @returns false when there is nothing to change. */
+  spoilDisk(files: DiskFiles, group: number | null): boolean;
   /** From now on its clock runs fast or slow by this. */
   drift(ppm: number): void;
+  /** Its wall clock is set forward or back. */
+  jump(ms: Millis): void;
+  /** Both its clocks go forward at once. @returns false: it is not up. */
+  leap(ms: Millis): boolean;
   /** Timers that fired, and all else that ran in it. */
   readonly turns: number;
   /** The disk is well from now on. */
@@ -69,6 +86,8 @@ export interface ProcessPorts {
   readonly clock: VirtualClock;
   readonly random: Random;
   readonly driftPpm: number;
+  /** Its clock may leap. */
+  readonly leaps: boolean;
   readonly inspector: Inspector;
   readonly store: SimStore;
   /** Null: nothing is compacted. */
@@ -87,6 +106,8 @@ export interface ProcessPorts {
 /** A log that says this of itself is not one any more. */
 const BEYOND_READING: ReadonlySet<string> = new Set(['FAILED_PRECONDITION', 'DATA_LOSS']);
 
+const leads = ({ status }: RaftGroup): boolean => status.role === 'leader';
+
 const TROUBLES: readonly DiskTrouble['kind'][] = ['slow', 'hang', 'full', 'fsync-error'];
 
 export function createProcess(ports: ProcessPorts): SimProcess {
@@ -100,7 +121,19 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   let dying: (() => void) | null = null;
   /** Its disk was changed: that it ends for that reason is as it must be. */
   let excused = false;
+  /** The same of its snapshots, for as long as a damaged one may lie there. */
+  let excusedSnapshots = false;
   const troubles = new Set<DiskTrouble>();
+  const awaits = createAwaits();
+  /** By how much its wall clock was set wrong. */
+  let skewMs: Millis = 0;
+  /** What its members write to; null while it is down. */
+  let opened: LogStore | null = null;
+  let stopping = false;
+  /** Its last life ended in order. */
+  let endedWell = false;
+  store.watch(awaits.reached);
+  ports.snapshots?.watch(awaits.reached);
   let turns = 0;
   let { driftPpm } = ports;
   /** The only group that the turn under way can touch; null: any. */
@@ -117,6 +150,8 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     try {
       run();
     } catch (error) {
+      // Whatever becomes of one that is dead: its end comes now.
+      if (awaits.dead) return dying?.();
       if (error instanceof Violation) throw error;
       throw new Violation(
         'no member fails',
@@ -178,8 +213,15 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   /** Null: it cannot start, and ends. Where its files are past reading, it gets another disk. */
   function openLog(now: ClockView): LogStore | null {
     try {
-      return store.open(now, failed);
+      const log = store.open(now, failed, (message) => {
+        const isAfterStop = endedWell && !excused && !awaits.dead;
+        rule('a stop in order leaves nothing to mend', !isAfterStop, () => `${self}: ${message}`);
+      });
+      endedWell = false;
+      return log;
     } catch (error) {
+      endedWell = false;
+      if (awaits.dead) throw error;
       if (!excused && troubles.size === 0) throw error;
       const isPast = error instanceof VedetteError && BEYOND_READING.has(error.code);
       dying = () => {
@@ -197,21 +239,60 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     else if (!forgotten.has(group)) checker?.vouchedFor(number);
   }
 
+  function noteEnd(): void {
+    endedWell = opened?.full === false && troubles.size === 0;
+    if (!endedWell) return;
+    for (const checker of checkers) {
+      const left = checker.pendingWrites(number);
+      rule(
+        'a stop in order leaves nothing unwritten',
+        left === 0,
+        () => `${self} has ended with ${left} writes that are not durable`,
+      );
+    }
+  }
+
+  function openSnapshots(now: ClockView): ProcessSnapshots | null {
+    return (
+      ports.snapshots?.open(now, self, groups, {
+        dial: (to) => ports.dialSnapshots(number, to),
+        warn(message) {
+          const isFull = [...troubles].some(({ kind }) => kind === 'full');
+          if (!excusedSnapshots && !isFull && !awaits.dead)
+            throw new Violation('no member fails', `${self}: ${message}`);
+        },
+        failed,
+      }) ?? null
+    );
+  }
+
   function wipe(): void {
     trace.note('wipe', number, -1);
     store.wipe();
     ports.snapshots?.wipe();
+    excusedSnapshots = false;
     for (const checker of checkers) checker.wiped(number);
     for (const group of groups) forgotten.add(group);
   }
 
   function failed(error: Error): void {
+    if (awaits.dead) return;
     const failing = [...troubles].some(({ kind }) => kind === 'fsync-error');
-    if (!excused && !failing) throw new Violation('no member fails', `${self}: ${error.message}`);
+    if (!excused && !excusedSnapshots && !failing) throw new Violation('no member fails', `${self}: ${error.message}`);
     dying ??= () => ports.ended(number);
   }
 
-  function createMember(group: GroupId, position: number, log: LogStore, now: ClockView): RaftGroup {
+  /** A clock whose timers are places at which the process can be ended. */
+  function withTimersCounted(now: ClockView): Clock {
+    return {
+      now: now.now,
+      monotonic: now.monotonic,
+      after: (delay, fire) => now.after(delay, () => awaits.reached('timer') || fire()),
+      defer: now.defer,
+    };
+  }
+
+  function createMember(group: GroupId, position: number, log: LogStore, now: Clock): RaftGroup {
     const checker = checkers[position];
     if (checker === undefined) throw new RangeError(`no checker for ${group}`);
     const member: RaftGroup = createRaftNode({
@@ -239,7 +320,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     return planted.group?.(member, now) ?? member;
   }
 
-  function startPulses(now: ClockView): void {
+  function startPulses(now: Clock): void {
     const { heartbeatMs, electionMinMs, electionMaxMs } = ports.raft;
     const members = new Map(running.map((member) => [member.id, member]));
     pulses = createPulses({
@@ -270,6 +351,9 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     pulsing = [];
     armed = null;
     dying = null;
+    awaits.ended();
+    opened = null;
+    stopping = false;
     leaving = [];
     snapshots = null;
     store.crash();
@@ -290,26 +374,65 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     },
     start() {
       lives++;
-      const now = createClockView(clock, { turn, driftPpm });
+      const now = createClockView(clock, { turn, driftPpm, skewMs, leaps: ports.leaps });
       view = now;
       now.enter(() => {
         const log = openLog(now);
         if (log === null) return;
+        opened = log;
         groups.forEach((group, position) => begin(checkers[position], group, log.recovered(group)));
-        excused = checkers.some((checker) => checker.isDoubtful(number));
+        excused = checkers.some((checker) => checker.isInDoubt(number));
         const seen = watched(log);
-        snapshots = ports.snapshots?.open(now, self, groups, (to) => ports.dialSnapshots(number, to)) ?? null;
-        running = groups.map((group, position) => createMember(group, position, seen, now));
-        now.after(random.next() * ports.raft.heartbeatMs, () => startPulses(now));
+        snapshots = openSnapshots(now);
+        const timed = withTimersCounted(now);
+        running = groups.map((group, position) => createMember(group, position, seen, timed));
+        timed.after(random.next() * ports.raft.heartbeatMs, () => startPulses(timed));
       });
     },
     crash: die,
     crashAt(moment, crash) {
-      if (moment === 'torn') store.tear(() => (dying = crash));
-      else armed = { moment, crash };
+      armed = { moment, crash };
+    },
+    tear(files, crash) {
+      const die = () => (dying = crash);
+      if (files !== 'snapshots') store.tear(die);
+      if (files !== 'log') ports.snapshots?.tear(die);
+    },
+    crashAtAwait({ die, ...wanted }) {
+      awaits.arm({ ...wanted, die: (at) => (dying = () => die(at)) });
+    },
+    stop(patienceMs, done) {
+      view?.enter(() => {
+        const log = opened;
+        const life = lives;
+        if (log === null || stopping) return;
+        stopping = true;
+        trace.note('stop', number, -1);
+        const led = running.filter(leads);
+        let over = false;
+        const end = (inOrder: boolean) => {
+          if (over || life !== lives || view === null) return;
+          over = true;
+          const ledOn = led.filter(leads).length;
+          dying = () => {
+            if (inOrder) noteEnd();
+            done(ledOn, led.length - ledOn);
+          };
+        };
+        // By whoever has told it to stop.
+        clock.after(patienceMs, () => view?.enter(() => end(false)));
+        handOver(running, view as Clock, () => {
+          pulses?.stop();
+          pulses = null;
+          snapshots?.stop();
+          for (const member of running) member.stop();
+          log.close(() => end(true));
+        });
+      });
     },
     disarm() {
       armed = null;
+      awaits.disarm();
     },
     wipe,
     pause() {
@@ -324,32 +447,50 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     enter(run, group) {
       view?.enter(() => {
         touched = group ?? null;
-        run();
+        if (!awaits.reached('message')) run();
       });
     },
-    troubleDisk(trouble) {
+    troubleDisk(trouble, files) {
       trace.note('disk', number, -1, TROUBLES.indexOf(trouble.kind));
       troubles.add(trouble);
-      store.impose(trouble);
-      ports.snapshots?.impose(trouble);
+      if (files !== 'snapshots') store.impose(trouble);
+      if (files !== 'log' || 'factor' in trouble) ports.snapshots?.impose(trouble);
     },
-    mendDisk(trouble) {
+    mendDisk(trouble, files) {
       trace.note('mended', number, -1, TROUBLES.indexOf(trouble.kind));
       troubles.delete(trouble);
-      store.lift(trouble);
-      ports.snapshots?.lift(trouble);
+      if (files !== 'snapshots') store.lift(trouble);
+      if (files !== 'log' || 'factor' in trouble) ports.snapshots?.lift(trouble);
     },
-    spoilDisk() {
-      if (!store.spoil()) return false;
+    spoilDisk(files, group) {
+      const ofLog = files !== 'snapshots' && store.spoil(group === null ? null : (groups[group] ?? null));
+      const ofSnapshots = files !== 'log' && ports.snapshots?.spoil() === true;
+      if (!ofLog && !ofSnapshots) return false;
       trace.note('spoiled', number, -1);
-      excused = true;
-      for (const checker of checkers) checker.spoiled(number);
+      excused ||= ofLog;
+      excusedSnapshots ||= ofSnapshots;
+      checkers.forEach((checker, position) => {
+        if (ofLog && (group === null || group === position)) checker.spoiled(number);
+        if (ofSnapshots) checker.spoiledSnapshots(number);
+      });
       return true;
     },
     drift(ppm) {
       trace.note('drift', number, -1, ppm);
       driftPpm = ppm;
       view?.drift(ppm);
+    },
+    jump(ms) {
+      trace.note('jump', number, -1, ms);
+      skewMs += ms;
+      view?.jump(ms);
+    },
+    leap(ms) {
+      if (view === null) return false;
+      trace.note('leap', number, -1, ms);
+      skewMs += ms;
+      view.leap(ms);
+      return true;
     },
     get turns() {
       return turns;

@@ -32,16 +32,31 @@ export interface Tally {
   effective: number;
 }
 
-/** `disk slow`, `membership add`, `crash`. */
-const labelOf = (step: Step): string => ('kind' in step ? `${step.fault} ${step.kind}` : step.fault);
+/** `disk slow`, `disk full snapshots`, `membership add`, `clock jump`, `crash`. */
+function labelOf(step: Step): string {
+  const words: string[] = [step.fault, ...('kind' in step ? [step.kind] : [])];
+  if (step.fault === 'disk' && step.files !== 'log') words.push(step.files);
+  if (step.fault === 'disk' && step.group !== null) words.push('one group');
+  if (step.fault === 'clock') {
+    if (step.driftPpm !== 0) words.push('drift');
+    if (step.skewMs !== 0) words.push('skew');
+    if (step.jumpMs !== 0) words.push('jump');
+    if (step.leapMs !== 0) words.push('leap');
+  }
+  return words.join(' ');
+}
+
+function count(totals: Map<string, Tally>, label: string, touched: boolean): void {
+  const total = totals.get(label) ?? { brought: 0, effective: 0 };
+  totals.set(label, total);
+  total.brought++;
+  if (touched) total.effective++;
+}
 
 export function tally(totals: Map<string, Tally>, brought: readonly Brought[]): void {
-  for (const { step, touched } of brought) {
-    const label = labelOf(step);
-    const total = totals.get(label) ?? { brought: 0, effective: 0 };
-    totals.set(label, total);
-    total.brought++;
-    if (touched > 0) total.effective++;
+  for (const { step, touched, places } of brought) {
+    count(totals, labelOf(step), touched > 0);
+    for (const place of places) count(totals, `${labelOf(step)} ${place}`, true);
   }
 }
 

@@ -108,7 +108,8 @@ function namedBy(step: Step): Named {
   if (step.fault === 'network') return { field: 'target', members: [step.link.from, step.link.to], groups: [] };
   const members = step.targets.flatMap((target) => (target.type === 'member' ? [target.member] : []));
   const groups = step.targets.flatMap((target) => (target.type === 'leader' ? [target.group] : []));
-  return { field: 'target', members, groups: step.fault === 'membership' ? [...groups, step.group] : groups };
+  const named = step.fault === 'membership' || (step.fault === 'disk' && step.group !== null) ? [step.group ?? 0] : [];
+  return { field: 'target', members, groups: [...groups, ...named] };
 }
 
 /** @param path for messages. @throws VedetteError INVALID_ARGUMENT naming line, field and the nearest right thing. */

@@ -10,12 +10,17 @@ import {
   list,
   number,
   oneOf,
+  orNull,
   record,
+  signedDuration,
   text,
+  whole,
 } from '../fields.ts';
 import {
   type Affliction,
   afflictions,
+  awaitKinds,
+  diskFiles,
   type Ending,
   type Fault,
   groupName,
@@ -69,6 +74,7 @@ type Of<K extends Fault['fault']> = Extract<Step, { readonly fault: K }>;
 const at = field('at', duration);
 const forMs = field('for', duration);
 const targets = field('target', oneOrMore(target));
+const groupText = text('group', parseGroup, groupName, ['control', 'shard-0']);
 const direction = field('direction', oneOf('direction', ['both', 'in', 'out'] as const), 'both');
 
 /** What may be said of each fault besides its name. */
@@ -79,6 +85,16 @@ const shapes: { readonly [K in Fault['fault']]: Codec<Omit<Of<K>, 'fault'>> } = 
     moment: field('moment', oneOf('moment', ['now', 'write', 'synced'] as const), 'now'),
     forMs,
   }),
+  'crash-at': record<Omit<Of<'crash-at'>, 'fault'>>({
+    atMs: at,
+    targets,
+    of: field('await', oneOf('await', ['any', ...awaitKinds] as const), 'any'),
+    nth: field('nth', whole(1, 1e6), 1),
+    times: field('times', whole(1, 100), 1),
+    restart: field('restart', flag, false),
+    forMs,
+  }),
+  stop: record<Omit<Of<'stop'>, 'fault'>>({ atMs: at, targets, forMs }),
   pause: record<Omit<Of<'pause'>, 'fault'>>({ atMs: at, targets, forMs }),
   partition: record<Omit<Of<'partition'>, 'fault'>>({
     atMs: at,
@@ -104,7 +120,7 @@ const shapes: { readonly [K in Fault['fault']]: Codec<Omit<Of<K>, 'fault'>> } = 
   membership: record<Omit<Of<'membership'>, 'fault'>>({
     atMs: at,
     kind: field('kind', oneOf('kind', ['add', 'remove', 'set', 'transfer'] as const)),
-    group: field('group', text('group', parseGroup, groupName, ['control', 'shard-0']), 0),
+    group: field('group', groupText, 0),
     targets,
     forMs: field('for', duration, 0),
   }),
@@ -112,14 +128,19 @@ const shapes: { readonly [K in Fault['fault']]: Codec<Omit<Of<K>, 'fault'>> } = 
     atMs: at,
     targets,
     kind: field('kind', oneOf('kind', ['slow', 'hang', 'full', 'fsync-error', 'torn-write', 'corrupt'] as const)),
+    files: field('files', oneOf('files', diskFiles), 'log'),
+    group: field('group', orNull(groupText), null as number | null),
     factor: field('factor', number(1, 1e6), 10),
     forMs,
   }),
   clock: record<Omit<Of<'clock'>, 'fault'>>({
     atMs: at,
     targets,
-    driftPpm: field('drift-ppm', number(-500_000, 500_000)),
-    forMs,
+    driftPpm: field('drift-ppm', number(-500_000, 500_000), 0),
+    skewMs: field('skew', signedDuration, 0),
+    jumpMs: field('jump', signedDuration, 0),
+    leapMs: field('leap', duration, 0),
+    forMs: field('for', duration, 0),
   }),
 };
 

@@ -17,6 +17,19 @@ export type Direction = 'both' | 'in' | 'out';
 /** `write`: at its next write; `synced`: right after its next sync. */
 export type CrashMoment = 'now' | 'write' | 'synced';
 
+/**
+ * Where a process waits for the world, or asks something of it: the disk is about to be asked, or has answered; a message, or a timer, is about to be
+ * told. `directory`: names become durable.
+ */
+const diskAwaits = ['open', 'read', 'write', 'sync', 'rename', 'directory', 'unlink'] as const;
+export const awaitKinds = [...diskAwaits, 'message', 'timer'] as const;
+export type DiskAwait = (typeof diskAwaits)[number];
+export type AwaitKind = (typeof awaitKinds)[number];
+
+/** Which of its files a disk's trouble concerns. */
+export const diskFiles = ['log', 'snapshots', 'all'] as const;
+export type DiskFiles = (typeof diskFiles)[number];
+
 /** What a link does to messages besides what the whole network does. */
 export interface LinkChange {
   /** Of each message. */
@@ -40,6 +53,24 @@ export interface CrashFault extends Lasting {
   readonly fault: 'crash';
   readonly targets: readonly Target[];
   readonly moment: CrashMoment;
+}
+
+/** It dies at the `nth` such place that it comes to, wherever that is: while it opens, recovers, writes a snapshot, cleans its log. */
+export interface CrashAtFault extends Lasting {
+  readonly fault: 'crash-at';
+  readonly targets: readonly Target[];
+  readonly of: AwaitKind | 'any';
+  readonly nth: number;
+  /** So many times, one after another, each counted from its start. */
+  readonly times: number;
+  /** It is ended first, so that the first place that counts is one of its start. */
+  readonly restart: boolean;
+}
+
+/** It hands over what it leads, ends in order, and is started again. */
+export interface StopFault extends Lasting {
+  readonly fault: 'stop';
+  readonly targets: readonly Target[];
 }
 
 export interface PauseFault extends Lasting {
@@ -82,15 +113,25 @@ export interface DiskFault extends Lasting {
    * which a part stays; how long it is down counts from there. `corrupt`: a bit of what lies there changes, if that can be survived.
    */
   readonly kind: 'slow' | 'hang' | 'full' | 'fsync-error' | 'torn-write' | 'corrupt';
+  /** Slow and hanging are all of them. */
+  readonly files: DiskFiles;
+  /** What is corrupted of the log belongs to this group alone; null: anything. */
+  readonly group: number | null;
   /** When slow, everything takes so many times as long. */
   readonly factor: number;
 }
 
-/** Its clock runs fast, or slow, by so many parts in a million. */
 export interface ClockFault extends Lasting {
   readonly fault: 'clock';
   readonly targets: readonly Target[];
+  /** Its clocks run fast, or slow, by so many parts in a million. */
   readonly driftPpm: number;
+  /** Its wall clock is ahead, or behind, by so much while it lasts. */
+  readonly skewMs: Millis;
+  /** Its wall clock is set forward, or back, by so much, and stays so. */
+  readonly jumpMs: Millis;
+  /** Both its clocks go forward by so much at once, as after a virtual machine was stopped: what was due by then is due now. */
+  readonly leapMs: Millis;
 }
 
 /** The process dies, and comes back with an empty disk. Left out where more would be lost than can be survived. */
@@ -112,6 +153,8 @@ export type Fault =
   | MembershipFault
   | WipeFault
   | CrashFault
+  | CrashAtFault
+  | StopFault
   | PauseFault
   | PartitionFault
   | IsolateFault

@@ -100,6 +100,16 @@ function simplerOf(step: Step): Step[] {
   if (step.forMs > 1) simpler.push({ ...step, forMs: Math.floor(step.forMs / 2) });
   if ('targets' in step && step.targets.length > 1)
     step.targets.forEach((_, at) => simpler.push({ ...step, targets: step.targets.toSpliced(at, 1) }));
+  if (step.fault === 'crash-at') {
+    if (step.times > 1) simpler.push({ ...step, times: step.times - 1 });
+    if (step.restart) simpler.push({ ...step, restart: false });
+    if (step.nth > 1) simpler.push({ ...step, nth: Math.floor(step.nth / 2) }, { ...step, nth: step.nth - 1 });
+  }
+  if (step.fault === 'clock')
+    for (const part of ['driftPpm', 'skewMs', 'jumpMs', 'leapMs'] as const) {
+      const less = Math.trunc(step[part] / 2);
+      if (Math.abs(step[part]) > 1) simpler.push({ ...step, [part]: 0 }, { ...step, [part]: less });
+    }
   if (step.fault === 'partition')
     step.groups.forEach((group, at) => {
       if (group.length > 1) simpler.push({ ...step, groups: step.groups.with(at, group.slice(1)) });
@@ -136,6 +146,6 @@ const SIMPLER: readonly Simplify[] = [
 const namesGroups = (steps: readonly Step[]): boolean =>
   steps.some(
     (step) =>
-      (step.fault === 'membership' && step.group > 0) ||
+      ((step.fault === 'membership' || step.fault === 'disk') && (step.group ?? 0) > 0) ||
       ('targets' in step && step.targets.some((target) => target.type === 'leader' && target.group > 0)),
   );

@@ -6,7 +6,9 @@ import { VedetteError } from '../../../src/core/errors.ts';
 import { type Disk, type DiskFile, writeThenSync } from '../../../src/actors/stores/disk.ts';
 import type { Clock } from '../../../src/streams/clock.ts';
 import type { Random } from '../../../src/streams/random.ts';
+import { Died } from './awaits.ts';
 import type { Latency } from './latency.ts';
+import type { DiskAwait } from './schedule.ts';
 
 export interface SimDisk {
   /** The disk as one life of a process sees it. */
@@ -19,12 +21,21 @@ export interface SimDisk {
   readonly faults: SimDiskFaults;
   /** Nothing is left on it; the process that used it is gone. */
   wipe(): void;
-  /** Changes one bit of what lies there, somewhere in a file below this directory. @returns false: there is none. */
-  spoil(directory: string): boolean;
+  /**
+   * Changes one bit of what lies there, somewhere in a file below this directory. @param within where in a file that has these bytes; default: anywhere.
+   * @returns false: there is none.
+   */
+  spoil(directory: string, within?: (bytes: Uint8Array) => readonly Extent[]): boolean;
   /** Changes a byte where it lies. */
   rot(path: string, position: number, change: (byte: number) => number): void;
   /** Another disk that holds the same, all of it synced. */
   copy(): SimDisk;
+}
+
+/** Some bytes of a file, `to` not among them. */
+export interface Extent {
+  readonly from: number;
+  readonly to: number;
 }
 
 export interface SimDiskFaults {
@@ -39,6 +50,8 @@ export interface SimDiskFaults {
   tearing: (() => void) | null;
   /** Nothing is answered; once it is false again, everything is. */
   hang: boolean;
+  /** Told before anything is done for a process, and before it is answered. True: it is dead, and neither happens. */
+  reached: (at: DiskAwait) => boolean;
 }
 
 const SECTOR_BYTES = 512;
@@ -145,6 +158,7 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
     freeBytes: FREE_BYTES,
     touched() {},
     tearing: null,
+    reached: () => false,
     get hang() {
       return hanging;
     },
@@ -157,9 +171,15 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
   };
 
   /** Answers, unless the disk hangs by then. */
-  function answer(clock: Clock, done: () => void): void {
+  function answer(clock: Clock, at: DiskAwait, done: () => void): void {
+    if (faults.reached(at)) return;
     if (hanging) held.push({ clock, done });
     else done();
+  }
+
+  /** What is waited for on the spot. */
+  function enter(at: DiskAwait): void {
+    if (faults.reached(at)) throw new Died(at);
   }
 
   /** Takes what there is room for. One write is one change: a sector has all of it or nothing. @returns the error, if any. */
@@ -197,40 +217,53 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
   function handle(file: SimFile, clock: Clock): DiskFile {
     return {
       write(chunks, position, done) {
+        if (faults.reached('write')) return;
         // A write that is under way may be torn, too; readers see it at once, as with a page cache.
         const error = take(file, joined(chunks), position);
         torn = faults.tearing !== null;
         faults.tearing?.();
         faults.tearing = null;
-        clock.defer(() => answer(clock, () => done(error)));
+        clock.defer(() => answer(clock, 'write', () => done(error)));
       },
       writeDurably(chunks, position, done) {
         writeThenSync(this, chunks, position, done);
       },
       sync(done) {
+        if (faults.reached('sync')) return;
         const through = file.changed;
-        latency.wait(clock, () =>
-          answer(clock, () => {
+        latency.wait(clock, () => {
+          // Of a process that has died meanwhile the disk may have done it all the same.
+          if (!hanging && !faults.failSyncs) persist(file, through);
+          answer(clock, 'sync', () => {
             if (faults.failSyncs) return done(failedSync());
             persist(file, through);
             done(null);
-          }),
-        );
+          });
+        });
       },
       read(position, length, done) {
-        latency.wait(clock, () => answer(clock, () => done(null, file.seen.read(position, length))));
+        if (faults.reached('read')) return;
+        latency.wait(clock, () => answer(clock, 'read', () => done(null, file.seen.read(position, length))));
       },
-      readSync: (position, length) => file.seen.read(position, length),
+      readSync(position, length) {
+        enter('read');
+        return file.seen.read(position, length);
+      },
       writeSync(bytes, position) {
+        enter('write');
         const error = take(file, bytes.slice(), position);
         if (error !== null) throw error;
       },
       syncSync() {
+        enter('sync');
         if (faults.failSyncs) throw failedSync();
         persist(file, file.changed);
       },
       size: () => file.seen.length,
-      truncateSync: (length) => put(file, { type: 'truncate', length }),
+      truncateSync(length) {
+        enter('write');
+        put(file, { type: 'truncate', length });
+      },
       close() {},
     };
   }
@@ -243,6 +276,7 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
   }
 
   function syncDirectory(path: string): void {
+    enter('directory');
     for (const map of [durableNames, names]) {
       for (const name of map.keys()) {
         if (directoryOf(name) !== path) continue;
@@ -251,6 +285,32 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
         else durableNames.set(name, file);
       }
     }
+  }
+
+  /** Takes its time, and is durable, name and all, when `done` is called without an error. */
+  function changeName(
+    clock: Clock,
+    at: DiskAwait,
+    path: string,
+    change: () => Error | null,
+    done: (error: Error | null) => void,
+  ) {
+    if (faults.reached(at)) return;
+    latency.wait(clock, () =>
+      answer(clock, at, () => {
+        const error = change();
+        if (error === null) syncDirectory(directoryOf(path));
+        done(error);
+      }),
+    );
+  }
+
+  function renamed(from: string, to: string): Error | null {
+    const file = names.get(from);
+    if (file === undefined) return missing(from);
+    names.delete(from);
+    names.set(to, file);
+    return null;
   }
 
   function mount(clock: Clock): Disk {
@@ -263,12 +323,14 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
           .sort(),
       exists: (path) => names.has(path) || [...names.keys()].some((name) => name.startsWith(`${path}/`)),
       open(path, mode) {
+        enter('open');
         if (mode === 'create') return handle(add(path), clock);
         const file = names.get(path);
         if (file === undefined) throw missing(path);
         return handle(file, clock);
       },
       create(path, contents, done) {
+        if (faults.reached('open')) return;
         const file = add(path);
         const made = handle(file, clock);
         const finish = (error: Error | null) => {
@@ -279,35 +341,17 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
         made.write([contents], 0, (error) => (error === null ? made.sync(finish) : finish(error)));
       },
       rename(from, to) {
-        const file = names.get(from);
-        if (file === undefined) throw missing(from);
-        names.delete(from);
-        names.set(to, file);
+        enter('rename');
+        const error = renamed(from, to);
+        if (error !== null) throw error;
       },
-      publish(from, to, done) {
-        latency.wait(clock, () =>
-          answer(clock, () => {
-            const file = names.get(from);
-            if (file === undefined) return done(missing(from));
-            names.delete(from);
-            names.set(to, file);
-            syncDirectory(directoryOf(to));
-            done(null);
-          }),
-        );
-      },
+      publish: (from, to, done) => changeName(clock, 'rename', to, () => renamed(from, to), done),
       remove(path) {
+        enter('unlink');
         if (!names.delete(path)) throw missing(path);
       },
-      discard(path, done) {
-        latency.wait(clock, () =>
-          answer(clock, () => {
-            if (!names.delete(path)) return done(missing(path));
-            syncDirectory(directoryOf(path));
-            done(null);
-          }),
-        );
-      },
+      discard: (path, done) =>
+        changeName(clock, 'unlink', path, () => (names.delete(path) ? null : missing(path)), done),
       syncDirectory,
       lock(path) {
         if (locks.has(path)) throw new VedetteError('FAILED_PRECONDITION', `${path} is held`, { field: 'data' });
@@ -321,6 +365,9 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
     };
   }
 
+  const durableBytes = (path: string): Uint8Array =>
+    names.get(path)?.durable.read(0, sizeOf(path)) ?? new Uint8Array(0);
+
   const sizeOf = (path: string): number => names.get(path)?.durable.length ?? 0;
 
   function rot(path: string, position: number, change: (byte: number) => number): void {
@@ -328,6 +375,11 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
     const byte = Uint8Array.of(change(file.seen.read(position, 1)[0] ?? 0));
     file.seen.write(byte, position);
     file.durable.write(byte, position);
+  }
+
+  function flip(path: string, position: number): void {
+    const bit = 1 << random.integer(0, 7);
+    rot(path, position, (byte) => byte ^ bit);
   }
 
   function endProcess(): void {
@@ -363,8 +415,15 @@ export function createSimDisk(random: Random, latency: Latency): SimDisk {
       names = new Map();
       durableNames = new Map();
     },
-    spoil(directory) {
+    spoil(directory, within) {
       const paths = [...names.keys()].filter((path) => path.startsWith(directory) && sizeOf(path) > 0);
+      if (within !== undefined) {
+        const all = paths.flatMap((path) => within(durableBytes(path)).map((extent) => ({ path, ...extent })));
+        const extent = all[random.integer(0, Math.max(0, all.length - 1))];
+        if (extent === undefined) return false;
+        flip(extent.path, random.integer(extent.from, extent.to - 1));
+        return true;
+      }
       const path = paths[random.integer(0, Math.max(0, paths.length - 1))];
       if (path === undefined) return false;
       const bit = 1 << random.integer(0, 7);

@@ -51,7 +51,8 @@ export function runSimulation(
   const clock = createVirtualClock();
   const random = createRandom(options.seed).fork('run');
   const trace = createTrace(clock, undefined, each);
-  const cluster = createCluster(options, clock, random, trace, planted, promises);
+  const leaps = schedule.steps.some((step) => step.fault === 'clock' && step.leapMs > 0);
+  const cluster = createCluster(options, clock, random, trace, planted, promises, leaps);
   const clients = cluster.checkers.map((checker, group) =>
     createClients({
       group,

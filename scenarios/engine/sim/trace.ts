@@ -42,6 +42,9 @@ const EVENTS = {
   heartbeat: ['about', 'term', 'commit', 'round'],
   heartbeatReply: ['about', 'term', 'round'],
   phase: ['liveness'],
+  jump: ['ms'],
+  leap: ['ms'],
+  stop: [],
 } as const satisfies Record<string, readonly string[]>;
 
 export type TraceEvent = keyof typeof EVENTS;
