@@ -123,6 +123,40 @@ test('a broker that was away for long is sent snapshots, and has everything from
   }
 });
 
+test('all snapshots of one shard are gone from a broker: it starts, is repaired there, and has lost nothing', async () => {
+  const cluster = await started(4, 3, 2, TINY);
+  const first = Math.ceil(cluster.clock.now() / 1000) * 1000;
+  const hosts = ['a', 'b', 'c', 'd'];
+  const agents = hosts.map((host) => startAgent(cluster, host, 4).agent);
+  const [victim] = cluster.ids;
+  assert.ok(victim);
+  await cluster.until('one is compacted there', () => isCompacted(cluster, victim), 60_000);
+  const shard = shardsOf(cluster, victim).find(({ raft }) => raft.status.firstIndex > 1);
+  assert.ok(shard);
+  const { id } = shard.raft;
+  cluster.crash(victim);
+  const disk = cluster.disk(victim);
+  const snapshots = disk.list('/data/snapshots').filter((name) => name.startsWith(`${id}-`));
+  assert.is(snapshots.length, 2);
+  for (const name of snapshots) disk.remove(`/data/snapshots/${name}`);
+  cluster.start(victim);
+  const doubted = () => cluster.broker(victim).groups.filter(({ status }) => status.role === 'storageUncertain');
+  assert.equal(
+    doubted().map((group) => group.id),
+    [id],
+    'in doubt in that group alone',
+  );
+  assert.ok(
+    cluster.warnings.some((text) => text.includes(`no snapshot holds what was before: all of it is forgotten`)),
+  );
+  await cluster.until('it was repaired, and all are ready', () => doubted().length === 0 && allReady(cluster)());
+  await cluster.advance(4_000);
+  for (const agent of agents) agent.stop();
+  await cluster.advance(1_000);
+  await checkRows(cluster, hosts, first, 'afterwards');
+  assert.equal(cluster.failures, []);
+});
+
 test('a subscriber that keeps up with installs and crashes has seen each row once; within the horizon nothing is a gap', async () => {
   let offered = 0;
   for (let seed = 200; seed < 206; seed++) {

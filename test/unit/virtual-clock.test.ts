@@ -132,6 +132,29 @@ test('a view whose clock begins to drift goes on from where it was, and its time
   assert.throws(() => view.drift(-1_000_000), /runs forward/);
 });
 
+test('a view that leaps: what is due by then fires at once, in its order; the rest comes so much earlier, and both clocks are ahead', () => {
+  const clock = createVirtualClock({ startMs: 1_000_000 });
+  const view = createClockView(clock, { leaps: true });
+  const fired: string[] = [];
+  const note = (name: string) => () => fired.push(`${name} at ${clock.monotonic()}`);
+  view.after(300, note('third'));
+  view.after(50, note('second'));
+  view.after(20, note('first'));
+  const cancelled = view.after(30, note('cancelled'));
+  clock.advance(10);
+  cancelled.cancel();
+  view.leap(200);
+  assert.equal(fired, [], 'never within the call');
+  assert.is(view.monotonic(), 210);
+  assert.is(view.now(), 1_000_210);
+  view.after(10, note('new'));
+  clock.advance(0);
+  assert.equal(fired, ['first at 10', 'second at 10']);
+  clock.advance(100);
+  assert.equal(fired.slice(2), ['new at 20', 'third at 100']);
+  assert.throws(() => createClockView(clock).leap(1), /may leap/);
+});
+
 test('a paused view holds back what comes due, and gives it in order on resume; a revoked one nothing', () => {
   const clock = createVirtualClock();
   const view = createClockView(clock);

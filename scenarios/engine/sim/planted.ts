@@ -22,6 +22,10 @@ const everyLogIsGood: Planted = {
   },
 };
 
+const wallClock: Planted = {
+  clock: (clock) => ({ now: clock.now, monotonic: clock.now, after: clock.after, defer: clock.defer }),
+};
+
 export const plantedBugs = {
   /** Answers and counts itself as soon as it has asked for a write. */
   replyBeforeSync: () => storage.beforeSync,
@@ -42,6 +46,10 @@ export const plantedBugs = {
   /** A snapshot tells the members that the group was founded with. */
   snapshotLosesMembership: ({ members }) =>
     storage.withoutMembership(Array.from({ length: members }, (_, member) => parseBrokerId(memberName(member)))),
+  /** A snapshot is renamed, and counts, before it is synced. */
+  snapshotRenamedUnsynced: () => storage.renamedUnsynced,
+  /** Measures silence, and all else, by the wall clock. */
+  wallClockMeasures: () => wallClock,
   /** Votes and acknowledges after its disk was lost, and with it what it had said. */
   voteFromAmnesia: () => storage.trusted,
   /** Whoever believes to lead answers reads at once. */

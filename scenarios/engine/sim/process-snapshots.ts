@@ -18,6 +18,7 @@ import type { GroupChecker } from './checker.ts';
 import { createLatency } from './latency.ts';
 import { fingerprint, foldEntry } from './log-shadow.ts';
 import type { DiskOptions } from './options.ts';
+import type { Planted } from './planted.ts';
 import { createSimDisk } from './sim-disk.ts';
 import type { DiskAwait } from './schedule.ts';
 import { calmDown, type DiskTrouble, imposeOn, liftFrom } from './store.ts';
@@ -40,6 +41,7 @@ export interface SnapshotDisk {
 }
 
 export interface LifePorts {
+  readonly planted: Planted;
   readonly dial: Dial;
   readonly warn: (message: string) => void;
   /** The process must end. */
@@ -70,9 +72,10 @@ export function createSnapshotDisk(
   let spoiled = false;
 
   return {
-    open(life, self, groups, { dial, warn, failed }) {
+    open(life, self, groups, { planted, dial, warn, failed }) {
+      const mounted = disk.mount(life);
       const store = openSnapshots({
-        disk: disk.mount(life),
+        disk: planted.snapshotDisk?.(mounted, life) ?? mounted,
         directory: '/snapshots',
         clock: life,
         crc32c: kernels.crc32c,

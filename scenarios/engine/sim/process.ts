@@ -121,9 +121,13 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   let dying: (() => void) | null = null;
   /** Its disk was changed: that it ends for that reason is as it must be. */
   let excused = false;
+  /** Something of its log was changed, which may lie there for long. */
+  let spoiled = false;
   /** The same of its snapshots, for as long as a damaged one may lie there. */
   let excusedSnapshots = false;
   const troubles = new Set<DiskTrouble>();
+  /** Its disk has been full: what came of that may be said a moment later. */
+  let wasFull = false;
   const awaits = createAwaits();
   /** By how much its wall clock was set wrong. */
   let skewMs: Millis = 0;
@@ -214,7 +218,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   function openLog(now: ClockView): LogStore | null {
     try {
       const log = store.open(now, failed, (message) => {
-        const isAfterStop = endedWell && !excused && !awaits.dead;
+        const isAfterStop = endedWell && !spoiled && !awaits.dead;
         rule('a stop in order leaves nothing to mend', !isAfterStop, () => `${self}: ${message}`);
       });
       endedWell = false;
@@ -255,10 +259,10 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   function openSnapshots(now: ClockView): ProcessSnapshots | null {
     return (
       ports.snapshots?.open(now, self, groups, {
+        planted,
         dial: (to) => ports.dialSnapshots(number, to),
         warn(message) {
-          const isFull = [...troubles].some(({ kind }) => kind === 'full');
-          if (!excusedSnapshots && !isFull && !awaits.dead)
+          if (!excusedSnapshots && !wasFull && !awaits.dead)
             throw new Violation('no member fails', `${self}: ${message}`);
         },
         failed,
@@ -271,6 +275,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     store.wipe();
     ports.snapshots?.wipe();
     excusedSnapshots = false;
+    spoiled = false;
     for (const checker of checkers) checker.wiped(number);
     for (const group of groups) forgotten.add(group);
   }
@@ -283,7 +288,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   }
 
   /** A clock whose timers are places at which the process can be ended. */
-  function withTimersCounted(now: ClockView): Clock {
+  function withTimersCounted(now: Clock): Clock {
     return {
       now: now.now,
       monotonic: now.monotonic,
@@ -384,7 +389,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
         excused = checkers.some((checker) => checker.isInDoubt(number));
         const seen = watched(log);
         snapshots = openSnapshots(now);
-        const timed = withTimersCounted(now);
+        const timed = withTimersCounted(planted.clock?.(now) ?? now);
         running = groups.map((group, position) => createMember(group, position, seen, timed));
         timed.after(random.next() * ports.raft.heartbeatMs, () => startPulses(timed));
       });
@@ -453,6 +458,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     troubleDisk(trouble, files) {
       trace.note('disk', number, -1, TROUBLES.indexOf(trouble.kind));
       troubles.add(trouble);
+      wasFull ||= trouble.kind === 'full';
       if (files !== 'snapshots') store.impose(trouble);
       if (files !== 'log' || 'factor' in trouble) ports.snapshots?.impose(trouble);
     },
@@ -468,6 +474,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       if (!ofLog && !ofSnapshots) return false;
       trace.note('spoiled', number, -1);
       excused ||= ofLog;
+      spoiled ||= ofLog;
       excusedSnapshots ||= ofSnapshots;
       checkers.forEach((checker, position) => {
         if (ofLog && (group === null || group === position)) checker.spoiled(number);

@@ -1,6 +1,7 @@
 // What a planted bug changes: a port of a member, put around the real one; or a decision of its chart.
 import type { SnapshotPorts } from '../../../../src/actors/raft/group-snapshots.ts';
 import type { RaftGroup } from '../../../../src/actors/raft-group.ts';
+import type { Disk } from '../../../../src/actors/stores/disk.ts';
 import type { LogStore } from '../../../../src/actors/stores/log.ts';
 import type { BrokerId } from '../../../../src/core/ids.ts';
 import type { raftMachine } from '../../../../src/machines/raft/raft-machine.ts';
@@ -13,6 +14,10 @@ export interface Planted {
   readonly log?: (log: LogStore, clock: Clock, self: BrokerId) => LogStore;
   /** What a member takes for its snapshots. */
   readonly snapshots?: (ports: SnapshotPorts) => SnapshotPorts;
+  /** What a process takes for the disk of its snapshots. */
+  readonly snapshotDisk?: (disk: Disk, clock: Clock) => Disk;
+  /** What a member takes for its clock. */
+  readonly clock?: (clock: Clock) => Clock;
   /** A member takes its disk for sound, though it was lost. */
   readonly trustsStorage?: true;
   /** What a member takes for the chart of its role. */

@@ -1,4 +1,5 @@
 // Bugs of what is on the disk, and of what is believed of it.
+import type { DiskFile } from '../../../../src/actors/stores/disk.ts';
 import type { LogEntry, LogStore, LogWrite, RecoveredGroup } from '../../../../src/actors/stores/log.ts';
 import type { BrokerId } from '../../../../src/core/ids.ts';
 import { foundedBy, inForce } from '../../../../src/machines/raft/membership.ts';
@@ -88,3 +89,14 @@ export const withoutMembership = (founders: readonly BrokerId[]): Planted => ({
 
 /** A member whose disk was lost begins as one that has never said anything. */
 export const trusted: Planted = { trustsStorage: true };
+
+/** A snapshot gets its name before its bytes are durable. */
+export const renamedUnsynced: Planted = {
+  snapshotDisk: (disk, clock) => ({
+    ...disk,
+    open(path, mode) {
+      const file: DiskFile = disk.open(path, mode);
+      return { ...file, sync: (done) => clock.defer(() => done(null)) };
+    },
+  }),
+};
