@@ -23,7 +23,7 @@ const durability = ['commit on a durable quorum', 'what was synced survives', 'n
 const reads = ['reads see what was acknowledged before'];
 
 /** Without the checks of promises: only what a broken promise leads to counts. */
-const byOutcome: Record<PlantedBug, Expectation> = {
+const byOutcome: Record<Exclude<PlantedBug, 'wallClockMeasures'>, Expectation> = {
   replyBeforeSync: { rules: durability, seed: 5 },
   voteNotPersisted: { rules: ['one vote per term', 'one leader per term', 'no member fails'], seed: 254 },
   commitByCountOfOlderTerm: {
@@ -71,6 +71,7 @@ for (const [bug, expected] of Object.entries(byOutcome) as [PlantedBug, Expectat
   });
 }
 
+// It shows where just those are left to agree whose clocks were set back: seldom by chance, so it has a schedule of its own.
 test('a wall clock that is set back matters to those who measure by it, and to nobody else', () => {
   const scenario = parseScenario(
     `version: 1
