@@ -76,7 +76,7 @@ for (const [step, snapshots] of [
   ...SNAPSHOT_STEPS.map((each) => [each, SNAPSHOTS] as const),
 ]) {
   test(`${step}: touches something, and is survived`, () => {
-    const text = `${HEAD}${snapshots}}\ndisk: { segment: 4000, cache: 1000 }\nfor: 3s\nsteps:\n  - { at: 1s, ${step} }\n`;
+    const text = `${HEAD}${snapshots}}\ndisk: { segment: 4000, cache: 1000 }\nfor: 2s\nsteps:\n  - { at: 900ms, ${step} }\n`;
     const { verdict, violation, faults } = replay(parseScenario(text, 'x.yaml'));
     assert.is(violation, null, violation?.message);
     assert.ok((faults[0]?.touched ?? 0) > 0, 'it touched something');
