@@ -31,7 +31,7 @@ const byOutcome: Record<Exclude<PlantedBug, 'wallClockMeasures'>, Expectation> =
     seed: 3,
   },
   commitWithoutOldHalf: { rules: ['commit on a durable quorum'], seed: 108 },
-  learnerCounted: { rules: ['commit on a durable quorum'], seed: 68 },
+  learnerCounted: { rules: ['commit on a durable quorum'], seed: 230 },
   voteForStaleLog: {
     rules: ['leader completeness', 'what is committed is never cut', 'no member fails'],
     seed: 5,
