@@ -1,8 +1,9 @@
 // The services as grpc-js wants them, from the generated messages: no reflection on the way of a message.
 import { vedette } from '../../core/proto.ts';
+import { encodePeerFrame } from './raft-frame-encoder.ts';
 
 interface Codec<Plain, Full extends Plain> {
-  encode(message: Plain): { finish(): Uint8Array };
+  encode(message: Plain): { finish(shared?: boolean): Uint8Array };
   decode(bytes: Uint8Array): Full;
 }
 
@@ -28,9 +29,9 @@ function method<Request, FullRequest extends Request, Response, FullResponse ext
     path,
     requestStream: streams.request === true,
     responseStream: streams.response === true,
-    requestSerialize: (message) => bytes(request.encode(message).finish()),
+    requestSerialize: (message) => bytes(request.encode(message).finish(true)),
     requestDeserialize: (encoded) => request.decode(encoded),
-    responseSerialize: (message) => bytes(response.encode(message).finish()),
+    responseSerialize: (message) => bytes(response.encode(message).finish(true)),
     responseDeserialize: (encoded) => response.decode(encoded),
   };
 }
@@ -72,5 +73,9 @@ export const raftDefinition = {
     request: true,
     response: true,
   }),
-  Peer: method('/vedette.v1.RaftService/Peer', v1.PeerFrame, v1.PeerFrame, { request: true, response: true }),
+  Peer: {
+    ...method('/vedette.v1.RaftService/Peer', v1.PeerFrame, v1.PeerFrame, { request: true, response: true }),
+    requestSerialize: encodePeerFrame,
+    responseSerialize: encodePeerFrame,
+  },
 };
