@@ -40,6 +40,8 @@ export function createShardMover({ self, shards, layouts, knowsMembers, peers, c
   stop(): void;
 } {
   const busy = new Set<ShardId>();
+  /** A replica is to fetch data, by a change that is not settled yet. */
+  const adding = new Set<ShardId>();
   const led = new Map<ShardId, Led>();
   const linkedSince = new Map<BrokerId, Millis>();
   let handingOver = false;
@@ -75,10 +77,11 @@ export function createShardMover({ self, shards, layouts, knowsMembers, peers, c
     });
   }
 
-  /** Replicas that fetch data now, of the shards that are led here. */
+  /** Replicas that fetch data now, or are to, of the shards that are led here. */
   function fetching(leading: readonly (readonly [Shard, RaftStatus])[]): number {
-    return leading.filter(([, { configuration }]) =>
-      configuration.configuration.joining.some((id) => linkedSince.has(id)),
+    return leading.filter(
+      ([{ id: shard }, { configuration }]) =>
+        adding.has(shard) || configuration.configuration.joining.some((id) => linkedSince.has(id)),
     ).length;
   }
 
@@ -101,8 +104,10 @@ export function createShardMover({ self, shards, layouts, knowsMembers, peers, c
 
   function take({ id, raft }: Shard, { configuration, term }: RaftStatus, step: ShardStep): void {
     busy.add(id);
+    if (step.step === 'add') adding.add(id);
     const over = (done: boolean): void => {
       busy.delete(id);
+      adding.delete(id);
       // What was in vain is tried again at the next look; what was done may be followed by more at once.
       if (done) clock.defer(look);
     };
