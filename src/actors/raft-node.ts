@@ -14,7 +14,7 @@ import type { BrokerId, GroupId, Millis, Term } from '../core/ids.ts';
 import { limits } from '../core/limits.ts';
 import type { RaftEffect } from '../machines/raft/effects.ts';
 import type { LinkNews, RaftEvent } from '../machines/raft/events.ts';
-import { inForce, membersOf } from '../machines/raft/membership.ts';
+import { membersOf } from '../machines/raft/membership.ts';
 import type { RaftMessage } from '../machines/raft/messages.ts';
 import { raftMachine } from '../machines/raft/raft-machine.ts';
 import type { Clock } from '../streams/clock.ts';
@@ -35,7 +35,7 @@ import { createGroupSnapshots, type SnapshotPorts } from './raft/group-snapshots
 import { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
 import { createPendingReads } from './raft/pending-reads.ts';
 import { type Batch, createProposals, type ProposalRefusal } from './raft/proposals.ts';
-import { positionOf, statusOf } from './raft/status.ts';
+import { statusOf } from './raft/status.ts';
 import { startFrom } from './raft/start.ts';
 import { createTransfers } from './raft/transfers.ts';
 import type { RaftGroup, RaftStatus, StateMachine } from './raft-group.ts';
@@ -155,9 +155,13 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     clock,
     inspector: ports.inspector,
     timerFacts: () => ({ link: link() }),
-    onEffect: carryOut.gather,
+    onEffect: (effect, event) => {
+      if (started) noteStatus();
+      carryOut.gather(effect, event);
+    },
     onStep: (_snapshot, event) => {
       if (!started) return;
+      noteStatus();
       carryOut.finish(event);
       tellStatus();
     },
@@ -166,7 +170,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   // Before anything else is written: it must not be taken for sound after another restart.
   if (ports.sound === false && recovered.sound) log.write({ group, sound: false }, () => {});
   const context = () => machine.snapshot.context;
-  const statusChanges = new BehaviorSubject<RaftStatus>(statusNow());
+  const statusChanges = new BehaviorSubject<RaftStatus>(statusOf(machine.snapshot, applier.applied));
   const send = (event: RaftEvent) => machine.send(event);
   const { saved } = ports.machine;
   const snapshots =
@@ -195,6 +199,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
   }
 
   function tellApplied(): void {
+    noteStatus();
     send({ type: 'applied', index: applier.applied, at: clock.monotonic() });
     reads.applied(applier.applied);
   }
@@ -236,34 +241,36 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
 
   // ---------------------------------------------------------------- status
 
-  function statusNow(): RaftStatus {
-    return statusOf(machine.snapshot, applier.applied);
+  /** After all that it tells of: each step, and each change of the state machine. The same object while nothing has changed. */
+  function noteStatus(): void {
+    if (machine.snapshot === shown && member.status.applied === applier.applied) return;
+    shown = machine.snapshot;
+    member.status = statusOf(shown, applier.applied);
   }
 
   function tellStatus(): void {
     const told = statusChanges.value;
-    const { term, leader, configurations } = context();
-    const { role, serving } = positionOf(machine.snapshot);
+    const { status } = member;
+    const { leader, configuration } = status;
     if (
-      told.term === term &&
+      told.term === status.term &&
       told.leader === leader &&
-      told.role === role &&
-      told.serving === serving &&
-      told.configuration === inForce(configurations)
+      told.role === status.role &&
+      told.serving === status.serving &&
+      told.configuration === configuration
     )
       return;
-    statusChanges.next(statusNow());
+    if (told.configuration !== configuration) member.members = membersOf(configuration.configuration);
+    statusChanges.next(status);
     transfers.leads(leader, self);
   }
 
-  return {
+  let shown = machine.snapshot;
+  // Fields, no accessors: V8 keeps an object that is written with one as a dictionary, and slows down all that is asked of it.
+  const member: RaftGroup & { status: RaftStatus; members: readonly BrokerId[] } = {
     id: group,
-    get members() {
-      return membersOf(inForce(context().configurations).configuration);
-    },
-    get status() {
-      return statusNow();
-    },
+    members: membersOf(statusChanges.value.configuration.configuration),
+    status: statusChanges.value,
     statusChanges,
     propose(payload, timeoutMs, done) {
       const refusal = obstacle(payload);
@@ -352,4 +359,5 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       statusChanges.complete();
     },
   };
+  return member;
 }

@@ -30,49 +30,64 @@ const TICKS_PER_MS = 1024;
 
 /** @param startMs the wall clock's reading at the beginning; monotonic time begins at 0. */
 export function createVirtualClock({ startMs = 1_700_000_000_000 }: { startMs?: Millis } = {}): VirtualClock {
-  const queue = new TimerQueue();
-  let time: Millis = 0;
-  let wallOffset = startMs;
+  return new Virtual(startMs);
+}
 
-  function start(delay: Millis, fire: () => void): Timer {
-    let due = Math.ceil((time + delay) * TICKS_PER_MS) / TICKS_PER_MS;
-    // The sum was rounded; the difference of two moments is exact.
-    if (due - time < delay) due += 1 / TICKS_PER_MS;
-    return queue.start(due, fire);
+class Virtual implements VirtualClock {
+  readonly #queue = new TimerQueue();
+  #time: Millis = 0;
+  #wallOffset: Millis;
+
+  constructor(startMs: Millis) {
+    this.#wallOffset = startMs;
   }
 
-  function step(): boolean {
-    const timer = queue.take();
+  get pending(): number {
+    return this.#queue.size;
+  }
+
+  now(): Millis {
+    return this.#wallOffset + this.#time;
+  }
+
+  monotonic(): Millis {
+    return this.#time;
+  }
+
+  after(delay: Millis, fire: () => void): Timer {
+    assert(Number.isFinite(delay), 'a delay is a finite number of milliseconds');
+    const wanted = Math.max(0, delay);
+    const time = this.#time;
+    let due = Math.ceil((time + wanted) * TICKS_PER_MS) / TICKS_PER_MS;
+    // The sum was rounded; the difference of two moments is exact.
+    if (due - time < wanted) due += 1 / TICKS_PER_MS;
+    return this.#queue.start(due, fire);
+  }
+
+  defer(run: () => void): void {
+    this.#queue.start(this.#time, run);
+  }
+
+  step(): boolean {
+    const timer = this.#queue.take();
     if (timer === undefined) return false;
-    time = timer.due;
+    this.#time = timer.due;
     timer.fire();
     return true;
   }
 
-  function advanceTo(moment: Millis): void {
-    assert(moment >= time, 'time does not go back');
-    for (let next = queue.first(); next !== undefined && next.due <= moment; next = queue.first()) step();
-    time = Math.max(time, Math.floor(moment * TICKS_PER_MS) / TICKS_PER_MS);
+  advance(ms: Millis): void {
+    this.advanceTo(this.#time + ms);
   }
 
-  return {
-    now: () => wallOffset + time,
-    monotonic: () => time,
-    after(delay, fire) {
-      assert(Number.isFinite(delay), 'a delay is a finite number of milliseconds');
-      return start(Math.max(0, delay), fire);
-    },
-    defer(run) {
-      queue.start(time, run);
-    },
-    step,
-    advance: (ms) => advanceTo(time + ms),
-    advanceTo,
-    jump(ms) {
-      wallOffset += ms;
-    },
-    get pending() {
-      return queue.size;
-    },
-  };
+  advanceTo(moment: Millis): void {
+    const queue = this.#queue;
+    assert(moment >= this.#time, 'time does not go back');
+    for (let next = queue.first(); next !== undefined && next.due <= moment; next = queue.first()) this.step();
+    this.#time = Math.max(this.#time, Math.floor(moment * TICKS_PER_MS) / TICKS_PER_MS);
+  }
+
+  jump(ms: Millis): void {
+    this.#wallOffset += ms;
+  }
 }

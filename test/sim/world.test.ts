@@ -266,9 +266,9 @@ test('the trace hashes everything that is noted, and tells the last of it in col
     trace.note('commit', 1, 0, last, 3);
     return trace;
   };
-  assert.is(make(7).hash, make(7).hash);
-  assert.is.not(make(7).hash, make(8).hash);
-  assert.is(make(7).count, 10);
+  assert.is(make(7).hash(), make(7).hash());
+  assert.is.not(make(7).hash(), make(8).hash());
+  assert.is(make(7).count(), 10);
   assert.equal(make(7).tail(2), [
     '       0.000  b1  g1  heartbeat       b3   term 3  commit 8  round 5',
     '       1.500  b2  g0  commit          index 7  term 3',

@@ -1,6 +1,7 @@
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createMailbox, type Mailbox } from '../../src/streams/mailbox.ts';
+import type { Clock } from '../../src/streams/clock.ts';
 import { createRealClock } from '../../src/streams/real-clock.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
 import { until } from '../support/until.ts';
@@ -73,7 +74,12 @@ test('a drain stops at its budget of items, and goes on in a later turn', () => 
 test('a drain stops at its budget of time', () => {
   const virtual = createVirtualClock();
   let spent = 0;
-  const clock = { ...virtual, monotonic: () => spent };
+  const clock: Clock = {
+    now: () => virtual.now(),
+    monotonic: () => spent,
+    after: (delay, fire) => virtual.after(delay, fire),
+    defer: (run) => virtual.defer(run),
+  };
   const handled: number[] = [];
   const mailbox = createMailbox<number>({
     clock,

@@ -33,7 +33,8 @@ export interface GroupChecker {
   isInDoubt(member: number): boolean;
   /** The newest that is committed, and those that may come into force. */
   configurations(): readonly Configuration[];
-  readonly members: Configuration;
+  /** Of the group, as is committed. */
+  members(): Configuration;
   wrote(member: number, write: LogWrite): void;
   synced(member: number): void;
   sent(member: number, message: RaftMessage): void;
@@ -81,6 +82,9 @@ interface Member {
   /** By the chart's account, and by the state machine's. */
   told: LogIndex;
   applied: LogIndex;
+  /** What was checked after its last turn: its status, and how often its log had been written to by then. */
+  checked: RaftStatus | null;
+  checkedChanges: number;
 }
 
 export function createGroupChecker({ group, number, names, founders, trace, promises }: CheckerOptions): GroupChecker {
@@ -98,6 +102,8 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
     commit: 0,
     told: 0,
     applied: 0,
+    checked: null,
+    checkedChanges: 0,
   }));
   /** The newest that is committed. */
   let committedMembers: Configuration = inForce(foundedBy(founders)).configuration;
@@ -289,7 +295,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
       runs.forEach(({ first, term }, run) => {
         for (let index = first; index < (runs[run + 1]?.first ?? lastIndex + 1); index++) terms.push(term);
       });
-      const { pending } = known.shadow;
+      const pending = known.shadow.pending();
       const { durable } = known.shadow;
       if (known.suspect && !sound) known.lost ??= [...durable.entries];
       // One that was looked through and found whole has nothing to doubt.
@@ -301,7 +307,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
         () => `${who(member)} finds its log unsound, and nobody touched it`,
       );
       const { shadow } = known;
-      const survived = (damaged ? shadow.damaged : shadow.recovered)(hard, firstIndex, terms);
+      const survived = damaged ? shadow.damaged(hard, firstIndex, terms) : shadow.recovered(hard, firstIndex, terms);
       rule(
         'what was synced survives',
         survived !== null,
@@ -310,6 +316,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
       );
       trace.note('start', member, number, ++known.life, survived);
       Object.assign(known, { verified: 0, term: 0, role: 'follower', serving: false, commit: 0, told: 0, applied: 0 });
+      known.checked = null;
     },
 
     wrote(member, write) {
@@ -378,9 +385,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
 
     configurations: () => [committedMembers, ...names.flatMap((_, member) => tailOf(member))],
 
-    get members() {
-      return committedMembers;
-    },
+    members: () => committedMembers,
 
     synced(member) {
       at(member).shadow.synced();
@@ -436,6 +441,11 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
 
     turned(member, status) {
       const known = at(member);
+      const { changes } = known.shadow;
+      // All that follows is said of these two alone: they were found good before.
+      if (status === known.checked && changes === known.checkedChanges) return;
+      known.checked = status;
+      known.checkedChanges = changes;
       const { term, role, commit, applied, lastIndex, serving } = status;
       rule('terms never fall', term >= known.term, () => `${who(member)}: term ${term} after ${known.term}`);
       rule(
@@ -486,7 +496,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
     },
 
     history,
-    pendingWrites: (member) => at(member).shadow.pending,
+    pendingWrites: (member) => at(member).shadow.pending(),
     appliedBy: (member) => at(member).applied,
   };
 }

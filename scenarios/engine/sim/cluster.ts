@@ -74,7 +74,6 @@ export function createCluster(
     createGroupChecker({ group, number, names, founders, trace, promises }),
   );
   const keptDown = new Set<number>();
-  let delivered = 0;
 
   const createStore = (chance: Random) =>
     (options.disk.store === 'log' ? createLogOverDisk : createMemoryStore)(chance, options.disk);
@@ -128,7 +127,7 @@ export function createCluster(
       const target = process(to);
       if (!target.up) return;
       target.enter(() => {
-        delivered++;
+        cluster.delivered++;
         const arrived = planted.incoming?.(envelope) ?? envelope;
         noteMessage(trace, to, group, from, arrived);
         target.group(group)?.receive(arrived);
@@ -146,7 +145,7 @@ export function createCluster(
       const target = process(to);
       if (!target.up) return;
       target.enter(() => {
-        delivered++;
+        cluster.delivered++;
         trace.note('pulse', to, -1, from, pulse.seq, pulse.version, pulse.lines?.length ?? 0);
         target.pulses?.receive(sender, pulse);
       });
@@ -201,8 +200,9 @@ export function createCluster(
     tellConnection(to, from, 'opened');
   }
 
-  return {
+  const cluster: Cluster & { delivered: number } = {
     size,
+    delivered: 0,
     groups: options.groups,
     names,
     checkers,
@@ -249,7 +249,7 @@ export function createCluster(
     },
     hasMember(group, member) {
       const checker = checkers[group];
-      return checker !== undefined && isMemberOf(checker.members, names[member] as BrokerId);
+      return checker !== undefined && isMemberOf(checker.members(), names[member] as BrokerId);
     },
     mayLose(member) {
       return checkers.every((checker) => {
@@ -257,10 +257,8 @@ export function createCluster(
         return checker.configurations().every((configuration) => isQuorumThroughout(configuration, sound));
       });
     },
-    get delivered() {
-      return delivered;
-    },
   };
+  return cluster;
 }
 
 function noteMessage(trace: Trace, to: number, group: number, from: number, { message }: RaftEnvelope): void {

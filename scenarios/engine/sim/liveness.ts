@@ -116,7 +116,8 @@ function pursue(
     if (!written || !read) return false;
     const checker = cluster.checkers[group];
     if (checker === undefined) return false;
-    const { members, history } = checker;
+    const { history } = checker;
+    const members = checker.members();
     return core.every((member) => {
       if (!isMemberOf(members, cluster.names[member] as BrokerId)) return true;
       return checker.appliedBy(member) === history.length && !checker.isInDoubt(member);

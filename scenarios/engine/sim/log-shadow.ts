@@ -40,10 +40,12 @@ interface Change {
 export interface LogShadow {
   /** Everything written. */
   readonly written: LogImage;
+  /** Counts up whenever `written` changes. */
+  readonly changes: number;
   /** What a crash cannot take. */
   readonly durable: LogImage;
   /** Writes that are not durable. */
-  readonly pending: number;
+  pending(): number;
   /** Returns the entries that it adds. */
   write(write: LogWrite): readonly ShadowEntry[];
   /** The oldest write that is pending became durable. */
@@ -120,8 +122,7 @@ const copyOf = ({ hard, entries, base }: LogImage): LogImage => ({ hard, entries
 
 /** @param committed what a snapshot that reaches beyond a log stands for. */
 export function createLogShadow(committed: Committed): LogShadow {
-  let written: LogImage = { hard: { term: 0, votedFor: null }, entries: [], base: 0 };
-  let durable: LogImage = copyOf(written);
+  const nothing: LogImage = { hard: { term: 0, votedFor: null }, entries: [], base: 0 };
   let pending: Change[] = [];
 
   function holds({ hard: mine, entries, base }: LogImage, hard: ShadowHard, first: LogIndex, terms: readonly Term[]) {
@@ -131,35 +132,37 @@ export function createLogShadow(committed: Committed): LogShadow {
     );
   }
 
-  return {
-    get written() {
-      return written;
-    },
-    get durable() {
-      return durable;
-    },
-    get pending() {
-      return pending.length;
-    },
+  function begin(image: LogImage): void {
+    shadow.durable = image;
+    shadow.written = copyOf(image);
+    shadow.changes++;
+    pending = [];
+  }
+
+  // Fields, no accessors: V8 keeps an object that is written with one as a dictionary.
+  const shadow: LogShadow & { written: LogImage; durable: LogImage; changes: number } = {
+    written: nothing,
+    durable: copyOf(nothing),
+    changes: 0,
+    pending: () => pending.length,
     write({ forget = false, hard, compactTo, truncateAfter, entries = [] }) {
       const added = entries.map(shadowOf);
       const next = { forget, hard, compactTo, truncateAfter, entries: added };
-      change(written, next, committed);
+      change(shadow.written, next, committed);
+      shadow.changes++;
       pending.push(next);
       return added;
     },
     synced() {
       const next = pending.shift();
       if (next === undefined) throw new RangeError('more syncs than writes');
-      change(durable, next, committed);
+      change(shadow.durable, next, committed);
     },
     recovered(hard, firstIndex, terms) {
-      const image = copyOf(durable);
+      const image = copyOf(shadow.durable);
       for (let survived = 0; survived <= pending.length; survived++) {
         if (holds(image, hard, firstIndex, terms)) {
-          durable = image;
-          written = copyOf(image);
-          pending = [];
+          begin(image);
           return survived;
         }
         const next = pending[survived];
@@ -171,14 +174,13 @@ export function createLogShadow(committed: Committed): LogShadow {
       const base = firstIndex - 1;
       const entries: ShadowEntry[] = [];
       for (let index = 1; index <= base + terms.length; index++) {
-        const entry = written.entries[index - 1] ?? (index <= base ? committed(index) : undefined);
+        const entry = shadow.written.entries[index - 1] ?? (index <= base ? committed(index) : undefined);
         if (entry === undefined || (index > base && entry.term !== terms[index - firstIndex])) return null;
         entries.push(entry);
       }
-      durable = { hard, entries, base };
-      written = copyOf(durable);
-      pending = [];
+      begin({ hard, entries, base });
       return 0;
     },
   };
+  return shadow;
 }

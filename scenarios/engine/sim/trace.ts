@@ -67,8 +67,8 @@ export interface Trace {
     e?: number,
   ): void;
   /** Of everything noted so far. */
-  readonly hash: string;
-  readonly count: number;
+  hash(): string;
+  count(): number;
   /** The last records, oldest first. */
   tail(lines: number): string[];
 }
@@ -127,12 +127,8 @@ export function createTrace(clock: VirtualClock, kept = 512, each?: (line: strin
       count++;
       each?.(line(slot));
     },
-    get hash() {
-      return (high >>> 0).toString(16).padStart(8, '0') + (low >>> 0).toString(16).padStart(8, '0');
-    },
-    get count() {
-      return count;
-    },
+    hash: () => (high >>> 0).toString(16).padStart(8, '0') + (low >>> 0).toString(16).padStart(8, '0'),
+    count: () => count,
     tail(lines) {
       const first = Math.max(0, count - Math.min(lines, kept));
       return Array.from({ length: count - first }, (_, n) => line((first + n) % kept));

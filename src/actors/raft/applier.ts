@@ -35,7 +35,6 @@ export interface ApplierPorts {
 export function createApplier(ports: ApplierPorts): Applier {
   const { group, log, clock, machine, onApplied, onError } = ports;
   const { applyBytesMax, applyEntriesMax } = limits.raft;
-  let applied = ports.from;
   let target = ports.from;
   let { state } = ports;
   /** Counts up when the state is replaced: what was being read for the old one is not for the new. */
@@ -44,10 +43,13 @@ export function createApplier(ports: ApplierPorts): Applier {
   let busy = false;
   let stopped = false;
 
+  // Fields, no accessor: V8 keeps an object that is written with one as a dictionary.
+  const applier = { applied: ports.from, committed, hold, restored, stop };
+
   function pump(): void {
-    const through = Math.min(target, applied + applyEntriesMax);
+    const through = Math.min(target, applier.applied + applyEntriesMax);
     const born = life;
-    log.read(group, applied + 1, through, applyBytesMax, (error, entries) => {
+    log.read(group, applier.applied + 1, through, applyBytesMax, (error, entries) => {
       if (stopped || born !== life) return;
       if (error !== null) {
         onError(error);
@@ -59,19 +61,19 @@ export function createApplier(ports: ApplierPorts): Applier {
 
   function take(entries: readonly LogEntry[]): void {
     assert(
-      entries[0]?.index === applied + 1,
-      () => `${group}: the entry after ${applied} comes next, not ${entries[0]?.index}`,
+      entries[0]?.index === applier.applied + 1,
+      () => `${group}: the entry after ${applier.applied} comes next, not ${entries[0]?.index}`,
     );
     const known = entries.filter(({ index }) => index <= state);
     if (known.length > 0) machine.saved?.pass(known);
     if (known.length < entries.length) machine.apply(known.length === 0 ? entries : entries.slice(known.length));
-    applied += entries.length;
+    applier.applied += entries.length;
     onApplied(entries);
     goOn();
   }
 
   function goOn(): void {
-    busy = applied < target;
+    busy = applier.applied < target;
     const born = life;
     if (busy)
       clock.defer(() => {
@@ -79,30 +81,30 @@ export function createApplier(ports: ApplierPorts): Applier {
       });
   }
 
-  return {
-    get applied() {
-      return applied;
-    },
-    committed(index) {
-      assert(index >= target, 'the commit index never falls');
-      target = index;
-      if (busy || stopped || applied >= target) return;
-      busy = true;
-      pump();
-    },
-    hold() {
-      life++;
-      busy = true;
-    },
-    restored(position, reached) {
-      assert(position >= applied && reached >= position, () => `${group}: the state never goes back`);
-      applied = position;
-      target = Math.max(target, position);
-      state = reached;
-      goOn();
-    },
-    stop() {
-      stopped = true;
-    },
-  };
+  function committed(index: LogIndex): void {
+    assert(index >= target, 'the commit index never falls');
+    target = index;
+    if (busy || stopped || applier.applied >= target) return;
+    busy = true;
+    pump();
+  }
+
+  function hold(): void {
+    life++;
+    busy = true;
+  }
+
+  function restored(position: LogIndex, reached: LogIndex): void {
+    assert(position >= applier.applied && reached >= position, () => `${group}: the state never goes back`);
+    applier.applied = position;
+    target = Math.max(target, position);
+    state = reached;
+    goOn();
+  }
+
+  function stop(): void {
+    stopped = true;
+  }
+
+  return applier;
 }

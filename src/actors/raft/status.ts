@@ -8,7 +8,7 @@ import type { RaftRole, RaftStatus } from '../raft-group.ts';
 
 type Snapshot = SnapshotFrom<typeof raftMachine>;
 
-export function positionOf({ value }: Snapshot): { readonly role: RaftRole; readonly serving: boolean } {
+function positionOf({ value }: Snapshot): { readonly role: RaftRole; readonly serving: boolean } {
   if (typeof value !== 'string') return { role: 'leader', serving: value.leader !== 'settling' };
   assert(value !== 'opening', 'a member has a part when a step is over');
   return { role: value, serving: false };
