@@ -6,8 +6,10 @@
 //   3. One leader per term: two that speak in the same term end the process.
 //   4. The commit index never falls, and never passes what is known to equal the leader's log.
 import { assert } from '../../core/assert.ts';
+import type { LogIndex } from '../../core/ids.ts';
 import type { Decision, RaftContext } from './context.ts';
 import { apply, type RaftEffect, send } from './effects.ts';
+import type { RaftEvent } from './events.ts';
 import { cutAfter, extendWith, firstConflict, lastNotAbove, termAt } from './log-view.ts';
 import { peersIn, sinceApplied, withEntries } from './membership.ts';
 import type { Append, AppendReply, Heartbeat, InstallSnapshot } from './messages.ts';
@@ -32,18 +34,15 @@ export function holdsPrevious(context: RaftContext, message: Append): boolean {
 
 type Answer = Pick<AppendReply, 'rejected' | 'index' | 'hintIndex' | 'hintTerm'>;
 
-export const answer = (
-  context: RaftContext,
-  message: Append | Heartbeat | InstallSnapshot,
-  fields: Answer,
-): RaftEffect =>
-  send(
-    { type: 'appendReply', from: context.self, to: message.from, term: context.term, ...fields, ...doubtOf(context) },
-    'synced',
-  );
-
 /** An answer of a member that cannot rely on its storage says so. */
-const doubtOf = ({ sound, options }: RaftContext) => (sound ? {} : { uncertain: options.boot });
+export function answer(
+  { self, term, sound, options }: RaftContext,
+  { from: to }: Append | Heartbeat | InstallSnapshot,
+  { rejected, index, hintIndex, hintTerm }: Answer,
+): RaftEffect {
+  const reply = { type: 'appendReply', from: self, to, term, rejected, index, hintIndex, hintTerm } as const;
+  return send(sound ? reply : { ...reply, uncertain: options.boot }, 'synced');
+}
 
 const accepted = (context: RaftContext, message: Append): RaftEffect =>
   answer(context, message, { rejected: false, index: message.lastIndex, hintIndex: 0, hintTerm: 0 });
@@ -65,8 +64,10 @@ export const takeEntries: Decision = (context, event) => {
     changes.log = extendWith(cutAfter(log, conflict - 1), runs, lastIndex);
     changes.durable = Math.min(durable, conflict - 1);
     const configurations = withEntries(context.configurations, event.configurations ?? [], conflict - 1);
-    changes.configurations = configurations;
-    changes.peers = peersIn(configurations, context.self, commit);
+    if (configurations !== context.configurations) {
+      changes.configurations = configurations;
+      changes.peers = peersIn(configurations, context.self, commit);
+    }
   }
   effects.push(accepted(context, event));
   // Behind the message's last entry this log may differ from the leader's: its commit index says nothing of that.
@@ -103,19 +104,20 @@ export const takeHeartbeat: Decision = (context, event) => {
   if (event.type !== 'heartbeat') return {};
   const { self, term, log, commit } = context;
   const heard = hear(context, event, event.at);
-  const effects: RaftEffect[] =
-    event.round > 0
-      ? [send({ type: 'heartbeatReply', from: self, to: event.from, term, round: event.round, ...doubtOf(context) })]
-      : [];
+  const { round } = event;
+  const reply = { type: 'heartbeatReply', from: self, to: event.from, term, round } as const;
   // What it is known to hold may be lost.
-  if (!context.sound) return { changes: heard, effects };
+  if (!context.sound)
+    return { changes: heard, effects: round > 0 ? [send({ ...reply, uncertain: context.options.boot })] : [] };
+  const effects = round > 0 ? [send(reply)] : [];
   assert(
     event.commit <= log.lastIndex,
     () =>
       `told to commit ${event.commit}, but the log ends at ${log.lastIndex}: it has lost entries that it had acknowledged`,
   );
   if (event.commit <= commit) return { changes: heard, effects };
-  return { changes: { ...heard, commit: event.commit }, effects: [apply(event.commit), ...effects] };
+  const { leader, heardAt } = heard;
+  return { changes: { leader, heardAt, commit: event.commit }, effects: [apply(event.commit), ...effects] };
 };
 
 /** A leader of an older term is told the newer one, so that it steps down even where it would win every pre-vote. */
@@ -125,10 +127,14 @@ export const tellTerm: Decision = (context, event) =>
     : {};
 
 /** What was synced may have been cut since, and replaced. */
+export function durableAfter({ durable, log }: RaftContext, event: RaftEvent): LogIndex {
+  const isNews = event.type === 'log.synced' && event.index > durable && termAt(log, event.index) === event.term;
+  return isNews ? event.index : durable;
+}
+
 export const noteDurable: Decision = (context, event) => {
-  if (event.type !== 'log.synced' || event.index <= context.durable || termAt(context.log, event.index) !== event.term)
-    return {};
-  return { changes: { durable: event.index } };
+  const durable = durableAfter(context, event);
+  return durable === context.durable ? {} : { changes: { durable } };
 };
 
 export const noteApplied: Decision = (context, event) => {

@@ -9,13 +9,14 @@ import { assert, present } from '../../core/assert.ts';
 import type { BrokerId, Millis } from '../../core/ids.ts';
 import { drawTimeout } from './chance.ts';
 import type { Decision, Leadership, Outcome, RaftContext } from './context.ts';
+import { copyOf, leadershipCopy, withCommit, withLog, withPeer, withProgress } from './copies.ts';
 import { apply, type RaftEffect } from './effects.ts';
-import { noteDurable } from './following.ts';
+import { durableAfter } from './following.ts';
 import { doubted, isLate, isStale, raisesDoubt, vouchFor } from './doubt.ts';
 import { extend } from './log-view.ts';
 import { changeTo, inForce, peersIn } from './membership.ts';
 import type { AppendReply, HeartbeatReply } from './messages.ts';
-import { matched, newProgress, type Progress, reconnected, weighed } from './progress.ts';
+import { heard, matched, newProgress, type Progress, proved, reconnected, weighed } from './progress.ts';
 import {
   answerByLease,
   answeredAt,
@@ -54,13 +55,15 @@ function advance(before: RaftContext, leadership: Leadership, at: Millis): Outco
   let kept = leadership;
   if (hasCommitted) {
     effects.push(apply(commit));
-    context = { ...before, commit };
+    context = withCommit(before, commit);
     kept = withoutCommitted(leadership, commit);
   }
   const due = dueConfiguration(context, kept);
   if (due !== null) ({ context, leadership: kept } = appendConfiguration(context, kept, due, at, effects));
-  kept = { ...kept, progress: replicate(context, kept.progress, at, effects) };
-  kept = handOver(context, { ...kept, reads: answerReads(context, kept, effects) }, effects);
+  const known = leadershipCopy(kept);
+  known.progress = replicate(context, kept.progress, at, effects);
+  known.reads = answerReads(context, known, effects);
+  kept = handOver(context, known, effects);
   if (!hasCommitted) return { changes: changed(context, kept), effects };
   ({ context, leadership: kept } = withoutFormer(context, kept, effects));
   if (!hasLeft(context)) return { changes: changed(context, kept), effects };
@@ -76,7 +79,7 @@ const changed = (
 /** The consequences of what was learnt of one follower. */
 function advanceWith(context: RaftContext, peer: string, progress: Progress, at: Millis): Outcome {
   const leadership = leadershipOf(context);
-  return advance(context, { ...leadership, progress: { ...leadership.progress, [peer]: progress } }, at);
+  return advance(context, withProgress(leadership, withPeer(leadership.progress, peer, progress)), at);
 }
 
 /** Appends the term's first entry, which is empty. */
@@ -126,10 +129,11 @@ export const appendProposal: Decision = (context, event) => {
   const effects: RaftEffect[] = [
     { type: 'append', params: { first: context.log.lastIndex + 1, last, term, source: 'proposal' } },
   ];
-  const progress = replicate({ ...context, log }, leadership.progress, at, effects);
-  const uncommitted = [...leadership.uncommitted, { last, bytes }];
-  const uncommittedBytes = leadership.uncommittedBytes + bytes;
-  return { changes: { log, leadership: { ...leadership, progress, uncommitted, uncommittedBytes } }, effects };
+  const after = leadershipCopy(leadership);
+  after.progress = replicate(withLog(context, log), leadership.progress, at, effects);
+  after.uncommitted = [...leadership.uncommitted, { last, bytes }];
+  after.uncommittedBytes += bytes;
+  return { changes: { log, leadership: after }, effects };
 };
 
 export const refuseOverLimit: Decision = (_context, event) =>
@@ -151,8 +155,11 @@ export const changeMembership: Decision = (context, event) => {
 };
 
 export const countOwnSync: Decision = (context, event) => {
-  const { changes } = noteDurable(context, event);
-  return changes === undefined ? {} : advance({ ...context, ...changes }, leadershipOf(context), event.at);
+  const durable = durableAfter(context, event);
+  if (durable === context.durable) return {};
+  const after = copyOf(context);
+  after.durable = durable;
+  return advance(after, leadershipOf(context), event.at);
 };
 
 /** A member says for the first time that it may have lost what it acknowledged: an empty entry is to end that (doubt.ts). */
@@ -195,7 +202,7 @@ export const takeAppendReply: Decision = (context, event) => {
     rejected || index <= context.log.lastIndex,
     () => `${from} holds entry ${index} of this term, which ends at ${context.log.lastIndex}`,
   );
-  const progress = rejected ? { ...afterRefusal(context, known, event), heardAt: at } : matched(known, index, at);
+  const progress = rejected ? heard(afterRefusal(context, known, event), at) : matched(known, index, at);
   return advanceAnd(context, from, progress, at);
 };
 
@@ -209,13 +216,8 @@ export const takeHeartbeatReply: Decision = (context, event) => {
   const kept = afterLoss(known, at, context.options.electionMinMs);
   // It does not count, but what was lost on the way to it is sent again.
   if (isStale(known, event)) return advanceAnd(context, from, kept, at);
-  const progress: Progress = {
-    ...kept,
-    heardAt: at,
-    round: Math.max(known.round, round),
-    provenAt: provenAt(known, rounds, round),
-  };
-  return advanceAnd(context, from, progress, at);
+  const proven = proved(kept, at, Math.max(known.round, round), provenAt(known, rounds, round));
+  return advanceAnd(context, from, proven, at);
 };
 
 /** It holds durably what it was vouched for: it counts again. */
@@ -273,11 +275,15 @@ export const beat: Decision = (context, event) => {
     const heardAt = answeredAt(known, peer, event);
     const proven = Math.max(known.provenAt, event.vouched?.[peer]?.at ?? known.provenAt);
     if (kept !== known || heardAt !== known.heardAt || proven !== known.provenAt)
-      progress = { ...progress, [peer]: { ...kept, heardAt, provenAt: proven } };
+      progress = withPeer(progress, peer, proved(kept, heardAt, kept.round, proven));
   }
   const rounds = withRound(context, freshRounds(context, before.rounds, event.at), round, event.at);
   const transfer = before.transfer === null ? null : { ...before.transfer, told: false };
-  const leadership = { ...before, progress, round, rounds, transfer };
+  const leadership = leadershipCopy(before);
+  leadership.progress = progress;
+  leadership.round = round;
+  leadership.rounds = rounds;
+  leadership.transfer = transfer;
   if (progress === before.progress && transfer === null) return { changes: { leadership }, effects: heartbeats };
   const { effects = [], ...outcome } = advance(context, leadership, event.at);
   return { ...outcome, effects: [...heartbeats, ...effects] };
@@ -293,6 +299,10 @@ export const askRound: Decision = (context, event) => {
   const round = leadership.round + 1;
   const effects = beginRound(context, leadership, round);
   const rounds = withRound(context, leadership.rounds, round, at);
-  const asked = { ...leadership, round, rounds, reads: [...leadership.reads, { read, from, round }] };
-  return { changes: { leadership: { ...asked, reads: answerReads(context, asked, effects) } }, effects };
+  const asked = leadershipCopy(leadership);
+  asked.round = round;
+  asked.rounds = rounds;
+  asked.reads = [...leadership.reads, { read, from, round }];
+  asked.reads = answerReads(context, asked, effects);
+  return { changes: { leadership: asked }, effects };
 };

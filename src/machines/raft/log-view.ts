@@ -85,6 +85,8 @@ export function compactThrough(log: LogView, index: LogIndex, term: Term): LogVi
 /** The terms of the entries from … through, as a message carries them. */
 export function runsBetween(log: LogView, from: LogIndex, through: LogIndex): readonly TermRun[] {
   if (through < from) return [];
+  const newest = log.runs.at(-1);
+  if (newest !== undefined && newest.first <= from) return [{ first: from, term: newest.term }];
   const begin = Math.max(
     0,
     log.runs.findLastIndex((run) => run.first <= from),

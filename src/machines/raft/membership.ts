@@ -80,6 +80,8 @@ export function withEntries(
   added: readonly PlacedConfiguration[],
   cutAfter: LogIndex,
 ): ConfigurationHistory {
+  // The usual case, at every message with entries. (Of several, those that are committed meanwhile change whom this member talks to.)
+  if (added.length === 0 && history.length === 1) return history;
   const kept = history.filter(({ index }, at) => at === 0 || index <= cutAfter);
   const end = inForce(kept).index;
   return [...kept, ...added.filter(({ index }) => index > end)];

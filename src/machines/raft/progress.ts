@@ -85,11 +85,57 @@ export function isWaitedFor(progress: Progress): boolean {
   return progress.probing || progress.inflight.length > 0;
 }
 
-/** A message with entries up to `last` was sent. */
-export function sent(progress: Progress, last: LogIndex, at: Millis): Progress {
-  const movedAt = isWaitedFor(progress) ? progress.movedAt : at;
-  if (progress.state === 'probe') return { ...progress, probing: true, movedAt };
-  return { ...progress, next: last + 1, inflight: [...progress.inflight, { last, bytes: 0 }], movedAt };
+/** Keys as `newProgress` has them; written out, because V8 makes that many times faster than a spread. */
+function copyOf(progress: Progress): { -readonly [Key in keyof Progress]: Progress[Key] } {
+  return {
+    state: progress.state,
+    match: progress.match,
+    next: progress.next,
+    inflight: progress.inflight,
+    probing: progress.probing,
+    heardAt: progress.heardAt,
+    movedAt: progress.movedAt,
+    round: progress.round,
+    provenAt: progress.provenAt,
+    toldCommit: progress.toldCommit,
+    doubt: progress.doubt,
+  };
+}
+
+/** A message with entries up to `last` was sent, and told of everything up to `commit`. */
+export function sent(progress: Progress, last: LogIndex, at: Millis, commit = progress.toldCommit): Progress {
+  const after = copyOf(progress);
+  if (!isWaitedFor(progress)) after.movedAt = at;
+  after.toldCommit = commit;
+  if (progress.state === 'probe') after.probing = true;
+  else {
+    after.next = last + 1;
+    after.inflight = [...progress.inflight, { last, bytes: 0 }];
+  }
+  return after;
+}
+
+/** It was told that everything up to `commit` is committed. */
+export function told(progress: Progress, commit: LogIndex): Progress {
+  const after = copyOf(progress);
+  after.toldCommit = commit;
+  return after;
+}
+
+/** It has said something. */
+export function heard(progress: Progress, at: Millis): Progress {
+  const after = copyOf(progress);
+  after.heardAt = at;
+  return after;
+}
+
+/** It has answered this round, which was sent at `provenAt`. */
+export function proved(progress: Progress, heardAt: Millis, round: number, provenAt: Millis): Progress {
+  const after = copyOf(progress);
+  after.heardAt = heardAt;
+  after.round = round;
+  after.provenAt = provenAt;
+  return after;
 }
 
 /** The message in flight that was to reach `last` or farther weighs `bytes`, and ends at `last`: the rest of it did not go. */
@@ -108,22 +154,22 @@ export function weighed(progress: Progress, last: LogIndex, bytes: number): Prog
 export function matched(progress: Progress, index: LogIndex, at: Millis): Progress {
   const { state, match } = progress;
   const isBack = state === 'snapshot' && index + 1 >= progress.next;
-  if ((state === 'probe' && index >= match) || isBack) {
-    return {
-      ...progress,
-      state: 'replicate',
-      match: index,
-      next: index + 1,
-      inflight: NONE,
-      probing: false,
-      heardAt: at,
-      movedAt: at,
-    };
+  if (!isBack && !(state === 'probe' && index >= match) && index <= match) return heard(progress, at);
+  const after = copyOf(progress);
+  after.match = index;
+  after.heardAt = at;
+  after.movedAt = at;
+  if (isBack || state === 'probe') {
+    after.state = 'replicate';
+    after.next = index + 1;
+    after.inflight = NONE;
+    after.probing = false;
+    return after;
   }
-  if (index <= match) return { ...progress, heardAt: at };
   const first = progress.inflight.findIndex(({ last }) => last > index);
-  const inflight = first === -1 ? NONE : progress.inflight.slice(first);
-  return { ...progress, match: index, next: Math.max(progress.next, index + 1), inflight, heardAt: at, movedAt: at };
+  after.inflight = first === -1 ? NONE : progress.inflight.slice(first);
+  after.next = Math.max(progress.next, index + 1);
+  return after;
 }
 
 /** A message was refused or lost: one at a time, from `next` on. */

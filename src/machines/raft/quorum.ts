@@ -10,8 +10,16 @@ export function majorityOf(members: number): number {
 
 /** The highest value that a majority of the voters has reached; 0 where there are no voters. One value for each voter. */
 export function reachedByMajority(values: readonly LogIndex[]): LogIndex {
-  const descending = values.toSorted((a, b) => b - a);
-  return descending[majorityOf(values.length) - 1] ?? 0;
+  const needed = majorityOf(values.length);
+  let reached = values.length === 0 ? 0 : Number.NEGATIVE_INFINITY;
+  // There are few, and this is asked at every answer: counting takes less than sorting them.
+  for (const value of values) {
+    if (value <= reached) continue;
+    let count = 0;
+    for (const other of values) if (other >= value) count++;
+    if (count >= needed) reached = value;
+  }
+  return reached;
 }
 
 /** The highest value that a majority of each half has reached. */

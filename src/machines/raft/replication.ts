@@ -9,10 +9,11 @@
 import { assert } from '../../core/assert.ts';
 import type { BrokerId, LogIndex, Millis } from '../../core/ids.ts';
 import type { Leadership, RaftContext } from './context.ts';
+import { leadershipCopy, tableCopy } from './copies.ts';
 import { type RaftEffect, send } from './effects.ts';
 import { lastNotAbove, runsBetween, termAt } from './log-view.ts';
 import type { Append, AppendReply } from './messages.ts';
-import { hasRoom, isWaitedFor, type Progress, probeFrom, sent } from './progress.ts';
+import { hasRoom, isWaitedFor, type Progress, probeFrom, sent, told } from './progress.ts';
 import { inForce } from './membership.ts';
 import { reachedByQuorum } from './quorum.ts';
 import { askForSnapshot, needsSnapshot } from './snapshot.ts';
@@ -48,7 +49,7 @@ function sendEntries(context: RaftContext, to: BrokerId, start: Progress, at: Mi
   for (let burst = 0; burst < BURST && progress.next <= log.lastIndex && hasRoom(progress, options); burst++) {
     const message = appendMessage(context, to, progress.next - 1);
     effects.push(send(message));
-    progress = { ...sent(progress, message.lastIndex, at), toldCommit: commit };
+    progress = sent(progress, message.lastIndex, at, commit);
   }
   return progress;
 }
@@ -61,7 +62,7 @@ function tellCommit(context: RaftContext, to: BrokerId, progress: Progress, effe
   const commit = Math.min(context.commit, progress.match);
   if (commit <= progress.toldCommit || isWaitedFor(progress)) return progress;
   effects.push(heartbeat(context, to, progress, 0));
-  return { ...progress, toldCommit: commit };
+  return told(progress, commit);
 }
 
 /** To every follower what it lacks and may have; else the news of what is committed. Gives what is known of them then. */
@@ -71,14 +72,16 @@ export function replicate(
   at: Millis,
   effects: RaftEffect[],
 ): Leadership['progress'] {
-  let table = start;
+  let table: Record<string, Progress> | null = null;
   for (const peer of context.peers) {
-    const known = table[peer];
+    const known = start[peer];
     if (known === undefined) continue;
     const progress = tellCommit(context, peer, sendEntries(context, peer, known, at, effects), effects);
-    if (progress !== known) table = { ...table, [peer]: progress };
+    if (progress === known) continue;
+    table ??= tableCopy(start);
+    table[peer] = progress;
   }
-  return table;
+  return table ?? start;
 }
 
 /** The highest index that may be committed now; the present commit index when there is none above it. */
@@ -127,5 +130,8 @@ export function withoutCommitted(leadership: Leadership, commit: LogIndex): Lead
   const first = uncommitted.findIndex(({ last }) => last > commit);
   if (first === 0 || uncommitted.length === 0) return leadership;
   const left = first === -1 ? [] : uncommitted.slice(first);
-  return { ...leadership, uncommitted: left, uncommittedBytes: left.reduce((sum, { bytes }) => sum + bytes, 0) };
+  const after = leadershipCopy(leadership);
+  after.uncommitted = left;
+  after.uncommittedBytes = left.reduce((sum, { bytes }) => sum + bytes, 0);
+  return after;
 }

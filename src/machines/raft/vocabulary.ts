@@ -1,6 +1,7 @@
 // The words of the role chart (raft-machine.ts): what its effects, guards and actions are called, and which decision each stands for.
 import { setup } from 'xstate';
 import type { Decision, RaftContext, RaftInput } from './context.ts';
+import { copyOf } from './copies.ts';
 import type { RaftEffect } from './effects.ts';
 import * as doubt from './doubt.ts';
 import * as election from './election.ts';
@@ -86,14 +87,21 @@ const base = setup({
   },
 });
 
-/** A decision (a pure function) as an action of the chart: its changes go into the context, its effects to the actor. */
-export const decide = (decision: Decision) =>
-  base.enqueueActions(({ context, event, enqueue }) => {
+type Collect = Parameters<typeof base.enqueueActions>[0];
+
+/**
+ * A decision (a pure function) as an action of the chart: its changes go into the context, its effects to the actor. What it decides and
+ * how the context is copied stand beside it, for the compiled step (streams/quiet-step.ts).
+ */
+export function decide(decision: Decision) {
+  const collect: Collect = ({ context, event, enqueue }) => {
     const { changes, effects, raise } = decision(context, event);
     if (changes !== undefined) enqueue.assign(changes);
     if (effects !== undefined) for (const effect of effects) enqueue(effect);
     if (raise !== undefined) enqueue.raise(raise);
-  });
+  };
+  return base.enqueueActions(Object.assign(collect, { decision, copyOf }));
+}
 
 export const raft = base.extend({
   actions: {
