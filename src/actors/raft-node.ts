@@ -33,6 +33,7 @@ import { createDurability } from './raft/durability.ts';
 import { createEntrySender } from './raft/entry-sender.ts';
 import { createGroupSnapshots, type SnapshotPorts } from './raft/group-snapshots.ts';
 import { checkRaftOptions, type RaftNodeOptions } from './raft/options.ts';
+import { appendEvent, eventOf } from './raft/message-event.ts';
 import { createPendingReads } from './raft/pending-reads.ts';
 import { type Batch, createProposals, type ProposalRefusal } from './raft/proposals.ts';
 import { statusOf } from './raft/status.ts';
@@ -304,15 +305,13 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
         send({ at, link: link(), ...message });
         return;
       }
-      // What is new comes first: behind a spread V8 adds it the slow way, which takes longer than the step.
       if (message.type === 'append') {
-        const placed = configurationsIn(message, entries);
-        const event = placed.length === 0 ? { at, ...message } : { at, configurations: placed, ...message };
+        const event = appendEvent(message, at, configurationsIn(message, entries));
         carried.carry(event, entries);
         send(event);
       } else if (message.type === 'installSnapshot')
         send({ at, held: snapshots?.held ?? 0, heldConfiguration: snapshots?.heldConfiguration, ...message });
-      else send({ at, ...message });
+      else send(eventOf(message, at));
     },
     beat(links) {
       // Nobody else does anything at a beat, and most groups of a broker are led elsewhere.

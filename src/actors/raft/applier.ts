@@ -64,7 +64,7 @@ export function createApplier(ports: ApplierPorts): Applier {
       entries[0]?.index === applier.applied + 1,
       () => `${group}: the entry after ${applier.applied} comes next, not ${entries[0]?.index}`,
     );
-    const known = entries.filter(({ index }) => index <= state);
+    const known = applier.applied >= state ? [] : entries.filter(({ index }) => index <= state);
     if (known.length > 0) machine.saved?.pass(known);
     if (known.length < entries.length) machine.apply(known.length === 0 ? entries : entries.slice(known.length));
     applier.applied += entries.length;

@@ -56,26 +56,31 @@ export function createCarryOut(ports: CarryOutPorts): CarryOut {
   const { group, log, out, durability, carried, sender, applier, proposals, changes, transfers, reads } = ports;
   let step = newStep();
 
+  function writing(): NonNullable<Step['write']> {
+    step.write ??= { group };
+    return step.write;
+  }
+
   function gather(effect: RaftEffect, event: RaftEvent | null): void {
     switch (effect.type) {
       case 'persist':
-        step.write = { ...step.write, hard: effect.params.hard };
+        writing().hard = effect.params.hard;
         return;
       case 'truncate':
-        step.write = { ...step.write, truncateAfter: effect.params.after };
+        writing().truncateAfter = effect.params.after;
         return;
       case 'compact':
-        step.write = { ...step.write, compactTo: { index: effect.params.through, term: effect.params.term } };
+        writing().compactTo = { index: effect.params.through, term: effect.params.term };
         return;
       case 'restore':
         return ports.snapshots()?.restore(effect.params.base);
       case 'sendSnapshot':
         return ports.snapshots()?.send(effect.params.to, effect.params.term);
       case 'markSound':
-        step.write = { ...step.write, sound: true };
+        writing().sound = true;
         return;
       case 'append':
-        step.write = { ...step.write, entries: entriesFor(effect.params, event) };
+        writing().entries = entriesFor(effect.params, event);
         return;
       case 'send':
         step.sends.push(effect.params);
@@ -134,7 +139,7 @@ export function createCarryOut(ports: CarryOutPorts): CarryOut {
     const number = durability.writing(
       write.entries === undefined ? null : { index: view.lastIndex, term: lastTerm(view) },
     );
-    log.write({ group, ...write }, () => {
+    log.write(write, () => {
       if (ports.isStopped()) return;
       const end = durability.synced(number);
       if (end !== null) ports.synced(end);

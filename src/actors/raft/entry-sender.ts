@@ -81,10 +81,13 @@ export function createEntrySender(ports: EntrySenderPorts): EntrySender {
 
   function sendWith(lane: Lane, message: Append, entries: readonly LogEntry[]): void {
     const lastIndex = message.prevIndex + entries.length;
-    const bytes = entries.reduce((sum, { payload }) => sum + payload.length, 0);
+    let bytes = 0;
+    for (const { payload } of entries) bytes += payload.length;
     const isCut = lastIndex < message.lastIndex;
     const runs = isCut ? message.runs.filter(({ first }) => first <= lastIndex) : message.runs;
-    out({ group, message: { ...message, lastIndex, runs, bytes }, entries });
+    const { from, to, term, prevIndex, prevTerm, commit } = message;
+    const weighed = { type: 'append', from, to, term, prevIndex, prevTerm, lastIndex, runs, commit, bytes } as const;
+    out({ group, message: weighed, entries });
     if (isCut) {
       lane.cut = true;
       lane.waiting = [];

@@ -5,8 +5,10 @@ import type { LogWrite } from '../stores/log.ts';
 
 export type SendParams = Extract<RaftEffect, { type: 'send' }>['params'];
 
+type Write = { -readonly [Key in keyof LogWrite]: LogWrite[Key] };
+
 export interface Step {
-  write: Partial<Omit<LogWrite, 'group'>> | null;
+  write: Write | null;
   readonly sends: SendParams[];
   committed: LogIndex | null;
 }
