@@ -56,7 +56,8 @@ export interface LogShadow {
    */
   recovered(hard: ShadowHard, firstIndex: LogIndex, terms: readonly Term[]): number | null;
   /**
-   * The same of a log that was damaged, or is gone: any beginning of what was written may be left. Null when it is not even that.
+   * The same of a log that was damaged, or is gone: any beginning of what was written may be left, and how it was at any time: what
+   * was cut off since may stand there again, when the record of the cut is what was damaged. Null when it is not even that.
    */
   damaged(hard: ShadowHard, firstIndex: LogIndex, terms: readonly Term[]): number | null;
 }
@@ -124,6 +125,21 @@ const copyOf = ({ hard, entries, base }: LogImage): LogImage => ({ hard, entries
 export function createLogShadow(committed: Committed): LogShadow {
   const nothing: LogImage = { hard: { term: 0, votedFor: null }, entries: [], base: 0 };
   let pending: Change[] = [];
+  /** What was written and cut off again, by index. */
+  const cut = new Map<LogIndex, ShadowEntry[]>();
+
+  function noteCut(after: LogIndex): void {
+    for (let index = after + 1; index <= shadow.written.entries.length; index++) {
+      const entry = shadow.written.entries[index - 1];
+      if (entry !== undefined) cut.set(index, [...(cut.get(index) ?? []), entry]);
+    }
+  }
+
+  /** An entry of this term that was at this place at some time. */
+  function everAt(index: LogIndex, term: Term | undefined): ShadowEntry | undefined {
+    const now = shadow.written.entries[index - 1];
+    return now?.term === term ? now : cut.get(index)?.find((entry) => entry.term === term);
+  }
 
   function holds({ hard: mine, entries, base }: LogImage, hard: ShadowHard, first: LogIndex, terms: readonly Term[]) {
     const same = mine.term === hard.term && mine.votedFor === hard.votedFor && base === first - 1;
@@ -148,6 +164,8 @@ export function createLogShadow(committed: Committed): LogShadow {
     write({ forget = false, hard, compactTo, truncateAfter, entries = [] }) {
       const added = entries.map(shadowOf);
       const next = { forget, hard, compactTo, truncateAfter, entries: added };
+      if (forget) noteCut(0);
+      else if (truncateAfter !== undefined) noteCut(truncateAfter);
       change(shadow.written, next, committed);
       shadow.changes++;
       pending.push(next);
@@ -174,8 +192,11 @@ export function createLogShadow(committed: Committed): LogShadow {
       const base = firstIndex - 1;
       const entries: ShadowEntry[] = [];
       for (let index = 1; index <= base + terms.length; index++) {
-        const entry = shadow.written.entries[index - 1] ?? (index <= base ? committed(index) : undefined);
-        if (entry === undefined || (index > base && entry.term !== terms[index - firstIndex])) return null;
+        const entry =
+          index > base
+            ? everAt(index, terms[index - firstIndex])
+            : (shadow.written.entries[index - 1] ?? committed(index));
+        if (entry === undefined) return null;
         entries.push(entry);
       }
       begin({ hard, entries, base });
