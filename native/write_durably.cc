@@ -77,8 +77,10 @@ void Execute(napi_env, void* data) {
   task->error = Sync(task->descriptor);
 }
 
-void Complete(napi_env env, napi_status, void* data) {
+void Complete(napi_env env, napi_status status, void* data) {
   Task* task = static_cast<Task*>(data);
+  // It never ran: nothing is durable.
+  if (status != napi_ok && task->error == 0) task->error = ECANCELED;
   napi_value done;
   napi_value receiver;
   napi_value arguments[2];

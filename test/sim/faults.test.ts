@@ -69,6 +69,10 @@ const SNAPSHOT_STEPS: readonly string[] = [
 ];
 
 const HEAD = 'version: 1\nname: x\nseed: 7\ncluster: { spares: 1, groups: 2 ';
+/** Who has been away needs entries that only the leader's disk has by then. */
+const BEHIND = '  - { at: 600ms, fault: isolate, target: broker-3, for: 400ms }\n';
+/** A step may find nothing to touch in a run. */
+const RUNS = 5;
 const SNAPSHOTS = ', snapshots: { every-bytes: 1000, horizon: 50ms, tail: 64, window: 1, patience: 1s, partial: 1s }';
 
 for (const [step, snapshots] of [
@@ -76,11 +80,19 @@ for (const [step, snapshots] of [
   ...SNAPSHOT_STEPS.map((each) => [each, SNAPSHOTS] as const),
 ]) {
   test(`${step}: touches something, and is survived`, () => {
-    const text = `${HEAD}${snapshots}}\ndisk: { segment: 4000, cache: 1000 }\nfor: 2s\nsteps:\n  - { at: 900ms, ${step} }\n`;
-    const { verdict, violation, faults } = replay(parseScenario(text, 'x.yaml'));
-    assert.is(violation, null, violation?.message);
-    assert.ok((faults[0]?.touched ?? 0) > 0, 'it touched something');
-    assert.is(verdict, 'passed');
+    const behind = step.includes('await: read') ? BEHIND : '';
+    const text = `${HEAD}${snapshots}}\ndisk: { segment: 4000, cache: 1000 }\nfor: 2s\nsteps:\n  - { at: 900ms, ${step} }\n${behind}`;
+    for (let run = 0; ; run++) {
+      const { verdict, violation, faults } = replay(
+        parseScenario(text.replace('seed: 7', `seed: ${7 + run}`), 'x.yaml'),
+      );
+      assert.is(violation, null, violation?.message);
+      const touched = faults.find(({ atMs }) => atMs === 900)?.touched ?? 0;
+      assert.ok(touched > 0 || run < RUNS, 'it touched something');
+      if (touched === 0) continue;
+      assert.is(verdict, 'passed');
+      return;
+    }
   });
 }
 

@@ -123,7 +123,7 @@ test('a broker that was away for long is sent snapshots, and has everything from
   }
 });
 
-test('all snapshots of one shard are gone from a broker: it starts, is repaired there, and has lost nothing', async () => {
+test('all snapshots of one shard are damaged on a broker: it starts, is repaired there, and has lost nothing', async () => {
   const cluster = await started(4, 3, 2, TINY);
   const first = Math.ceil(cluster.clock.now() / 1000) * 1000;
   const hosts = ['a', 'b', 'c', 'd'];
@@ -138,7 +138,10 @@ test('all snapshots of one shard are gone from a broker: it starts, is repaired 
   const disk = cluster.disk(victim);
   const snapshots = disk.list('/data/snapshots').filter((name) => name.startsWith(`${id}-`));
   assert.is(snapshots.length, 2);
-  for (const name of snapshots) disk.remove(`/data/snapshots/${name}`);
+  for (const name of snapshots) {
+    const path = `/data/snapshots/${name}`;
+    disk.damage(path, disk.size(path) >> 1, (byte) => byte ^ 1);
+  }
   cluster.start(victim);
   const doubted = () => cluster.broker(victim).groups.filter(({ status }) => status.role === 'storageUncertain');
   assert.equal(

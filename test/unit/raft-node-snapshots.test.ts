@@ -53,18 +53,24 @@ test('a broken snapshot at start: the older one and the log make the same state'
   nodes.until(hasAll(nodes, 'b', all), 'the same state');
 });
 
+/** In a chunk of each: their headers are whole. */
+function damageSnapshots(nodes: Nodes, name: string): void {
+  for (const { path, offsets } of nodes.node(name).store?.kept('control') ?? [])
+    nodes.node(name).files.damage(path, (offsets[0] ?? 0) + 12, (byte) => byte ^ 1);
+}
+
 function removeSnapshots(nodes: Nodes, name: string): void {
   for (const { path } of nodes.node(name).store?.kept('control') ?? []) nodes.node(name).files.remove(path);
 }
 
-test('no snapshot holds what has left the log: the member forgets the rest, says so, and is repaired by the leader', () => {
+test('no whole snapshot holds what has left the log: the member forgets the rest, says so, and is repaired by the leader', () => {
   const nodes = createNodes(['a', 'b', 'c'], { snapshots: LIMITS });
   const leader = nodes.elected();
   const other = ['a', 'b', 'c'].find((name) => name !== leader.id) ?? '';
   const all = write(nodes, 60);
   nodes.until(() => firstOf(nodes, other) > 1, 'it compacts');
   nodes.crash(other);
-  removeSnapshots(nodes, other);
+  damageSnapshots(nodes, other);
   nodes.restart(other);
   const { group, warnings } = nodes.node(other);
   assert.is(group.status.role, 'storageUncertain');
@@ -81,17 +87,46 @@ test('no snapshot holds what has left the log: the member forgets the rest, says
   nodes.until(() => nodes.node(other).group.status.role === 'follower', 'the leader has vouched for it');
 });
 
-test('the same where nobody else votes: the member does not start, and nothing is changed', () => {
+test('the same where nobody else votes: the member does not start, and its log stays', () => {
   const nodes = createNodes(['a'], { snapshots: LIMITS });
   write(nodes, 60);
   nodes.until(() => firstOf(nodes, 'a') > 1, 'a compacts');
   nodes.crash('a');
-  removeSnapshots(nodes, 'a');
-  assert.throws(
-    () => nodes.restart('a'),
-    /no snapshot holds what was before; nobody else has it\. Nothing was changed/,
-  );
+  damageSnapshots(nodes, 'a');
+  assert.throws(() => nodes.restart('a'), /no snapshot holds what was before; nobody else has it/);
   assert.throws(() => nodes.restart('a'), /no snapshot holds what was before/, 'and again');
+});
+
+test('who votes is told by the damaged snapshot, not by who founded the group', () => {
+  const nodes = createNodes(['a', 'b', 'c'], { snapshots: LIMITS });
+  const leader = nodes.elected();
+  let outcome = '';
+  const target = { voters: [leader.id], learners: [], joining: [] };
+  leader.group.changeMembership(
+    leader.group.status.configuration.index,
+    target,
+    5_000,
+    (end) => (outcome = end.outcome),
+  );
+  nodes.until(() => outcome === 'changed', 'the leader is left alone');
+  nodes.until(() => leader.group.status.configuration.configuration.outgoing.length === 0, 'for good');
+  write(nodes, 80);
+  nodes.until(() => firstOf(nodes, leader.id) > leader.group.status.configuration.index, 'and that has left its log');
+  nodes.crash(leader.id);
+  damageSnapshots(nodes, leader.id);
+  assert.throws(() => nodes.restart(leader.id), /nobody else has it\. Its log was not changed/);
+});
+
+test('where there is no snapshot at all, nothing is forgotten: it may be put back', () => {
+  const nodes = createNodes(['a', 'b', 'c'], { snapshots: LIMITS });
+  write(nodes, 60);
+  nodes.until(() => firstOf(nodes, 'b') > 1, 'b compacts');
+  nodes.crash('b');
+  removeSnapshots(nodes, 'b');
+  assert.throws(
+    () => nodes.restart('b'),
+    /no snapshot holds what was before: there is none\. Its log was not changed: put the snapshots back; or/,
+  );
 });
 
 test('one asked for: it says how far it reaches; nothing new makes no other; without snapshots it is refused', () => {

@@ -159,7 +159,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
       entries[commit - 1]?.term === term,
       () => `${who(member)} commits ${commit}, an entry of term ${entries[commit - 1]?.term}, in term ${term}`,
     );
-    const configuration = tailOf(member).at(-1) ?? committedMembers;
+    const configuration = tailOf(entries).at(-1) ?? committedMembers;
     for (let index = history.length + 1; index <= commit; index++) {
       const entry = entries[index - 1];
       rule(
@@ -193,8 +193,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
   }
 
   /** Configurations in a member's log that are not known to be committed. */
-  function tailOf(member: number): Configuration[] {
-    const { entries } = at(member).shadow.written;
+  function tailOf(entries: readonly ShadowEntry[]): Configuration[] {
     const tail: Configuration[] = [];
     for (let index = history.length + 1; index <= entries.length; index++) {
       const configuration = entries[index - 1]?.configuration;
@@ -383,7 +382,11 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
 
     isInDoubt: (member) => at(member).lost !== null,
 
-    configurations: () => [committedMembers, ...names.flatMap((_, member) => tailOf(member))],
+    configurations() {
+      // A crash takes back what is not durable, a cut among it.
+      const tails = members.flatMap(({ shadow: { written, durable } }) => [written, durable]);
+      return [committedMembers, ...tails.flatMap(({ entries }) => tailOf(entries))];
+    },
 
     members: () => committedMembers,
 

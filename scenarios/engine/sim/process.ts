@@ -325,6 +325,22 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     return planted.group?.(member, now) ?? member;
   }
 
+  /** False: its snapshots are past reading; it gets another disk. */
+  function createMembers(log: LogStore, now: Clock): boolean {
+    try {
+      running = groups.map((group, position) => createMember(group, position, log, now));
+      return true;
+    } catch (error) {
+      const isPast = error instanceof VedetteError && error.code === 'DATA_LOSS';
+      if (awaits.dead || !excusedSnapshots || !isPast) throw error;
+      dying = () => {
+        ports.ended(number);
+        wipe();
+      };
+      return false;
+    }
+  }
+
   function startPulses(now: Clock): void {
     const { heartbeatMs, electionMinMs, electionMaxMs } = ports.raft;
     const members = new Map(running.map((member) => [member.id, member]));
@@ -390,7 +406,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
         const seen = watched(log);
         snapshots = openSnapshots(now);
         const timed = withTimersCounted(planted.clock?.(now) ?? now);
-        running = groups.map((group, position) => createMember(group, position, seen, timed));
+        if (!createMembers(seen, timed)) return;
         timed.after(random.next() * ports.raft.heartbeatMs, () => startPulses(timed));
       });
     },

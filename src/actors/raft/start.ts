@@ -1,10 +1,14 @@
 // Where a member begins: with the state of its newest snapshot that is whole, and what its log has behind that.
 //
 //   log ─▶ newest snapshot that is whole ─▶ state, position
-//            └─ none reaches the log's beginning ─┬─ others can repair it ─▶ the log is forgotten: it begins in doubt, with nothing
-//                                                 └─ nobody else votes ────▶ refused; nothing is changed
+//            └─ none reaches the log's beginning ─┬─ others vote, by the ──▶ the log is forgotten: it begins in doubt, with nothing
+//                                                 │  damaged one's header
+//                                                 └─ else ─▶ refused; the log stays as it is
 //
-// Invariant: what has left a log lies in a snapshot, or the member is in doubt: it may have acknowledged what it does not hold.
+// Invariants
+//   1. What has left a log lies in a snapshot, or the member is in doubt: it may have acknowledged what it does not hold.
+//   2. A log is forgotten only where a snapshot was damaged, not where there is none: a directory that was not put back, or not mounted,
+//      is missing for all brokers at once. And only where others vote by all that is left to tell: the founders may be long gone.
 import { describeError, VedetteError } from '../../core/errors.ts';
 import type { BrokerId, GroupId, LogIndex } from '../../core/ids.ts';
 import { type LogView, termAt } from '../../machines/raft/log-view.ts';
@@ -35,16 +39,24 @@ export interface StartPorts {
   readonly warn: (message: string) => void;
 }
 
-/** @throws VedetteError DATA_LOSS when the log's beginning has left it, no snapshot holds it, and nobody else could have it. */
+/** @throws VedetteError DATA_LOSS when the log's beginning has left it, no snapshot holds it, and nobody else is known to have it. */
 export function startFrom(ports: StartPorts): { readonly recovered: RecoveredGroup; readonly start: Start } {
-  const { self, group, members, log, warn } = ports;
+  const { self, group, members, log, store, warn } = ports;
   const recovered = log.recovered(group);
+  // A snapshot's header has a checksum of its own. What is damaged is set aside when it is read.
+  const known = store?.kept(group)[0]?.meta.configuration ?? null;
   const start = restored(ports, recovered);
   if (start !== null) return { recovered, start };
   const what = `the log of ${group} begins at entry ${recovered.firstIndex}, and no snapshot holds what was before`;
-  const voters = votersOf(inForce(configurationsFrom(members, null, recovered.configurations)).configuration);
-  if (voters.every((voter) => voter === self) && voters.length > 0)
-    throw new VedetteError('DATA_LOSS', `${what}; nobody else has it. Nothing was changed`);
+  if (known === null)
+    throw new VedetteError(
+      'DATA_LOSS',
+      `${what}: there is none. Its log was not changed: put the snapshots back; or, where other brokers hold the group, delete this one's data directory and start it again`,
+    );
+  const later = recovered.configurations.filter(({ index }) => index > known.index);
+  const voters = votersOf(inForce(configurationsFrom(members, known, later)).configuration);
+  if (voters.every((voter) => voter === self))
+    throw new VedetteError('DATA_LOSS', `${what}; nobody else has it. Its log was not changed`);
   warn(
     `${what}: all of it is forgotten here. This broker neither votes nor acknowledges there until the leader has repaired it`,
   );

@@ -1,6 +1,7 @@
 // The file layer under the stores: the only thing that they touch, so that the simulator can lose unsynced data, tear writes,
 // fill up, fail and hang. Opening and recovery are synchronous (nothing else happens meanwhile); the running path is not, and
 // uses callbacks, because a promise's continuation would run outside the simulator's schedule.
+import { constants } from 'node:os';
 
 export interface DiskFile {
   /** Writes all of `chunks` one after another at `position`; they must not change until `done` is called. */
@@ -65,6 +66,8 @@ export interface Disk {
 /** Is this the error of a disk, or a quota, that is full? What it kept from being written can be written again later. */
 export function isNoSpace(error: unknown): boolean {
   if (!(error instanceof Error)) return false;
-  if ('code' in error && (error.code === 'ENOSPC' || error.code === 'EDQUOT')) return true;
+  if ('code' in error && error.code === 'ENOSPC') return true;
+  // Node has no name for it.
+  if ('errno' in error && error.errno === -constants.errno.EDQUOT) return true;
   return isNoSpace(error.cause);
 }

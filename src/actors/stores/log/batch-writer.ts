@@ -179,6 +179,8 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
   function flush(): void {
     begin();
     if (end < limits.segmentBytes) return put(takeBatch());
+    // It may be long before there is room for one, and what is noted may make some.
+    catchUp();
     ports.createSegment(segment.number + 1, (error, next) => {
       if (error !== null || next === null)
         return starvedOrFailed(error ?? new Error('no segment'), 'creating a segment after', flush);
