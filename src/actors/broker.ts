@@ -6,22 +6,20 @@
 // Invariants
 //   1. Calls are taken while it is joining or serving, and refused with UNAVAILABLE from the moment that it stops or has failed.
 //   2. After it has failed nothing is sent, acknowledged or written any more; `failed` says why, once.
-import { BehaviorSubject, merge, type Observable, ReplaySubject } from 'rxjs';
+import { BehaviorSubject, merge, ReplaySubject } from 'rxjs';
 import { describeError, unavailable, VedetteError } from '../core/errors.ts';
-import { type BrokerId, type ClusterId, groupNumber, type ShardId, shardGroup } from '../core/ids.ts';
+import { type BrokerId, type ClusterId, groupNumber, shardGroup } from '../core/ids.ts';
 import { checkLimits } from '../core/limits.ts';
 import { type BrokerEffect, brokerMachine } from '../machines/broker.ts';
-import type { Clock } from '../streams/clock.ts';
 import type { PeerMessage } from '../streams/envelope.ts';
-import type { Inspector } from '../streams/inspector.ts';
-import type { Random } from '../streams/random.ts';
 import { runMachine } from '../streams/run-machine.ts';
-import type { AdminService } from './admin-service.ts';
+import type { Broker, BrokerPorts } from './broker-interface.ts';
 import { watchBeginning } from './cluster/beginning.ts';
+import { createBrokerService } from './broker-service.ts';
 import { createHealth, type Health } from './cluster/broker-health.ts';
-import { type BrokerSnapshotPorts, createBrokerSnapshots } from './cluster/broker-snapshots.ts';
+import { createBrokerSnapshots } from './cluster/broker-snapshots.ts';
 import { createClusterDirectory } from './cluster/cluster-directory.ts';
-import { type ClusterView, createClusterView } from './cluster/cluster-view.ts';
+import { createClusterView } from './cluster/cluster-view.ts';
 import { createControlGroup } from './cluster/control-group.ts';
 import { checkFounding, foundingDigest } from './cluster/founding-check.ts';
 import { handOver } from './cluster/handover.ts';
@@ -38,79 +36,10 @@ import { createShardMover } from './cluster/shard-mover.ts';
 import { createStandings } from './cluster/standings.ts';
 import { createSteering } from './cluster/steering.ts';
 import { createIngest } from './ingest/ingest.ts';
-import type { MonitorClient } from './monitor-client.ts';
-import type { MonitorService } from './monitor-service.ts';
-import type { PeerTransport } from './peer-transport.ts';
 import { createQueries } from './queries/queries.ts';
-import type { RaftGroup } from './raft-group.ts';
-import type { RaftNodeOptions } from './raft-node.ts';
 import { createShard } from './shard/create-shard.ts';
 import { createWindowBudget } from './shard/hot-window.ts';
-import type { Shard } from './shard.ts';
-import type { IdentityStore } from './stores/identity.ts';
-import type { BrokerLog } from './stores/log.ts';
 import { createSubscriptions } from './subscriptions/subscriptions.ts';
-
-export interface BrokerPorts {
-  readonly id: BrokerId;
-  readonly grpcAddress: string;
-  readonly httpAddress: string;
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly inspector: Inspector;
-  readonly log: BrokerLog;
-  readonly identity: IdentityStore;
-  readonly peers: PeerTransport;
-  readonly snapshots: BrokerSnapshotPorts;
-  readonly clients: (address: string) => MonitorClient;
-  readonly mintCluster: () => ClusterId;
-  /** For rows in memory, all shards together. */
-  readonly memoryBytes: number;
-  /** Where it stands, for people; '' when that does not matter. */
-  readonly zone: string;
-  readonly raft: RaftNodeOptions;
-  readonly warn: (message: string) => void;
-}
-
-export interface BrokerFigures {
-  readonly sessions: number;
-  readonly subscriptions: number;
-  readonly ackedRows: number;
-  readonly rowsApplied: number;
-  readonly samplesApplied: number;
-  readonly duplicates: number;
-  readonly conflicts: number;
-  readonly hosts: number;
-  readonly windowBytes: number;
-  readonly logPendingBytes: number;
-  readonly groups: number;
-  readonly groupsLed: number;
-  /** Brokers that this one has a link to which is up. */
-  readonly peersUp: number;
-  /** Raft messages that were too much for one turn; they are sent again. */
-  readonly raftDropped: number;
-}
-
-export interface Broker {
-  readonly service: MonitorService;
-  readonly view: ClusterView;
-  readonly admin: AdminService;
-  health(): Health;
-  figures(): BrokerFigures;
-  readonly groups: readonly RaftGroup[];
-  /** Those that serve here. */
-  readonly shards: ReadonlyMap<ShardId, Shard>;
-  /** Whether it may be sent work; begins with what holds now. */
-  readonly ready: Observable<boolean>;
-  /** What must not be survived: the process is to end with this message. */
-  readonly failed: Observable<VedetteError>;
-  /** It was removed from the cluster, and has left: the process is to end. */
-  readonly left: Observable<void>;
-  /** From the log store: nothing more is acknowledged. */
-  fail(error: VedetteError): void;
-  /** What is led here is handed over first. `done` when all is ended and the log is durable; after a failure as soon as nothing runs any more. */
-  stop(done: () => void): void;
-}
 
 /** @throws VedetteError INVALID_ARGUMENT for settings that cannot work. */
 export function createBroker(ports: BrokerPorts): Broker {
@@ -395,12 +324,6 @@ export function createBroker(ports: BrokerPorts): Broker {
     return unavailable(failure === null ? `${id} is stopping` : `${id} has failed: ${failure.message}`);
   }
 
-  async function taken<T>(ask: () => Promise<T>): Promise<T> {
-    const error = refusal();
-    if (error !== null) throw error;
-    return ask();
-  }
-
   function halt(): void {
     looking.cancel();
     beginning.stop();
@@ -446,21 +369,7 @@ export function createBroker(ports: BrokerPorts): Broker {
   });
 
   return {
-    service: {
-      reportMetrics(call, context) {
-        const error = refusal();
-        if (error === null) ingest.open(call, context);
-        else call.responses.close(error);
-      },
-      getMetrics: (request, context) => taken(() => queries.getMetrics(request, context)),
-      listHosts: (request, context) => taken(() => queries.listHosts(request, context)),
-      listBrokers: (context) => taken(() => queries.listBrokers(context)),
-      subscribe(request, sink, context) {
-        const error = refusal();
-        if (error === null) subscriptions.subscribe(request, sink, context);
-        else sink.close(error);
-      },
-    },
+    service: createBrokerService({ refusal, ingest, queries, subscriptions }),
     view,
     admin: steering.admin,
     health,

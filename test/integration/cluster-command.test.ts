@@ -2,7 +2,7 @@
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import type { AdminService, ClusterStatus, NodeStatus } from '../../src/actors/admin-service.ts';
-import type { Broker } from '../../src/actors/broker.ts';
+import type { Broker } from '../../src/actors/broker-interface.ts';
 import { configFrom } from '../../src/actors/cluster/cluster-config.ts';
 import { brokerRoutes } from '../../src/actors/cluster/http-routes.ts';
 import { isReply, type Route } from '../../src/actors/http-route.ts';

@@ -1,7 +1,8 @@
 // Whole brokers in one process, on a virtual clock: the real composition, with wires, calls and disks in memory. A broker can be
 // crashed (its disk loses what was not synced, its calls and wires break) and started again.
 import { ReplaySubject, Subject } from 'rxjs';
-import { type Broker, createBroker } from '../../src/actors/broker.ts';
+import { createBroker } from '../../src/actors/broker.ts';
+import type { Broker } from '../../src/actors/broker-interface.ts';
 import type { MonitorClient } from '../../src/actors/monitor-client.ts';
 import type { AcceptedPeer } from '../../src/actors/peer-transport.ts';
 import { type Beginning, openIdentity } from '../../src/actors/stores/identity.ts';

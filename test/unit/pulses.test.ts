@@ -155,6 +155,9 @@ test('a group is told once that its leader is not vouched for any more: silent, 
   assert.deepEqual(taken(), ['shard-0 of b'], 'the stream has ended');
   assert.equal(watched('shard-0', 4), false);
   pulses.stop();
+  say(3, 1, [line('shard-0', 4)]);
+  assert.equal(watched('shard-0', 4), false, 'after its end it hears nothing');
+  assert.equal(clock.pending, 0, 'and beats no more');
 });
 
 test('one group changes hands: those in which all is quiet keep their leaders', () => {

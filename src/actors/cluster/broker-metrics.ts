@@ -1,5 +1,5 @@
 // The broker's own figures for Prometheus: process, log, Raft, ingest.
-import type { Broker } from '../broker.ts';
+import type { Broker } from '../broker-interface.ts';
 import { type Metric, metricHead, metricsText, type ProcessFigures, processMetrics } from '../prometheus.ts';
 import type { RaftGroup, RaftStatus } from '../raft-group.ts';
 

@@ -2,7 +2,7 @@
 import { invalidArgument, VedetteError } from '../../core/errors.ts';
 import type { Inspector } from '../../streams/inspector.ts';
 import type { AdminService } from '../admin-service.ts';
-import type { Broker } from '../broker.ts';
+import type { Broker } from '../broker-interface.ts';
 import { reply, type Route } from '../http-route.ts';
 import { machineRoutes } from '../machine-routes.ts';
 import { metricsRoute } from '../prometheus.ts';

@@ -113,6 +113,7 @@ export function createPulses(ports: PulsesPorts): Pulses {
   const session = ports.random.integer(1, SESSIONS);
   const sentAt = new Float64Array(REMEMBERED);
   let seq = 0;
+  let stopped = false;
   let dueAt = clock.monotonic() + heartbeatMs;
   let timer: Timer = clock.after(heartbeatMs, tick);
 
@@ -192,6 +193,7 @@ export function createPulses(ports: PulsesPorts): Pulses {
   // ---------------------------------------------------------------- what is heard
 
   function receive(from: BrokerId, pulse: Pulse): void {
+    if (stopped) return;
     const link = linkTo(from);
     const before = link.heardTerms;
     if (pulse.session !== link.session) Object.assign(link, nothingHeard(), { session: pulse.session });
@@ -274,7 +276,10 @@ export function createPulses(ports: PulsesPorts): Pulses {
         watched: vouches && !link.silent,
       };
     },
-    stop: () => timer.cancel(),
+    stop() {
+      stopped = true;
+      timer.cancel();
+    },
   };
 }
 
