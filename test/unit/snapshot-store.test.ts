@@ -311,6 +311,9 @@ test('one that arrives in pieces counts when it is whole; one that is given up l
   const left = store.receive(metaOf('shard-0', 7));
   left.add(new Uint8Array(9), crc32c(new Uint8Array(9)), () => assert.unreachable('it was given up'));
   left.abandon();
+  // Whoever fills it may not know yet.
+  left.add(new Uint8Array(9), crc32c(new Uint8Array(9)), () => assert.unreachable('it was given up'));
+  left.finish(() => assert.unreachable('it was given up'));
   const writer = store.receive(metaOf('shard-0', 7));
   const chunks = chunksOf(7);
   const more = () => {

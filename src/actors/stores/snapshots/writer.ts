@@ -90,6 +90,8 @@ export function createSnapshotWriter(ports: SnapshotWriterPorts): SnapshotWriter
       return offsets.length;
     },
     add(chunk, crc, done) {
+      // Whoever gave it up is not who fills it, and that one may not know yet: nothing is answered any more.
+      if (given) return;
       assert(!busy && !over, 'one chunk at a time, and none behind the end');
       const frame = encodeFrame({ bytes: chunk.length, crc });
       offsets.push(end);
@@ -105,6 +107,7 @@ export function createSnapshotWriter(ports: SnapshotWriterPorts): SnapshotWriter
       });
     },
     finish(done) {
+      if (given) return;
       assert(!busy && !over, 'it is finished once');
       const refused = () => done(null);
       write([encodeEnd(offsets.length, framesCrc, crc32c)], refused, () =>
