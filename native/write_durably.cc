@@ -5,7 +5,8 @@
 //   errno   0: all of it is on stable storage; -1: the system took no bytes and gave no reason; else what the system said
 //   step    of an error: 0 write, 1 sync
 //
-// Nothing is synced after a write that failed. Only for Linux: elsewhere a sync is another call.
+// Nothing is synced after a write that failed. A task that cannot be begun is an exception, and `done` is not called.
+// Only for Linux: elsewhere a sync is another call.
 #include "addon.h"
 
 #if defined(__linux__)
@@ -77,6 +78,14 @@ void Execute(napi_env, void* data) {
   task->error = Sync(task->descriptor);
 }
 
+/** With all that was allocated for it; of a task that did not begin, so much as there is. */
+void Drop(napi_env env, Task* task) {
+  if (task->done != nullptr) napi_delete_reference(env, task->done);
+  if (task->held != nullptr) napi_delete_reference(env, task->held);
+  if (task->work != nullptr) napi_delete_async_work(env, task->work);
+  delete task;
+}
+
 void Complete(napi_env env, napi_status status, void* data) {
   Task* task = static_cast<Task*>(data);
   // It never ran: nothing is durable.
@@ -88,10 +97,7 @@ void Complete(napi_env env, napi_status status, void* data) {
   napi_get_undefined(env, &receiver);
   napi_create_int32(env, task->error, &arguments[0]);
   napi_create_int32(env, task->syncing ? 1 : 0, &arguments[1]);
-  napi_delete_reference(env, task->done);
-  napi_delete_reference(env, task->held);
-  napi_delete_async_work(env, task->work);
-  delete task;
+  Drop(env, task);
   napi_call_function(env, receiver, done, 2, arguments, nullptr);
 }
 
@@ -125,11 +131,14 @@ napi_value Call(napi_env env, napi_callback_info info) {
     return nullptr;
   }
   napi_value name;
-  napi_create_string_utf8(env, "writeDurably", NAPI_AUTO_LENGTH, &name);
-  napi_create_reference(env, arguments[3], 1, &task->done);
-  napi_create_reference(env, arguments[1], 1, &task->held);
-  napi_create_async_work(env, nullptr, name, Execute, Complete, task, &task->work);
-  napi_queue_async_work(env, task->work);
+  if (napi_create_string_utf8(env, "writeDurably", NAPI_AUTO_LENGTH, &name) != napi_ok ||
+      napi_create_reference(env, arguments[3], 1, &task->done) != napi_ok ||
+      napi_create_reference(env, arguments[1], 1, &task->held) != napi_ok ||
+      napi_create_async_work(env, nullptr, name, Execute, Complete, task, &task->work) != napi_ok ||
+      napi_queue_async_work(env, task->work) != napi_ok) {
+    Drop(env, task);
+    napi_throw_error(env, nullptr, "writeDurably: the task could not be begun, nothing was written");
+  }
   return nullptr;
 }
 
