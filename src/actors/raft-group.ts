@@ -143,8 +143,8 @@ export interface RaftGroup {
   claimTo(peer: BrokerId): { readonly term: Term; readonly commit: LogIndex } | null;
   /** Does this member follow that leader in that very term, and know of that commit index? */
   follows(leader: BrokerId, term: Term, commit: LogIndex): boolean;
-  /** What had vouched for this leader does so no more. */
-  linkSilent(leader: BrokerId): void;
+  /** What had vouched for this leader in that term does so no more. @param vouchedUntil NEVER: its own word is that it does not lead. */
+  linkSilent(leader: BrokerId, term: Term, vouchedUntil: Millis): void;
   peerClosed(peer: BrokerId): void;
   peerOpened(peer: BrokerId): void;
   /**

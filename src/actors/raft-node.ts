@@ -334,8 +334,9 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
       const known = context();
       return known.sound && known.leader === leader && known.term === term && known.commit >= commit;
     },
-    linkSilent(leader) {
-      if (otherLeader() === leader) send({ type: 'link.silent', link: link(), at: clock.monotonic() });
+    linkSilent(leader, term, vouchedUntil) {
+      if (otherLeader() !== leader || context().term !== term) return;
+      send({ type: 'link.silent', vouchedUntil, link: link(), at: clock.monotonic() });
     },
     peerClosed: (peer) => send({ type: 'peer.closed', peer, at: clock.monotonic() }),
     peerOpened: (peer) => send({ type: 'peer.opened', peer, at: clock.monotonic() }),

@@ -102,7 +102,7 @@ function answers({ term, log, durable, leadership, options }: RaftContext): Raft
 }
 
 function ofItsProcess(context: RaftContext): UntimedEvent[] {
-  const { term, log, commit, applied, configurations, options } = context;
+  const { term, log, commit, applied, configurations, options, heardAt } = context;
   const target = { voters: [A, B], learners: [], joining: [] };
   return [
     { type: 'log.synced', index: log.lastIndex, term: lastTerm(log) },
@@ -123,6 +123,8 @@ function ofItsProcess(context: RaftContext): UntimedEvent[] {
     { type: 'peer.closed', peer: B },
     { type: 'peer.closed', peer: C },
     { type: 'peer.opened', peer: B },
+    { type: 'link.silent', vouchedUntil: heardAt + 400 },
+    { type: 'link.silent', vouchedUntil: Number.NEGATIVE_INFINITY },
     { type: 'read', read: 4 },
     { type: 'append.sent', peer: B, term, lastIndex: log.lastIndex, bytes: 5_000 },
     { type: 'snapshot.sent', peer: B, term, index: termAt(log, commit) === undefined ? null : commit },

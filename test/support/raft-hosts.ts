@@ -23,7 +23,7 @@ const OPTIONS: RaftNodeOptions = {
   closedConnectionHint: true,
 };
 
-export function createHosts(groups: readonly GroupId[], seed: number) {
+export function createHosts(groups: readonly GroupId[], seed: number, options: Partial<RaftNodeOptions> = {}) {
   const clock = createVirtualClock();
   const random = createRandom(seed);
   const inspector = createInspector({ clock });
@@ -67,7 +67,7 @@ export function createHosts(groups: readonly GroupId[], seed: number) {
         pulses.push({ from: id, to, pulse });
         deliver(id, to, ({ raft: target }) => target.pulse(id, pulse));
       },
-      options: OPTIONS,
+      options: { ...OPTIONS, ...options },
       failed: (error) => {
         throw error;
       },
@@ -87,6 +87,10 @@ export function createHosts(groups: readonly GroupId[], seed: number) {
     host,
     cut(from: string, to: string) {
       cuts.add(`${from}>${to}`);
+    },
+    open(a: string, b: string) {
+      host(a).raft.peerOpened(b as BrokerId);
+      host(b).raft.peerOpened(a as BrokerId);
     },
     close(a: string, b: string) {
       host(a).raft.peerClosed(b as BrokerId);

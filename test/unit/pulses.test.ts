@@ -117,7 +117,7 @@ test('a group is told once that its leader is not vouched for any more: silent, 
       id,
       {
         ...createFakeRaft(id, [a, b, c], { apply() {} }),
-        linkSilent: (leader) => void told.push(`${id} of ${leader}`),
+        linkSilent: (leader, term, until) => void told.push(`${id} of ${leader} ${term} ${until}`),
       },
     ]),
   );
@@ -138,21 +138,23 @@ test('a group is told once that its leader is not vouched for any more: silent, 
   clock.advance(100);
   assert.deepEqual(taken(), [], 'it is heard');
   clock.advance(60);
-  assert.deepEqual(taken(), ['control of b', 'shard-0 of b', 'shard-1 of b'], 'it is silent');
+  assert.deepEqual(taken(), ['control of b 3 100', 'shard-0 of b 4 100', 'shard-1 of b 5 100'], 'it is silent');
   assert.equal(watched('control', 3), false);
   clock.advance(300);
   assert.deepEqual(taken(), []);
 
   say(1, 2, [line('shard-0', 4), line('shard-1', 6)]);
-  assert.deepEqual(taken(), ['control of b', 'shard-1 of b'], 'left out, and in another term');
+  assert.deepEqual(taken(), ['control of b 3 -Infinity', 'shard-1 of b 5 -Infinity'], 'left out, and in another term');
   assert.ok(watched('shard-0', 4));
   say(2, 1, [line('shard-0', 4)]);
-  assert.deepEqual(taken(), ['shard-1 of b'], 'another process speaks');
+  assert.deepEqual(taken(), ['shard-1 of b 6 -Infinity'], 'another process speaks');
+  clock.advance(40);
   say(2, 2, null);
-  assert.deepEqual(taken(), ['shard-0 of b'], 'a list that is not known');
+  assert.deepEqual(taken(), ['shard-0 of b 4 560'], 'a list that is not known');
   say(2, 3, [line('shard-0', 4)]);
+  clock.advance(40);
   pulses.closed(b);
-  assert.deepEqual(taken(), ['shard-0 of b'], 'the stream has ended');
+  assert.deepEqual(taken(), ['shard-0 of b 4 600'], 'the stream has ended');
   assert.equal(watched('shard-0', 4), false);
   pulses.stop();
   say(3, 1, [line('shard-0', 4)]);
@@ -181,6 +183,32 @@ test('one group changes hands: those in which all is quiet keep their leaders', 
         `seed ${seed}: ${group} was handed over`,
       );
     }
+    world.stop();
+  }
+});
+
+test('without the hint of closed connections a link that flaps costs no election, and one that stays closed is waited for as any silence', () => {
+  for (let seed = 1; seed <= 10; seed++) {
+    const world = createHosts(GROUPS, seed, { closedConnectionHint: false });
+    world.settled();
+    world.clock.advance(20_000);
+    const terms = GROUPS.map((group) => world.terms(group));
+    const pairs = [
+      ['a', 'b'],
+      ['a', 'c'],
+      ['b', 'c'],
+    ] as const;
+    world.sent.length = 0;
+    for (const [left, right] of pairs) world.close(left, right);
+    world.clock.advance(100);
+    for (const [left, right] of pairs) world.open(left, right);
+    world.clock.advance(2_000);
+    assert.deepEqual(
+      GROUPS.map((group) => world.terms(group)),
+      terms,
+      `seed ${seed}`,
+    );
+    assert.equal(world.sent.filter(({ envelope }) => envelope.message.type === 'preVote').length, 0, `seed ${seed}`);
     world.stop();
   }
 });

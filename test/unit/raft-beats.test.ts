@@ -4,6 +4,7 @@ import { test } from 'uvu';
 import { createCharts, DEFAULTS, id } from '../support/raft-charts.ts';
 
 const THREE = ['a', 'b', 'c'];
+const NEVER = Number.NEGATIVE_INFINITY;
 
 function elected() {
   const charts = createCharts(THREE);
@@ -126,12 +127,42 @@ test('a follower’s timer does not ask again and again while its link watches t
   assert.equal(charts.role('b'), 'follower');
   assert.equal(charts.timerLeft('b'), 16 * DEFAULTS.electionMaxMs);
   charts.skip(100);
-  charts.step('b', { type: 'link.silent', link: { ...heard, watched: false } });
+  charts.step('b', { type: 'link.silent', vouchedUntil: NEVER, link: { ...heard, watched: false } });
   assert.equal(charts.role('b'), 'follower');
   assert.equal(charts.timerLeft('b'), charts.context('b').timer.timeout - 130);
-  charts.skip(2 * DEFAULTS.electionMaxMs);
-  charts.step('b', { type: 'link.silent', link: { ...heard, watched: false } });
-  assert.equal(charts.timerLeft('b'), 1, 'it has waited long enough');
+});
+
+test('what its link vouched for counts as heard when the link is gone: a flap costs neither a pre-vote nor a refusal', () => {
+  const charts = elected();
+  charts.settle();
+  const heardAt = charts.at + 60_000;
+  charts.skip(60_040);
+  const gone = { heardAt: charts.context('b').heardAt, patience: 0, watched: false };
+  charts.step('b', { type: 'link.silent', vouchedUntil: heardAt, link: gone });
+  assert.equal(charts.timerLeft('b'), charts.context('b').timer.timeout - 40, 'the rest of its timeout');
+  charts.sent.length = 0;
+  const request = { type: 'preVote', from: id('c'), to: id('b'), term: 2, lastIndex: 9, lastTerm: 1 } as const;
+  charts.step('b', { ...request, link: gone });
+  charts.skip(DEFAULTS.electionMinMs - 40);
+  charts.step('b', { ...request, link: gone });
+  assert.deepEqual(
+    charts.sent.map((message) => message.type === 'preVoteReply' && message.granted),
+    [false, true],
+  );
+});
+
+test('a leader that vouches for itself no more is not waited for, and not all ask at one moment', () => {
+  const waits = ['b', 'c'].map((follower) => {
+    const charts = elected();
+    charts.settle();
+    charts.skip(60_000);
+    const link = { heardAt: charts.context(follower).heardAt, patience: 0, watched: false };
+    charts.step(follower, { type: 'link.silent', vouchedUntil: NEVER, link });
+    assert.equal(charts.role(follower), 'follower');
+    return charts.timerLeft(follower);
+  });
+  assert.ok(Math.max(...waits) <= 20, `${waits} ms`);
+  assert.notEqual(waits[0], waits[1]);
 });
 
 test('whose link hears the leader grants nobody a vote', () => {

@@ -11,7 +11,9 @@
 //   1. Pulses speak of liveness only. What is committed, and reads, rest on messages of the groups themselves.
 //   2. A broker vouches for a group only while its member follows the sender in the very term, and knows the commit index that it was
 //      told. An answer counts from when the pulse that it answers was sent.
-//   3. What was heard belongs to one stream of one process: when that ends, nothing of it counts.
+//   3. What was heard belongs to one stream of one process: when that ends, it vouches for nothing any more. But what it said until then
+//      was said, like the last heartbeat before a silence: followers are told until when their leader was heard, and a leader's
+//      followers have answered when they did. So a link that flaps costs no election, unless the hint of closed connections is on.
 //   4. Time in which this process stood still is nobody's silence.
 //   5. Brokers beat in step: each with the lowest of those that it hears, below itself. A process that is woken does most of its work
 //      cold; so it is woken once for what would else wake it three times. Who has nobody to follow keeps its own time.
@@ -195,10 +197,12 @@ export function createPulses(ports: PulsesPorts): Pulses {
   function receive(from: BrokerId, pulse: Pulse): void {
     if (stopped) return;
     const link = linkTo(from);
-    const before = link.heardTerms;
+    const { heardAt, heardTerms: before } = link;
+    const at = clock.monotonic();
+    const isUnknown = pulse.lines === null && pulse.session === link.session;
     if (pulse.session !== link.session) Object.assign(link, nothingHeard(), { session: pulse.session });
     else if (pulse.seq <= link.seq) return;
-    noteArrival(link, clock.monotonic());
+    noteArrival(link, at);
     link.seq = pulse.seq;
     if (pulse.lines !== null) {
       link.heardVersion = pulse.version;
@@ -207,13 +211,16 @@ export function createPulses(ports: PulsesPorts): Pulses {
     } else if (pulse.version !== link.heardVersion) {
       Object.assign(link, { heardVersion: 0, heardLines: [], heardTerms: new Map() });
     }
-    if (link.heardTerms !== before)
-      for (const [group, term] of before) if (link.heardTerms.get(group) !== term) groups.get(group)?.linkSilent(from);
+    if (link.heardTerms !== before) {
+      const until = isUnknown ? withoutStalls(heardAt, at) : NEVER;
+      for (const [group, term] of before)
+        if (link.heardTerms.get(group) !== term) groups.get(group)?.linkSilent(from, term, until);
+    }
     link.refusing = link.heardLines
       .filter(({ group, term }, at) => groups.get(group)?.follows(from, term, pulse.commits[at] ?? 0) !== true)
       .map(({ group }) => group);
     noteAnswer(link, pulse.heard);
-    if (dueAt - clock.monotonic() > heartbeatMs / 2 || from !== pacemaker()) return;
+    if (dueAt - at > heartbeatMs / 2 || from !== pacemaker()) return;
     timer.cancel();
     tick();
   }
@@ -234,7 +241,13 @@ export function createPulses(ports: PulsesPorts): Pulses {
 
   function fallSilent(peer: BrokerId, link: Link): void {
     link.silent = true;
-    for (const group of link.heardTerms.keys()) groups.get(group)?.linkSilent(peer);
+    const until = withoutStalls(link.heardAt, clock.monotonic());
+    for (const [group, term] of link.heardTerms) groups.get(group)?.linkSilent(peer, term, until);
+  }
+
+  /** Since then all is silent, without the time in which this process stood still. */
+  function withoutStalls(heardAt: Millis, at: Millis): Millis {
+    return heardAt === NEVER ? NEVER : heardAt + stalls.within(heardAt, at, dueAt);
   }
 
   function noteAnswer(link: Link, heard: Pulse['heard']): void {
@@ -260,9 +273,11 @@ export function createPulses(ports: PulsesPorts): Pulses {
       linkTo(peer).open = true;
     },
     closed(peer) {
-      const { detector, version, heardTerms } = linkTo(peer);
-      links.set(peer, { ...newLink(), version, detector });
-      for (const group of heardTerms.keys()) groups.get(group)?.linkSilent(peer);
+      const link = linkTo(peer);
+      const { version, detector, vouchedAt, vouchedLines, refused } = link;
+      links.set(peer, { ...newLink(), version, detector, vouchedAt, vouchedLines, refused });
+      const until = withoutStalls(link.heardAt, clock.monotonic());
+      for (const [group, term] of link.heardTerms) groups.get(group)?.linkSilent(peer, term, until);
     },
     receive,
     news(leader, group, term, heardAt) {
@@ -271,7 +286,7 @@ export function createPulses(ports: PulsesPorts): Pulses {
       const vouches = link?.heardTerms.get(group) === term;
       const last = vouches ? Math.max(heardAt, link.heardAt) : heardAt;
       return {
-        heardAt: last === NEVER ? NEVER : last + stalls.within(last, at, dueAt),
+        heardAt: withoutStalls(last, at),
         patience: link === undefined ? 0 : patience(link.detector, at),
         watched: vouches && !link.silent,
       };

@@ -15,7 +15,7 @@ interface Owner {
   readonly options: { readonly electionMinMs: Millis; readonly electionMaxMs: Millis };
 }
 
-/** The wait after the leader's process closed its connection: short, and random, so that not all followers move at once. */
+/** The wait when there is no leader to wait for any more: short, and random, so that not all followers move at once. */
 const HINT_DELAY_MAX_MS: Millis = 20;
 
 /** Mulberry32 (Tommy Ettinger): a whole number in [0, below), and the generator's next state. */

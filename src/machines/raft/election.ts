@@ -62,6 +62,19 @@ export const waitOn: Decision = (context, event) => {
   return { changes: { timer: { ...timer, delay } } };
 };
 
+/**
+ * What vouched for the leader is gone, but not what it said: the rest of the timeout is waited for, as after a last heartbeat, and
+ * votes are refused for as long (invariant 4). Where nothing is left of it the wait is one drawn by chance: all followers may be told
+ * at the same moment.
+ */
+export const noteSilence: Decision = (context, event) => {
+  if (event.type !== 'link.silent') return {};
+  const { timer } = context;
+  const heardAt = Math.max(leaderHeardAt(context, event), event.vouchedUntil);
+  const rest = Math.ceil(heardAt + timer.timeout + allowance(context, event) - event.at);
+  return { changes: { heardAt, ...(rest > 0 ? { timer: { ...timer, delay: rest } } : drawHintDelay(context)) } };
+};
+
 /** A message of a newer term was seen: join it, without a vote and without a leader yet. */
 export const adoptTerm: Decision = (context, event) => {
   if (!('term' in event)) return {};

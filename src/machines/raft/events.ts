@@ -28,7 +28,7 @@ export interface Vouched {
 
 interface Timed {
   readonly at: Millis;
-  /** With requests for votes, and with timers. */
+  /** With requests for votes, with timers, and with `link.silent`. */
   readonly link?: LinkNews | undefined;
   /** With `installSnapshot`: how far the newest durable snapshot here reaches, and the configuration that held there. */
   readonly held?: LogIndex;
@@ -81,8 +81,11 @@ export type RaftEvent = Timed &
     /** The connection to the peer's process was closed by its end: a hint that it died. */
     | { readonly type: 'peer.closed'; readonly peer: BrokerId }
     | { readonly type: 'peer.opened'; readonly peer: BrokerId }
-    /** The link that had vouched for the leader does so no more: it is silent, has ended, or speaks of this group otherwise. */
-    | { readonly type: 'link.silent' }
+    /**
+     * The link that had vouched for the leader does so no more. `vouchedUntil`: it is silent, or has ended; NEVER: the leader itself
+     * says that it leads no more, or is another process by now.
+     */
+    | { readonly type: 'link.silent'; readonly vouchedUntil: Millis }
     | { readonly type: 'read'; readonly read: ReadId }
     /** The append message to `peer` that was to reach `lastIndex` or farther ends there, and weighs `bytes`. */
     | {

@@ -127,7 +127,7 @@ export const raftMachine = raft.createMachine({
         applied: { guard: 'mayStandNoMore', target: 'opening', actions: 'noteApplied' },
         vote: { guard: 'mayVote', target: 'follower', reenter: true, actions: 'grantVote' },
         'peer.closed': { guard: 'leaderClosed', target: 'follower', reenter: true, actions: 'followHint' },
-        'link.silent': { target: 'follower', reenter: true, actions: 'waitOn' },
+        'link.silent': { target: 'follower', reenter: true, actions: 'noteSilence' },
       },
     },
     preCandidate: {

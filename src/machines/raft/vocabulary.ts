@@ -107,6 +107,7 @@ export const raft = base.extend({
   actions: {
     adoptTerm: decide(election.adoptTerm),
     waitOn: decide(election.waitOn),
+    noteSilence: decide(election.noteSilence),
     askForPreVotes: decide(election.askForPreVotes),
     askForVotes: decide(election.askForVotes),
     noteVote: decide(election.noteVote),

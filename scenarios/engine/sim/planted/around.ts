@@ -37,7 +37,7 @@ export function groupWith(group: RaftGroup, change: Partial<RaftGroup>): RaftGro
     keepsUp: (peer) => group.keepsUp(peer),
     claimTo: (peer) => group.claimTo(peer),
     follows: (leader, term, commit) => group.follows(leader, term, commit),
-    linkSilent: (leader) => group.linkSilent(leader),
+    linkSilent: (leader, term, until) => group.linkSilent(leader, term, until),
     peerClosed: (peer) => group.peerClosed(peer),
     peerOpened: (peer) => group.peerOpened(peer),
     snapshot: (done) => group.snapshot(done),
