@@ -10,7 +10,9 @@
 import { execFileSync } from 'node:child_process';
 import * as fs from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { kernels } from '../src/actors/kernels.ts';
+import { packageRoot } from '../src/actors/package-root.ts';
 import { openLog } from '../src/actors/stores/log-store.ts';
 import { createNodeDisk } from '../src/actors/stores/node-disk.ts';
 import { shardGroup } from '../src/core/ids.ts';
@@ -99,7 +101,8 @@ async function measureBare(path: string, seconds: number, ahead: number): Promis
 /** The same in C, which knows no event loop. */
 function measureC(directory: string, seconds: number): Measured {
   const program = join(directory, 'disk');
-  if (!fs.existsSync(program)) execFileSync('cc', ['-O2', '-o', program, 'bench/peers/disk.c']);
+  if (!fs.existsSync(program))
+    execFileSync('cc', ['-O2', '-o', program, fileURLToPath(new URL('bench/peers/disk.c', packageRoot))]);
   const words = [join(directory, 'c'), String(WRITERS * BYTES), String(seconds), 'ahead'];
   const { ops, p50, p99 } = JSON.parse(execFileSync(program, words, { encoding: 'utf8' })) as Record<string, number>;
   return { perSecond: (ops ?? Number.NaN) * WRITERS, p50: p50 ?? Number.NaN, p99: p99 ?? Number.NaN };

@@ -3,7 +3,7 @@
 // under load takes a third less processor time, for some 60 MB (docs/decisions/0005-pulses.md).
 import { existsSync } from 'node:fs';
 
-const main = new URL('../dist/cli/main.js', import.meta.url);
+const main = new URL('../dist/src/cli/main.js', import.meta.url);
 if (!existsSync(main)) {
   process.stderr.write('vedette: not built yet; run: npm run setup\n');
   process.exit(1);

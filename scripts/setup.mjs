@@ -180,7 +180,10 @@ function nativeStep() {
   );
 }
 
+/** The generated messages are JavaScript already. */
 function program() {
+  fs.mkdirSync(join(root, 'dist/gen'), { recursive: true });
+  fs.copyFileSync(join(root, 'gen/proto.js'), join(root, 'dist/gen/proto.js'));
   return outcome(run(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json']));
 }
 
@@ -273,8 +276,8 @@ withLock(() => {
   const tools = ['package-lock.json', 'scripts/setup.mjs'];
   step('generate', 'generating messages', ['proto'].concat(tools), ['gen/proto.js', 'gen/proto.d.ts'], generate);
   nativeStep();
-  const sources = ['src', 'proto', 'tsconfig.json', 'tsconfig.build.json'];
-  step('program', 'compiling', sources.concat(tools), ['dist/cli/main.js'], program);
+  const sources = ['src', 'scenarios/engine', 'bench', 'proto', 'tsconfig.json', 'tsconfig.build.json'];
+  step('program', 'compiling', sources.concat(tools), ['dist/src/cli/main.js'], program);
   const web = ['web', 'proto/vedette/v1/monitor.proto'];
   step('pages', 'building the pages', web.concat(tools), ['dist/web/index.html'], pages);
 });

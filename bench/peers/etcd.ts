@@ -10,9 +10,10 @@ import {
   type ServiceClientConstructor,
 } from '@grpc/grpc-js';
 import { loadSync } from '@grpc/proto-loader';
+import { packageRoot } from '../../src/actors/package-root.ts';
 import { listening, sleep, start, stop } from '../support/children.ts';
 
-const proto = fileURLToPath(new URL('./etcd.proto', import.meta.url));
+const proto = fileURLToPath(new URL('bench/peers/etcd.proto', packageRoot));
 const MEMBERS = [0, 1, 2];
 const DEADLINE_MS = 5_000;
 

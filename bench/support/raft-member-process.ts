@@ -1,6 +1,6 @@
 // One member of one Raft group as a process: the program's own peers, Raft host and log store, and a door for proposals.
 //
-//   node --import tsx bench/support/raft-member-process.ts ID DIRECTORY id=grpc-address=door-address …
+//   node dist/bench/support/raft-member-process.js ID DIRECTORY id=grpc-address=door-address …
 import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import { createPeers } from '../../src/actors/cluster/peers.ts';
 import { createRaftHost } from '../../src/actors/cluster/raft-host.ts';

@@ -5,8 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { listening, sleep, start, stop } from './children.ts';
 import { type Door, openDoor } from './door.ts';
 
-const program = fileURLToPath(new URL('./raft-member-process.ts', import.meta.url));
-const built = new URL('./built.mjs', import.meta.url).href;
+const program = fileURLToPath(new URL('./raft-member-process.js', import.meta.url));
 /** As the program itself runs (bin/vedette.mjs). */
 const YOUNG_GENERATION = '--max-semi-space-size=32';
 const NAMES = ['n1', 'n2', 'n3'];
@@ -26,17 +25,7 @@ export async function startRaftMembers(directory: string, port: number): Promise
   const boot = (n: number) =>
     start(
       process.execPath,
-      [
-        YOUNG_GENERATION,
-        '--import',
-        'tsx',
-        '--import',
-        built,
-        program,
-        NAMES[n] ?? '',
-        `${directory}/${NAMES[n]}`,
-        ...places,
-      ],
+      [YOUNG_GENERATION, program, NAMES[n] ?? '', `${directory}/${NAMES[n]}`, ...places],
       `${directory}/${NAMES[n]}.log`,
     );
   const processes = NAMES.map((_, n) => boot(n));

@@ -3,6 +3,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { crc32c } from '../core/crc32c.ts';
 import type { Crc32c } from '../core/log-format.ts';
+import { packageRoot } from './package-root.ts';
 
 export interface Kernels {
   readonly crc32c: Crc32c;
@@ -29,8 +30,7 @@ interface Addon {
 function load(): Addon | null {
   if (process.env['VEDETTE_NATIVE'] === '0') return null;
   try {
-    // From src/actors and from dist/actors alike.
-    const path = fileURLToPath(new URL('../../dist/native/vedette.node', import.meta.url));
+    const path = fileURLToPath(new URL('dist/native/vedette.node', packageRoot));
     const addon: unknown = createRequire(import.meta.url)(path);
     return isAddon(addon) ? addon : null;
   } catch {

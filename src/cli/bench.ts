@@ -1,10 +1,8 @@
 // Benchmarks are programs of their own, in bench/: each prints, in the same run, the bound that it is to be judged by.
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { invalidArgument, VedetteError } from '../core/errors.ts';
+import { invalidArgument } from '../core/errors.ts';
 import { nearest } from '../core/units.ts';
 import type { Command, Values } from './flags.ts';
+import { runProgram } from './programs.ts';
 
 /** Each is bench/NAME.ts, and gets the flags as they were given. */
 const BENCHES: Readonly<Record<string, string>> = {
@@ -15,14 +13,11 @@ const BENCHES: Readonly<Record<string, string>> = {
   sim: 'messages that the simulator delivers, with all invariants checked',
 };
 
-/** As the program itself runs (bin/vedette.mjs). */
-const YOUNG_GENERATION = '--max-semi-space-size=32';
-
 /**
  * How V8 is to work for those that measure one core: its garbage collector and its compiler on that core, too. With threads of their
  * own they take more of the machine in all, and their time counts.
  */
-const V8: Readonly<Record<string, readonly string[]>> = { sim: ['--single-threaded'] };
+const V8: Readonly<Record<string, readonly string[]>> = { sim: ['--single-threaded', '--no-flush-bytecode'] };
 
 export const benchCommand: Command = {
   name: 'bench',
@@ -59,28 +54,9 @@ async function runBench(values: Values): Promise<number> {
 }
 
 function runOne(name: string, values: Values): Promise<number> {
-  const root = new URL('../../', import.meta.url);
-  const program = fileURLToPath(new URL(`bench/${name}.ts`, root));
-  if (!existsSync(program))
-    throw new VedetteError(
-      'FAILED_PRECONDITION',
-      `${program} is missing: benchmarks run from a checkout of the source`,
-    );
   const flags = Object.keys(benchCommand.flags).flatMap((flag) => {
     const value = values.optional(flag);
     return value === undefined ? [] : [`--${flag}${benchCommand.flags[flag]?.value === undefined ? '' : `=${value}`}`];
   });
-  const built = new URL('bench/support/built.mjs', root).href;
-  const child = spawn(
-    process.execPath,
-    [YOUNG_GENERATION, ...(V8[name] ?? []), '--import', 'tsx', '--import', built, program, ...flags],
-    {
-      cwd: fileURLToPath(root),
-      stdio: 'inherit',
-    },
-  );
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code) => resolve(code ?? 1));
-  });
+  return runProgram(`bench/${name}`, flags, V8[name] ?? []);
 }

@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { Subject } from 'rxjs';
+import { packageRoot } from '../actors/package-root.ts';
 import { createMonitorClients } from '../actors/transports/grpc-client.ts';
 import { startHttpServer } from '../actors/transports/http-server.ts';
 import { openStaticFiles } from '../actors/transports/static-files.ts';
@@ -45,8 +46,7 @@ async function runDashboard(values: Values): Promise<number> {
     random: createRandom(randomName()),
     inspector: createInspector({ clock }),
   });
-  // dist/web, from src/cli and from dist/cli alike.
-  const files = openStaticFiles(fileURLToPath(new URL('../../dist/web', import.meta.url)), PAGES);
+  const files = openStaticFiles(fileURLToPath(new URL('dist/web', packageRoot)), PAGES);
   const http = await startHttpServer({ address, routes: dashboard.routes, files });
   const sockets = startWsServer(http.server, '/api/v1/stream');
   const connecting = sockets.connections.subscribe(connections);

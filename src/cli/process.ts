@@ -1,6 +1,7 @@
 // What every long-running command does as a process: says things, waits for a signal, follows its supervisor.
 import { randomBytes } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { packageRoot } from '../actors/package-root.ts';
 import type { ProcessFigures } from '../actors/prometheus.ts';
 import { describeError, VedetteError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
@@ -11,7 +12,7 @@ export function randomName(bytes = 8): string {
 
 /** As in package.json. */
 export function programVersion(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'));
+  const manifest: unknown = JSON.parse(readFileSync(new URL('package.json', packageRoot), 'utf8'));
   return typeof manifest === 'object' && manifest !== null && 'version' in manifest ? String(manifest.version) : '';
 }
 

@@ -1,10 +1,13 @@
 // Scenarios run under the simulator, which is a program of its own in scenarios/: it gets the flags as they were given.
-import { spawn } from 'node:child_process';
-import { existsSync } from 'node:fs';
-import { fileURLToPath } from 'node:url';
-import { invalidArgument, VedetteError } from '../core/errors.ts';
+import { invalidArgument } from '../core/errors.ts';
 import { nearest } from '../core/units.ts';
 import type { Command, Flags, Values } from './flags.ts';
+import { runProgram } from './programs.ts';
+
+/**
+ * Where every core has a seed of its own, threads of V8's only cost. Code that is thrown away, because a fault is rare, is compiled again.
+ */
+const V8 = ['--single-threaded', '--no-flush-bytecode'];
 
 const FUZZ: Flags = {
   seeds: { value: 'A..B', help: 'fuzz: these seeds (1..1000)' },
@@ -70,7 +73,7 @@ async function runScenario(values: Values): Promise<number> {
     for (const flag of Object.keys(flags))
       if (other !== word && values.optional(flag) !== undefined)
         throw invalidArgument(flag, `--${flag} belongs to vedette scenario ${other}`);
-  return simulate([word, ...files, ...flagsOf(values)]);
+  return runProgram('scenarios/engine/sim/scenario-main', [word, ...files, ...flagsOf(values)], V8);
 }
 
 const flagsOf = (values: Values): string[] =>
@@ -79,16 +82,3 @@ const flagsOf = (values: Values): string[] =>
     const value = values.optional(name);
     return value === undefined ? [] : [`--${name}=${value}`];
   });
-
-function simulate(args: readonly string[]): Promise<number> {
-  const root = new URL('../../', import.meta.url);
-  const program = fileURLToPath(new URL('scenarios/engine/sim/scenario-main.ts', root));
-  if (!existsSync(program))
-    throw new VedetteError('FAILED_PRECONDITION', `${program} is missing: scenarios run from a checkout of the source`);
-  const loader = import.meta.resolve('tsx');
-  const child = spawn(process.execPath, ['--import', loader, program, ...args], { stdio: 'inherit' });
-  return new Promise((resolve, reject) => {
-    child.once('error', reject);
-    child.once('exit', (code) => resolve(code ?? 1));
-  });
-}

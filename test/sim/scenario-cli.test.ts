@@ -18,7 +18,7 @@ interface Said {
 }
 
 async function vedette(...args: string[]): Promise<Said> {
-  const child = spawn(process.execPath, ['--import', 'tsx', 'src/cli/main.ts', 'scenario', ...args]);
+  const child = spawn(process.execPath, ['bin/vedette.mjs', 'scenario', ...args]);
   let out = '';
   let error = '';
   child.stdout.on('data', (chunk) => (out += String(chunk)));

@@ -12,13 +12,16 @@ export interface PoolPorts {
   readonly shrinking: (seed: number, left: number, runs: number) => void;
 }
 
+/** Where it was not compiled, a thread has to be taught TypeScript first. */
+const THREAD = import.meta.url.endsWith('.ts') ? './fuzz-thread.mjs' : './fuzz-worker.js';
+
 /** Resolves when every seed has been run. @throws Error when a thread ends by itself. */
 export async function fuzzAll({ first, last, jobs, options, done, shrinking }: PoolPorts): Promise<void> {
   let next = first;
   const runWorker = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      // What this process was started with besides is not for threads: it may be TypeScript, which they cannot read yet.
-      const worker = new Worker(new URL('./fuzz-thread.mjs', import.meta.url), { workerData: options, execArgv: [] });
+      // What this process was started with besides is not for threads.
+      const worker = new Worker(new URL(THREAD, import.meta.url), { workerData: options, execArgv: [] });
       const give = (): void => {
         if (next > last) void worker.terminate().then(() => resolve());
         else worker.postMessage(next++);

@@ -1,6 +1,5 @@
 // A broker's gRPC address: MonitorService, AdminService, the peers' streams, health and reflection.
-import { existsSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import {
   logVerbosity,
@@ -22,6 +21,7 @@ import type { vedette } from '../../core/proto.ts';
 import type { Sink } from '../../streams/sink.ts';
 import type { AdminService } from '../admin-service.ts';
 import type { CallContext, MonitorService } from '../monitor-service.ts';
+import { packageRoot } from '../package-root.ts';
 import { adminAnswers } from './admin-codec.ts';
 import { adminDefinition, monitorDefinition, raftDefinition } from './grpc-definitions.ts';
 import type { GrpcPeers, PeerServerStream } from './grpc-peers.ts';
@@ -221,16 +221,8 @@ function sinkOf<T>(stream: Writable<T>): Sink<T> {
   };
 }
 
-/** From src and from dist alike: the directory is beside both. */
-function protoDirectory(): string {
-  for (let at = dirname(fileURLToPath(import.meta.url)); at !== dirname(at); at = dirname(at)) {
-    if (existsSync(join(at, 'proto/vedette/v1/monitor.proto'))) return join(at, 'proto');
-  }
-  throw new VedetteError('FAILED_PRECONDITION', 'the proto files are missing beside the program');
-}
-
 function reflection(): ReflectionService {
-  const directory = protoDirectory();
+  const directory = fileURLToPath(new URL('proto', packageRoot));
   const files = ['monitor.proto', 'admin.proto', 'peer.proto'].map((name) => join(directory, 'vedette/v1', name));
   return new ReflectionService(loadSync(files, { includeDirs: [directory], keepCase: true }));
 }
