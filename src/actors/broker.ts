@@ -8,7 +8,7 @@
 //   2. After it has failed nothing is sent, acknowledged or written any more; `failed` says why, once.
 import { BehaviorSubject, merge, ReplaySubject } from 'rxjs';
 import { describeError, unavailable, VedetteError } from '../core/errors.ts';
-import { type BrokerId, type ClusterId, groupNumber, shardGroup } from '../core/ids.ts';
+import { type BrokerId, type ClusterId, type GroupId, groupNumber, shardGroup } from '../core/ids.ts';
 import { checkLimits } from '../core/limits.ts';
 import { type BrokerEffect, brokerMachine } from '../machines/broker.ts';
 import type { PeerMessage } from '../streams/envelope.ts';
@@ -35,6 +35,7 @@ import { createLeadTable } from './cluster/shard-leads.ts';
 import { createShardMover } from './cluster/shard-mover.ts';
 import { createStandings } from './cluster/standings.ts';
 import { createSteering } from './cluster/steering.ts';
+import { isLinked } from './cluster/ways.ts';
 import { createIngest } from './ingest/ingest.ts';
 import { createQueries } from './queries/queries.ts';
 import { createShard } from './shard/create-shard.ts';
@@ -346,7 +347,9 @@ export function createBroker(ports: BrokerPorts): Broker {
   }
 
   function drain(): void {
-    handOver(raft.groups.values(), clock, () => {
+    const wanted = (group: GroupId) => layouts.current.replicas[groupNumber(group) - 1] ?? [];
+    const isThere = (broker: BrokerId) => isLinked(peers.views, broker);
+    handOver({ groups: raft.groups.values(), wanted, isLinked: isThere, clock }, () => {
       if (state() !== 'stopping') return;
       halt();
       log.close(() => {

@@ -186,6 +186,9 @@ export const limits = {
     steadyMs: 10_000,
     /** A process that does not end within this when asked is killed. */
     graceMs: 5_000,
+    /** Of that: a broker that stops hands over what it leads for so long at most; and calls that are under way may end within this. */
+    handOverMs: 2_000,
+    callsMs: 500,
     /** Between a death and the next start. */
     restartBaseMs: 100,
     restartMaxMs: 10_000,
@@ -366,7 +369,7 @@ export type SnapshotLimits = Readonly<Record<keyof typeof limits.snapshots, numb
 
 /** @throws AssertionError when limits contradict each other; called once at start. */
 export function checkLimits(): void {
-  const { frames, ingest, queries, raft, shard, subscriptions } = limits;
+  const { frames, ingest, queries, raft, shard, subscriptions, supervisor } = limits;
   assert(raft.appendBytesMax <= raft.inflightBytesMax, 'an append message must fit into the in-flight window');
   assert(raft.entryBytesMax <= raft.uncommittedBytesMax, 'an entry must fit into the uncommitted limit');
   assert(
@@ -383,5 +386,9 @@ export function checkLimits(): void {
   );
   const waiting =
     subscriptions.tailBytes + subscriptions.remoteBytes + subscriptions.readsMax * subscriptions.readBytes;
+  assert(
+    supervisor.handOverMs + supervisor.callsMs < supervisor.graceMs && supervisor.graceMs < supervisor.stopPatienceMs,
+    'who stops in order has ended before it is killed',
+  );
   assert(waiting < subscriptions.bufferedBytesMax, 'a subscriber that keeps up stays below what may wait for one');
 }

@@ -442,7 +442,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
         };
         // By whoever has told it to stop.
         clock.after(patienceMs, () => view?.enter(() => end(false)));
-        handOver(running, view as Clock, () => {
+        handOver({ groups: running, wanted: () => [], isLinked: () => true, clock: view as Clock }, () => {
           pulses?.stop();
           pulses = null;
           snapshots?.stop();

@@ -17,6 +17,7 @@ import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { ReplaySubject, Subject } from 'rxjs';
 import { describeError, unavailable, VedetteError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 import type { vedette } from '../../core/proto.ts';
 import type { Sink } from '../../streams/sink.ts';
 import type { AdminService } from '../admin-service.ts';
@@ -50,7 +51,6 @@ setLogVerbosity(logVerbosity.NONE);
 
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 const SERVICE_NAMES = ['', 'vedette.v1.MonitorService', 'vedette.v1.AdminService'];
-const GRACE_MS = 500;
 
 /** @throws VedetteError FAILED_PRECONDITION naming the address, when it cannot be listened on. */
 export async function startGrpcServer({
@@ -97,7 +97,7 @@ export async function startGrpcServer({
       for (const name of SERVICE_NAMES) health.setStatus(name, state);
     },
     stop(done) {
-      const force = setTimeout(() => server.forceShutdown(), GRACE_MS);
+      const force = setTimeout(() => server.forceShutdown(), limits.supervisor.callsMs);
       server.tryShutdown(() => {
         clearTimeout(force);
         done();
