@@ -37,6 +37,7 @@ const HEAD = 'version: 1\nname: a leader dies\nseed: 17\nfor: 2s\n';
 
 test('wrong usage is exit code 2, and says what would be right', async () => {
   const broken = file('broken.yaml', `${HEAD}steps:\n  - { at: 1s, fault: crsh, target: leader, for: 1s }\n`);
+  const whole = file('whole.yaml', `${HEAD}steps:\n  - { at: 1s, fault: crash, target: leader, for: 1s }\n`);
   const wrong: [string[], RegExp][] = [
     [[], /takes fuzz or run/],
     [['fuz'], /not "fuz"; did you mean fuzz\?/],
@@ -54,6 +55,9 @@ test('wrong usage is exit code 2, and says what would be right', async () => {
     });
   const refused: [string[], RegExp][] = [
     [['fuzz', '--seeds', '9..3'], /seeds are a number or a range such as 1\.\.500, not "9\.\.3"/],
+    // Before anything runs: so many seeds take hours.
+    [['fuzz', '--seeds', '1..100000', '--report', directory], /--report .*: EISDIR/],
+    [['run', whole, '--report', join(directory, 'none/r.json')], /--report .*none\/r\.json: ENOENT/],
     [['run', broken], /broken\.yaml:6: steps\[0\]\.fault "crsh" is no fault; did you mean crash\?/],
   ];
   for (const [args, words] of refused) {

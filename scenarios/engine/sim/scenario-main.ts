@@ -1,7 +1,7 @@
 // The program behind `vedette scenario`: fuzz --seeds A..B runs seeds on all cores, run FILE… runs scenarios from files.
 //
 //   0 passed   1 a seed failed, or a fault touched nothing   2 wrong usage   3 a scenario's rules were broken
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
@@ -166,8 +166,20 @@ function exitCodeOf(reports: readonly ReplayReport[]): number {
   return reports.some(({ verdict }) => verdict === 'invalid') ? 1 : 0;
 }
 
+/** @throws VedetteError INVALID_ARGUMENT when nothing could be written there: hours later would be too late to say so. */
+function checkReport(path: string): void {
+  const isNew = !existsSync(path);
+  try {
+    closeSync(openSync(path, 'a'));
+    if (isNew) rmSync(path);
+  } catch (error) {
+    throw invalidArgument('report', `--report ${path}: ${describeError(error)}`);
+  }
+}
+
 const [word = '', ...files] = positionals;
 try {
+  if (values.report !== undefined) checkReport(values.report);
   process.exitCode = word === 'fuzz' ? await fuzz() : run(files);
 } catch (error) {
   if (!(error instanceof VedetteError)) throw error;
