@@ -11,8 +11,8 @@ import { describeError, unavailable, VedetteError } from '../core/errors.ts';
 import { type BrokerId, type ClusterId, type GroupId, groupNumber, shardGroup } from '../core/ids.ts';
 import { checkLimits } from '../core/limits.ts';
 import { type BrokerEffect, brokerMachine } from '../machines/broker.ts';
-import type { PeerMessage } from '../streams/envelope.ts';
 import { runMachine } from '../streams/run-machine.ts';
+import { figuresOf } from './broker-figures.ts';
 import type { Broker, BrokerPorts } from './broker-interface.ts';
 import { watchBeginning } from './cluster/beginning.ts';
 import { createBrokerService } from './broker-service.ts';
@@ -21,6 +21,7 @@ import { createBrokerSnapshots } from './cluster/broker-snapshots.ts';
 import { createClusterDirectory } from './cluster/cluster-directory.ts';
 import { createClusterView } from './cluster/cluster-view.ts';
 import { createControlGroup } from './cluster/control-group.ts';
+import { followFounding } from './cluster/founded.ts';
 import { checkFounding, foundingDigest } from './cluster/founding-check.ts';
 import { handOver } from './cluster/handover.ts';
 import { watchHealth } from './cluster/health-watch.ts';
@@ -28,6 +29,7 @@ import { createHostBeatRounds } from './cluster/host-beats.ts';
 import { createLayouts } from './cluster/layout.ts';
 import { createMemberKeeper } from './cluster/member-keeper.ts';
 import { followMembership } from './cluster/membership.ts';
+import { openPeerInbox } from './cluster/peer-inbox.ts';
 import { createPeers } from './cluster/peers.ts';
 import { createRaftHost } from './cluster/raft-host.ts';
 import { createShardHost } from './cluster/shard-host.ts';
@@ -228,18 +230,7 @@ export function createBroker(ports: BrokerPorts): Broker {
   });
   const membership = followMembership({ self: id, control, identity, peers, left: () => left.next(), say: warn });
 
-  const founded = control.cluster.subscribe((agreed) => {
-    if (agreed === null) return;
-    try {
-      const isNew = identity.identity.cluster === '';
-      identity.setCluster(agreed);
-      cluster.next(agreed);
-      // Whoever heard before that there is none must not take that for the state of things.
-      if (isNew) peers.sayAgain();
-    } catch (error) {
-      fail(error);
-    }
-  });
+  const founded = followFounding({ control, identity, cluster, peers, fail });
   control.note({ id, incarnation: identity.identity.incarnation, grpcAddress, httpAddress, zone });
   const mover = createShardMover({
     self: id,
@@ -253,45 +244,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     clock,
   });
   const moved = merge(control.changes, leads.changes).subscribe(() => shards.look());
-  const incoming = peers.messages.subscribe(({ from, message }) => receive(from, message));
-  const opened = peers.opened.subscribe((peer) => {
-    raft.peerOpened(peer);
-    leads.opened(peer);
-    standings.opened(peer);
-    const facts = peers.views.find((view) => view.id === peer);
-    if (facts !== undefined) control.note(facts);
-  });
-  const closed = peers.closed.subscribe((peer) => {
-    raft.peerClosed(peer);
-    leads.lost(peer);
-    standings.lost(peer);
-    directory.peerLost(peer);
-    steering.peerLost(peer);
-  });
-
-  function receive(from: BrokerId, message: PeerMessage): void {
-    switch (message.kind) {
-      case 'raft':
-        return raft.receive(from, message.envelopes);
-      case 'pulse':
-        return raft.pulse(from, message);
-      case 'forward':
-        return directory.answer(from, message);
-      case 'forwardReply':
-        return directory.settle(from, message);
-      case 'beats':
-        return beats.receive(message);
-      case 'leads':
-        return leads.heard(from, message);
-      case 'standing':
-        return standings.heard(from, message);
-      case 'question':
-      case 'answer':
-        return steering.receive(from, message);
-      default:
-        warn(`${from} sent a ${message.kind} where none belongs`);
-    }
-  }
+  const inbox = openPeerInbox({ peers, raft, control, directory, beats, leads, standings, steering, warn });
 
   const serviceability = createHealth({
     state,
@@ -334,7 +287,9 @@ export function createBroker(ports: BrokerPorts): Broker {
     raft.stop();
     snapshots.stop();
     beats.stop();
-    for (const subscription of [incoming, opened, closed, founded, moved]) subscription.unsubscribe();
+    inbox.stop();
+    founded.unsubscribe();
+    moved.unsubscribe();
     ingest.stop();
     subscriptions.stop();
     steering.stop();
@@ -376,21 +331,7 @@ export function createBroker(ports: BrokerPorts): Broker {
     view,
     admin: steering.admin,
     health,
-    figures() {
-      return {
-        sessions: ingest.sessions,
-        subscriptions: subscriptions.count,
-        ackedRows: ingest.ackedRows,
-        ...shards.counters,
-        hosts: [...replicas.values()].reduce((sum, { hosts }) => sum + hosts.size, 0),
-        windowBytes: budget.used,
-        logPendingBytes: log.pendingBytes,
-        groups: raft.groups.size,
-        groupsLed: [...raft.groups.values()].filter(({ status }) => status.role === 'leader').length,
-        peersUp: peers.views.filter((view) => view.state === 'up').length,
-        raftDropped: peers.dropped,
-      };
-    },
+    figures: () => figuresOf({ ingest, subscriptions, shards, budget, log, raft, peers }),
     get groups() {
       return [...raft.groups.values()];
     },
