@@ -12,7 +12,7 @@ import { type AgentEffect, agentMachine } from '../machines/agent.ts';
 import type { Clock, Timer } from '../streams/clock.ts';
 import type { Inspector } from '../streams/inspector.ts';
 import type { Random } from '../streams/random.ts';
-import { backoffDelay } from '../streams/retry.ts';
+import { turnDelay } from '../streams/retry.ts';
 import { runMachine } from '../streams/run-machine.ts';
 import type { Wire } from '../streams/wire.ts';
 import { type Batcher, createBatcher } from './agent/batcher.ts';
@@ -239,14 +239,10 @@ export function createAgent(ports: AgentPorts): Agent {
     machine.send({ type: 'sent', batches: sent, backlog: into.batcher.backlog, at: clock.monotonic() });
   }
 
-  /** Another broker is tried almost at once; only when all have failed does the wait grow. */
   function scheduleRetry(attempt: number): void {
     retry?.cancel();
-    const roundsFailed = Math.floor((attempt - 1) / candidates.count);
-    const delay =
-      roundsFailed === 0
-        ? random.integer(0, 20)
-        : backoffDelay(roundsFailed, { baseMs: options.backoffBaseMs, maxMs: options.backoffMaxMs }, random);
+    const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = options;
+    const delay = turnDelay(attempt, candidates.count, { baseMs, maxMs }, random);
     retry = clock.after(delay, () => machine.send({ type: 'retry.due', at: clock.monotonic() }));
   }
 

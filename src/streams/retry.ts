@@ -16,6 +16,20 @@ export function backoffDelay(attempt: number, { baseMs, maxMs }: Backoff, random
   return random.next() * ceiling;
 }
 
+/** So many are tried in a row before there is a wait; then as many again. */
+const BURST_MAX = 3;
+const NEXT_AT_ONCE_MS: Millis = 20;
+
+/**
+ * Where one of several will do: the next is tried almost at once, and only when a few, or all, have failed there is a wait, which
+ * grows from round to round. So whoever is back first is found by the first round after that.
+ * @param attempt failures in a row, from 1.  @param targets how many there are.
+ */
+export function turnDelay(attempt: number, targets: number, backoff: Backoff, random: Random): Millis {
+  const burst = Math.max(1, Math.min(targets, BURST_MAX));
+  return attempt % burst === 0 ? backoffDelay(attempt / burst, backoff, random) : random.integer(0, NEXT_AT_ONCE_MS);
+}
+
 export interface RetryOptions extends Backoff {
   /** Failures in a row after which the error is passed on. A value in between begins the count anew. */
   readonly attemptsMax: number;

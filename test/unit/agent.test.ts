@@ -21,19 +21,40 @@ const test = suite('agent');
 interface Session {
   readonly requests: vedette.v1.IReportRequest[];
   answer(response: vedette.v1.IReportResponse): void;
+  lose(): void;
 }
 
-function start() {
+const BROKERS = ['a:1', 'b:1', 'c:1'];
+
+/** @param refused is it refused at this address now? */
+function start({
+  brokers = ['b:1'],
+  refused = () => false,
+  seed = 1,
+}: {
+  brokers?: readonly string[];
+  refused?: (address: string) => boolean;
+  seed?: number;
+} = {}) {
   const clock = createVirtualClock();
   const disk = createMemoryDisk(clock);
   const sessions: Session[] = [];
   const warnings: string[] = [];
-  const client: MonitorClient = {
-    address: 'b:1',
+  let refusals = 0;
+  const client = (address: string): MonitorClient => ({
+    address,
     reportMetrics() {
       const inbox = new Subject<vedette.v1.ReportResponse>();
       const requests: vedette.v1.IReportRequest[] = [];
-      sessions.push({ requests, answer: (response) => inbox.next(vedette.v1.ReportResponse.create(response)) });
+      if (refused(address)) {
+        refusals++;
+        clock.after(1, () => inbox.error(new Error('connection refused')));
+      } else
+        sessions.push({
+          lose: () => inbox.error(new Error('it is gone')),
+          requests,
+          answer: (response) => inbox.next(vedette.v1.ReportResponse.create(response)),
+        });
       return { inbox, outbox: { next: (request) => requests.push(request), error() {}, complete() {} } };
     },
     getMetrics: () => Promise.reject(new Error('not asked for')),
@@ -43,17 +64,17 @@ function start() {
       throw new Error('not asked for');
     },
     close() {},
-  };
+  });
   const agent = createAgent({
     hostId: 'h' as HostId,
     agentId: 'a' as AgentId,
     labels: {},
     version: 'test',
     intervalMs: 1_000,
-    brokers: ['b:1'],
-    clients: () => client,
+    brokers,
+    clients: client,
     clock,
-    random: createRandom(1),
+    random: createRandom(seed),
     inspector: createInspector({ clock }),
     collector: {
       collect: (timestamp) => ({
@@ -69,7 +90,7 @@ function start() {
   });
   const batches = (session: Session | undefined) =>
     (session?.requests ?? []).flatMap(({ batch }) => (batch === null || batch === undefined ? [] : [batch]));
-  return { clock, sessions, warnings, agent, batches };
+  return { clock, sessions, warnings, agent, batches, refusals: () => refusals };
 }
 
 const HELLO_ANSWER = { sendWindow: 4, heartbeatIntervalMs: 5_000 };
@@ -120,6 +141,37 @@ test('a schema that one broker forgot is announced to the next, and no row is lo
   );
   assert.is(again?.schemas?.length, 1, 'announced anew');
   agent.stop();
+});
+
+test('all brokers were away: as soon as one is back it is found, within the longest wait and a round, and what was sampled meanwhile is sent', () => {
+  for (let seed = 1; seed <= 30; seed++)
+    for (const away of [2_000, 6_000, 60_000]) {
+      let back: string | null = 'a:1';
+      const isBack = (address: string) => back === address || back === 'all';
+      const world = start({ brokers: BROKERS, refused: (address) => !isBack(address), seed });
+      const { clock, sessions, agent, batches, refusals } = world;
+      while (sessions.length === 0) assert.ok(clock.monotonic() < 1_000 && clock.step());
+      sessions[0]?.answer(HELLO_ANSWER);
+      clock.advance(1_500);
+      sessions[0]?.answer({ ...HELLO_ANSWER, ackedSequence: batches(sessions[0]).length });
+      back = null;
+      const before = refusals();
+      sessions[0]?.lose();
+      clock.advance(away);
+      // 10,000 agents: no more than 30,000 a second.
+      const most = 30 + (3 * away) / 600;
+      assert.ok(refusals() - before < most, `seed ${seed}: ${refusals() - before} attempts in ${away} ms`);
+      back = BROKERS[seed % 3] ?? '';
+      const since = clock.monotonic();
+      while (sessions.length === 1)
+        assert.ok(clock.monotonic() - since <= limits.agent.backoffMaxMs + 70 && clock.step(), `seed ${seed}`);
+      sessions[1]?.answer(HELLO_ANSWER);
+      const rows = batches(sessions[1]).flatMap(({ frames }) =>
+        (frames ?? []).flatMap(({ timestampsMs }) => timestampsMs ?? []),
+      );
+      assert.ok(rows.length >= away / 1_000 && rows.length === agent.status.queuedRows, `${rows.length} rows`);
+      agent.stop();
+    }
 });
 
 test('a host with more series than are taken reports the first ones, and says so once', () => {

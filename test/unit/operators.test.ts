@@ -6,7 +6,7 @@ import { batch } from '../../src/streams/batch.ts';
 import { conflateInto, createConflation } from '../../src/streams/conflate.ts';
 import { createCredits, spendCredits } from '../../src/streams/credits.ts';
 import { createRandom } from '../../src/streams/random.ts';
-import { backoffDelay, retryWithBackoff } from '../../src/streams/retry.ts';
+import { backoffDelay, retryWithBackoff, turnDelay } from '../../src/streams/retry.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
 
 // ---------------------------------------------------------------- batch
@@ -227,6 +227,23 @@ function retrying(attemptsMax: number) {
   });
   return { clock, attempts, seen, subscription };
 }
+
+test('of several that will do the next is tried almost at once; there is a wait when three, or all, have failed', () => {
+  const waits = (targets: number) => {
+    const random = createRandom(5);
+    const most = new Array<number>(12).fill(0);
+    for (let round = 0; round < 200; round++)
+      most.forEach((known, at) => {
+        most[at] = Math.max(known, turnDelay(at + 1, targets, { baseMs: 100, maxMs: 400 }, random));
+      });
+    return most.map((wait) => (wait <= 20 ? 0 : Math.ceil(wait / 100) * 100));
+  };
+  assert.equal(waits(1), [100, 200, 400, 400, 400, 400, 400, 400, 400, 400, 400, 400]);
+  assert.equal(waits(2), [0, 100, 0, 200, 0, 400, 0, 400, 0, 400, 0, 400]);
+  assert.equal(waits(3), [0, 0, 100, 0, 0, 200, 0, 0, 400, 0, 0, 400]);
+  assert.equal(waits(7), waits(3));
+  assert.equal(waits(0), waits(1));
+});
 
 test('a failed source is subscribed again later; a value in between begins the count anew; at the limit the error passes', () => {
   const { clock, attempts, seen } = retrying(3);

@@ -11,11 +11,14 @@ import { fromStatus } from './grpc-status.ts';
 const DEADLINE_MS = 5_000;
 const MESSAGE_BYTES_MAX = 64 * 1024 * 1024;
 
-/** Reconnects fast, and notices within seconds that the other end is there but silent. */
+/**
+ * Reconnects fast: whoever asks has rules of its own for how long to wait between attempts, and one that the channel refuses without
+ * having made it is another such wait. Notices within seconds that the other end is there but silent.
+ */
 export const channelOptions = {
   'grpc.initial_reconnect_backoff_ms': 50,
   'grpc.min_reconnect_backoff_ms': 50,
-  'grpc.max_reconnect_backoff_ms': 1_000,
+  'grpc.max_reconnect_backoff_ms': 200,
   'grpc.keepalive_time_ms': 2_000,
   'grpc.keepalive_timeout_ms': 1_500,
   'grpc.keepalive_permit_without_calls': 0,

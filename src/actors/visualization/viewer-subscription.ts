@@ -8,7 +8,7 @@ import { type ViewerEffect, viewerSubscriptionMachine } from '../../machines/vie
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { Inspector } from '../../streams/inspector.ts';
 import type { Random } from '../../streams/random.ts';
-import { backoffDelay } from '../../streams/retry.ts';
+import { turnDelay } from '../../streams/retry.ts';
 import { runMachine } from '../../streams/run-machine.ts';
 import type { Source } from '../../streams/sink.ts';
 import { createFrameWriter } from './browser-frames.ts';
@@ -151,12 +151,10 @@ export function openViewerSubscription(ports: ViewerPorts): ViewerSubscription {
 
   const full = () => socketFull || (terms.window !== undefined && unacknowledged.length >= terms.window);
 
-  /** The next broker almost at once; longer only when all of them have failed. */
   function scheduleRetry(attempt: number): void {
     retry?.cancel();
     const { backoffBaseMs: baseMs, backoffMaxMs: maxMs } = limits.dashboard;
-    const roundsFailed = Math.floor((attempt - 1) / Math.max(1, pool.brokers.length));
-    const delay = roundsFailed === 0 ? random.integer(0, 20) : backoffDelay(roundsFailed, { baseMs, maxMs }, random);
+    const delay = turnDelay(attempt, pool.brokers.length, { baseMs, maxMs }, random);
     retry = clock.after(delay, () => machine.send({ type: 'retry.due', at: clock.monotonic() }));
   }
 
