@@ -238,6 +238,34 @@ test('a subscription: backfill, live rows, and again from the cursor, each row o
   assert.is((refused as ServiceError | null)?.code, status.INVALID_ARGUMENT);
 });
 
+/** The services that a tool finds when it asks the broker for them. */
+function reflected(version: string): Promise<string[]> {
+  const proto = `node_modules/@grpc/reflection/build/proto/grpc/reflection/${version}/reflection.proto`;
+  const { grpc } = loadPackageDefinition(loadSync(proto, options)) as unknown as {
+    grpc: {
+      reflection: Record<
+        string,
+        { ServerReflection: new (address: string, creds: unknown) => Record<string, Call> & { close(): void } }
+      >;
+    };
+  };
+  const Tool = grpc.reflection[version]?.ServerReflection;
+  assert.ok(Tool);
+  const tool = new Tool(address, credentials.createInsecure());
+  return new Promise<string[]>((resolve, reject) => {
+    const stream = tool['ServerReflectionInfo']?.() as Stream;
+    stream.on('error', reject);
+    stream.on(
+      'data',
+      ({ list_services_response: list }: { list_services_response: { service: { name: string }[] } }) => {
+        resolve(list.service.map(({ name }) => name).sort());
+        stream.end();
+      },
+    );
+    stream.write({ list_services: '*' });
+  }).finally(() => tool.close());
+}
+
 test('health, reflection, and the HTTP face', async () => {
   const health = loadPackageDefinition(
     loadSync('node_modules/grpc-health-check/proto/health/v1/health.proto', options),
@@ -256,6 +284,13 @@ test('health, reflection, and the HTTP face', async () => {
   });
   prober.close();
   assert.is(answer['status'], 'SERVING');
+
+  for (const version of ['v1', 'v1alpha'])
+    assert.equal(await reflected(version), [
+      'vedette.v1.AdminService',
+      'vedette.v1.MonitorService',
+      'vedette.v1.RaftService',
+    ]);
 
   const { clusterId, brokers, shards } = (await (await fetch(`http://${http}/api/v1/cluster/status`)).json()) as {
     clusterId: string;

@@ -1,6 +1,4 @@
 // A broker's gRPC address: MonitorService, AdminService, the peers' streams, health and reflection.
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import {
   logVerbosity,
   Server,
@@ -12,8 +10,6 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
-import { ReflectionService } from '@grpc/reflection';
 import { HealthImplementation } from 'grpc-health-check';
 import { ReplaySubject, Subject } from 'rxjs';
 import { describeError, unavailable, VedetteError } from '../../core/errors.ts';
@@ -22,10 +18,10 @@ import type { vedette } from '../../core/proto.ts';
 import type { Sink } from '../../streams/sink.ts';
 import type { AdminService } from '../admin-service.ts';
 import type { CallContext, MonitorService } from '../monitor-service.ts';
-import { packageRoot } from '../package-root.ts';
 import { adminAnswers } from './admin-codec.ts';
 import { adminDefinition, monitorDefinition, raftDefinition } from './grpc-definitions.ts';
 import type { GrpcPeers, PeerServerStream } from './grpc-peers.ts';
+import { addReflection } from './grpc-reflection.ts';
 import type { GrpcSnapshots, SnapshotServerStream } from './grpc-snapshots.ts';
 import { toStatus } from './grpc-status.ts';
 
@@ -77,7 +73,7 @@ export async function startGrpcServer({
     Object.fromEntries(SERVICE_NAMES.map((name) => [name, 'NOT_SERVING'] as const)),
   );
   health.addToServer(server);
-  reflection().addToServer(server);
+  addReflection(server);
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {
       if (error === null) resolve();
@@ -219,10 +215,4 @@ function sinkOf<T>(stream: Writable<T>): Sink<T> {
       else stream.emit('error', toStatus(error));
     },
   };
-}
-
-function reflection(): ReflectionService {
-  const directory = fileURLToPath(new URL('proto', packageRoot));
-  const files = ['monitor.proto', 'admin.proto', 'peer.proto'].map((name) => join(directory, 'vedette/v1', name));
-  return new ReflectionService(loadSync(files, { includeDirs: [directory], keepCase: true }));
 }
