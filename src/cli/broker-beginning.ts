@@ -1,10 +1,11 @@
 // How a broker begins, by its flags and by what is in its directory: it founds a cluster, joins one, or goes on where it was.
 import { createAdminClient } from '../actors/transports/admin-client.ts';
 import { admissionFromProto } from '../actors/transports/admin-codec.ts';
+import { createMonitorClients } from '../actors/transports/grpc-client.ts';
 import { adminDefinition } from '../actors/transports/grpc-definitions.ts';
 import type { MemberAddress, NewBroker } from '../actors/admin-service.ts';
 import type { Beginning } from '../actors/stores/identity.ts';
-import { invalidArgument } from '../core/errors.ts';
+import { invalidArgument, VedetteError } from '../core/errors.ts';
 import type { ClusterId } from '../core/ids.ts';
 import { parseAddresses, parseCount, parsePeers, parsePowerOfTwo } from '../core/units.ts';
 import { createRandom } from '../streams/random.ts';
@@ -12,11 +13,20 @@ import { createRealClock } from '../streams/real-clock.ts';
 import type { Values } from './flags.ts';
 import { randomName } from './process.ts';
 
+export interface KnownDirectory {
+  readonly directory: string;
+  /** '' where it was never heard. */
+  readonly cluster: string;
+}
+
+/** For an address where nothing answers, not even that nothing listens. */
+const SAME_CLUSTER_PATIENCE_MS = 2_000;
+
 /**
  * What is wrong with the flags is said at once; a running cluster is asked when the answer is called for.
- * @param isKnown the directory is a broker's already: then nobody is asked.
+ * @param known whose directory it is already, of which cluster; null: nobody's. With --peers it is not looked at here.
  */
-export function howItBegins(values: Values, self: NewBroker, isKnown: boolean): () => Promise<Beginning> {
+export function howItBegins(values: Values, self: NewBroker, known: KnownDirectory | null): () => Promise<Beginning> {
   const [peers, join] = [values.optional('peers'), values.optional('join')];
   if (peers !== undefined && join !== undefined)
     throw invalidArgument('join', '--peers founds a cluster, --join takes part in one that is there: one of the two');
@@ -24,7 +34,13 @@ export function howItBegins(values: Values, self: NewBroker, isKnown: boolean): 
     const beginning = founding(values, self, peers);
     return () => Promise.resolve(beginning);
   }
-  if (isKnown) return () => Promise.resolve({ how: 'again' });
+  if (known !== null) {
+    const addresses = join === undefined ? [] : parseAddresses(join, 'join');
+    return async () => {
+      if (addresses.length > 0) await checkSameCluster(addresses, known);
+      return { how: 'again' };
+    };
+  }
   if (join === undefined)
     throw invalidArgument(
       'peers',
@@ -66,6 +82,27 @@ async function askToJoin(addresses: readonly string[], self: NewBroker): Promise
   } finally {
     admin.close();
   }
+}
+
+/**
+ * With --join at every start: where the directory is another cluster's, the broker would go on there, and whoever started it believe it here.
+ * @throws VedetteError FAILED_PRECONDITION
+ */
+async function checkSameCluster(addresses: readonly string[], { directory, cluster }: KnownDirectory): Promise<void> {
+  const clients = createMonitorClients();
+  const asked = addresses.map((address) => clients.get(address).listBrokers({ deadlineMs: SAME_CLUSTER_PATIENCE_MS }));
+  // Who is not there is not waited for: a broker knows its peers.
+  const answers = await Promise.allSettled(asked);
+  clients.close();
+  answers.forEach((answer, at) => {
+    const other = answer.status === 'fulfilled' ? (answer.value.clusterId ?? '') : '';
+    if (other === '' || cluster === '' || other === cluster) return;
+    throw new VedetteError(
+      'FAILED_PRECONDITION',
+      `${directory} is the data directory of a broker of cluster ${cluster}, and ${addresses[at]} is of cluster ${other}`,
+      { field: 'data' },
+    );
+  });
 }
 
 const byId = (members: readonly MemberAddress[]): Record<string, string> =>

@@ -4,7 +4,7 @@ import { prometheusText } from '../actors/cluster/broker-metrics.ts';
 import { brokerRoutes } from '../actors/cluster/http-routes.ts';
 import { kernels } from '../actors/kernels.ts';
 import { checkRaftOptions } from '../actors/raft/options.ts';
-import { holdsIdentity, openIdentity } from '../actors/stores/identity.ts';
+import { holdsIdentity, openIdentity, readIdentity } from '../actors/stores/identity.ts';
 import { openLog } from '../actors/stores/log-store.ts';
 import { openSnapshots } from '../actors/stores/snapshots.ts';
 import { createNodeDisk } from '../actors/stores/node-disk.ts';
@@ -61,7 +61,9 @@ async function runBroker(values: Values): Promise<number> {
   const directory = values.text('data');
   const disk = createNodeDisk();
   const self = { id, grpc: grpcAddress, http: httpAddress, zone: values.optional('zone') ?? '' };
-  const begin = howItBegins(values, self, holdsIdentity(disk, directory));
+  const isKnown = holdsIdentity(disk, directory);
+  const cluster = readIdentity(disk, directory)?.cluster ?? '';
+  const begin = howItBegins(values, self, isKnown ? { directory, cluster } : null);
   if (values.text('storage') !== 'embedded:')
     throw invalidArgument('storage', `--storage ${values.text('storage')}: only embedded: is in this release`);
 

@@ -2,7 +2,7 @@
 // `vedette up` with real processes: what it refuses, what it starts again, and that it leaves nothing behind, however it ends.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
@@ -86,6 +86,21 @@ test('a second one on the same data is refused; so is one on the same ports, whi
     assert.match(other.err, words);
     assert.not(existsSync(data));
   }
+});
+
+test('a broker whose directory is of another cluster than the one it is to join is refused', async () => {
+  const data = tempDirectory('broker');
+  const alone = { shards: 4, replicas: 1, founders: { b: '127.0.0.1:1' }, members: { b: '127.0.0.1:1' }, membersAt: 0 };
+  const identity = { format: 2, broker: 'b', incarnation: 'incarnation', cluster: 'another', ...alone, removed: false };
+  writeFileSync(join(data, 'identity.json'), JSON.stringify(identity));
+  const free = await freePortBase(2);
+  const addresses = ['--grpc', `127.0.0.1:${free + 1}`, '--http', `127.0.0.1:${free + 2}`];
+  const { code, err } = await vedette(
+    ...['broker', '--id', 'b', ...addresses, '--data', data, '--join', cluster.brokers.join()],
+  );
+  assert.is(code, 2, err);
+  assert.match(err, /is the data directory of a broker of cluster another, and \S+ is of cluster \w+/);
+  assert.equal(readdirSync(data), ['identity.json']);
 });
 
 test('a child that is killed is started again, and it is said', async () => {
