@@ -1,7 +1,10 @@
-// The gRPC peer wire keeps the contract of every wire; a cut cable surfaces at both ends.
+// The gRPC peer wire keeps the contract of every wire; a cut cable surfaces at both ends; and the server's health.
 import { createConnection, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
+import { Client, credentials } from '@grpc/grpc-js';
 import { firstValueFrom } from 'rxjs';
+import { suite } from 'uvu';
+import * as assert from 'uvu/assert';
 import { createGrpcPeers } from '../../src/actors/transports/grpc-peers.ts';
 import { startGrpcServer } from '../../src/actors/transports/grpc-server.ts';
 import { createGrpcSnapshots } from '../../src/actors/transports/grpc-snapshots.ts';
@@ -147,3 +150,32 @@ wireContract<SnapshotMessage>(
     until,
   },
 ).run();
+
+const server = suite('gRPC server');
+
+/** What the standard health service answers: 1 SERVING, 2 NOT_SERVING, by health.proto. */
+function askHealth(client: Client): Promise<number | undefined> {
+  const path = '/grpc.health.v1.Health/Check';
+  const same = (bytes: Buffer): Buffer => bytes;
+  return new Promise((resolve, reject) => {
+    client.makeUnaryRequest(path, same, same, Buffer.alloc(0), (error, answer) =>
+      error === null ? resolve(answer?.[1]) : reject(error),
+    );
+  });
+}
+
+server('health says whether it may be sent work: not at first, and not any more when it cannot be', async () => {
+  const address = `127.0.0.1:${(await freePortBase(1)) + 1}`;
+  const begun = await startGrpcServer({ address, service, admin, peers: createGrpcPeers('b' as BrokerId) });
+  const client = new Client(address, credentials.createInsecure());
+  const answers = [await askHealth(client)];
+  for (const ready of [true, false, true]) {
+    begun.serving(ready);
+    answers.push(await askHealth(client));
+  }
+  client.close();
+  await new Promise<void>((done) => begun.stop(done));
+  assert.equal(answers, [2, 1, 2, 1]);
+});
+
+server.run();
