@@ -4,7 +4,7 @@
 //   feeds ──parcels──▶ one response per turn, within its bytes ──▶ sink        EVERY; LATEST while it keeps up
 //                └───▶ the newest rows of each host ──▶ response ──▶ sink       LATEST that lags, or asked for a rate
 import { Subscription } from 'rxjs';
-import { encodeCursor, NOT_BEGUN } from '../../core/cursor.ts';
+import { NOT_BEGUN } from '../../core/cursor.ts';
 import { VedetteError } from '../../core/errors.ts';
 import type { ClusterId, HostId, Millis, ShardId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
@@ -20,9 +20,8 @@ import type { Directory } from '../directory.ts';
 import { createConflation } from './conflation.ts';
 import { createPositions, type Feed, type Parcel } from './feed.ts';
 import { createFeeds } from './feeds.ts';
+import { createOutgoing } from './outgoing.ts';
 import { checkTerms } from './request.ts';
-import { ResponseDraft } from './response-draft.ts';
-import { createRowEncoder } from './row-encoder.ts';
 import type { Selections } from './selection.ts';
 import type { Tails } from './tails.ts';
 
@@ -59,13 +58,26 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   const { sinceMs, tooFar } = beginning(terms, began, ports.backfillMaxMs);
   const positions = createPositions(directory.shardCount, sinceMs ?? began - bounds.skewMs);
   for (const shard of terms.shards) positions.indexes[shard] = terms.cursor?.shards[shard] ?? NOT_BEGUN;
-  const encoder = createRowEncoder();
   const conflation = createConflation(terms.rateHz);
   const placeIn = (shard: ShardId) => ({ shard, before: positions.indexes[shard] ?? NOT_BEGUN });
   const wires = new Subscription();
-  let draft = new ResponseDraft(encoder);
-  if (tooFar !== null) draft.addGap(tooFar);
-  let greeted = false;
+  const out = createOutgoing({
+    sink,
+    cluster,
+    terms,
+    positions,
+    conflation,
+    began,
+    sinceMs,
+    clock,
+    idle: pump,
+    held,
+    full() {
+      full = true;
+      tell({ type: 'sink.full' });
+    },
+  });
+  if (tooFar !== null) out.draft.addGap(tooFar);
   let pumping = false;
   let again = false;
   let goesOn = false;
@@ -78,7 +90,6 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   let firstFeed = 0;
   let retry: Timer | null = null;
   let rateTimer: Timer | null = null;
-  let signOfLife: Timer | null = null;
   let ending: VedetteError | undefined;
   let ended = false;
 
@@ -215,15 +226,15 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
     let room = true;
     for (const feed of inTurn(all)) {
       for (let parcel = feed.peek(); parcel !== null && room && bytes < bounds.turnBytes; parcel = feed.peek()) {
-        if (!draft.empty && draft.bytes + parcel.bytes > bounds.responseBytes) room = deliver();
+        if (!out.draft.empty && out.draft.bytes + parcel.bytes > bounds.responseBytes) room = out.deliver();
         if (!room || ended) break;
-        draft.add(parcel);
+        out.draft.add(parcel);
         feed.take();
         bytes += parcel.bytes;
       }
     }
     if (bytes >= bounds.turnBytes) again = true;
-    if (room && !ended && (!draft.empty || !greeted)) deliver();
+    if (room && !ended && (!out.draft.empty || !out.greeted)) out.deliver();
     return bytes;
   }
 
@@ -261,7 +272,7 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
       conflation.putEvent(event, placeIn(directory.shardOf((event.subject ?? '') as HostId)));
     }
     conflation.addLeftOut(parcel.conflatedRows);
-    if (parcel.gap !== null) draft.addGap(parcel.gap);
+    if (parcel.gap !== null) out.draft.addGap(parcel.gap);
   }
 
   function emit(): void {
@@ -269,12 +280,12 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
     rateTimer = null;
     let room = !held();
     while (room && !ended) {
-      for (const row of conflation.takeRows(clock.monotonic(), bounds.responseBytes)) draft.addRow(row);
-      for (const event of conflation.takeEvents()) draft.addEvent(event);
+      for (const row of conflation.takeRows(clock.monotonic(), bounds.responseBytes)) out.draft.addRow(row);
+      for (const event of conflation.takeEvents()) out.draft.addEvent(event);
       // What was left out is told with the rows that took its place.
-      if (draft.empty && greeted) break;
-      draft.addLeftOut(conflation.takeLeftOut());
-      room = deliver();
+      if (out.draft.empty && out.greeted) break;
+      out.draft.addLeftOut(conflation.takeLeftOut());
+      room = out.deliver();
     }
     const due = conflation.nextDue();
     if (room && due !== null && !ended) {
@@ -307,41 +318,6 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
     if (all.every(({ caughtUp }) => caughtUp)) tell({ type: 'caughtUp', missing: feeds.missing });
   }
 
-  /** Returns whether there is room for more. */
-  function deliver(): boolean {
-    const response = draft.finish(cursor());
-    draft = new ResponseDraft(encoder);
-    greeted = true;
-    signOfLifeLater();
-    if (sink.send(response)) return true;
-    full = true;
-    tell({ type: 'sink.full' });
-    return false;
-  }
-
-  function cursor(): string {
-    const shards = conflation.size === 0 ? positions.indexes : [...positions.indexes];
-    if (conflation.size > 0) conflation.holdBack(shards);
-    let coveredMs: Millis = clock.now();
-    for (const shard of terms.shards) {
-      const begun = shards[shard] !== NOT_BEGUN;
-      coveredMs = Math.min(coveredMs, begun ? (positions.stamps[shard] ?? began) : (sinceMs ?? began));
-    }
-    return encodeCursor(cluster, { control: terms.cursor?.control ?? 0, coveredMs, shards });
-  }
-
-  /** An idle stream's cursor moves on as well; and its reader sees that it lives. */
-  function signOfLifeLater(): void {
-    signOfLife?.cancel();
-    signOfLife = clock.after(bounds.signOfLifeMs, () => {
-      signOfLife = null;
-      pump();
-      if (signOfLife !== null || ended) return;
-      if (held()) signOfLifeLater();
-      else deliver();
-    });
-  }
-
   function end(error?: VedetteError): void {
     ending ??= error;
     tell({ type: 'closed' });
@@ -350,7 +326,9 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   function finish(): void {
     if (ended) return;
     ended = true;
-    for (const timer of [retry, rateTimer, signOfLife]) timer?.cancel();
+    retry?.cancel();
+    rateTimer?.cancel();
+    out.stop();
     wires.unsubscribe();
     feeds.close();
     release();
