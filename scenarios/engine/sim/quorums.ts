@@ -18,7 +18,11 @@ export function isKeptBy({ voters }: Configuration, has: (voter: BrokerId) => bo
   return isMajority(voters, has);
 }
 
-/** Can those decide alone, however many of those who are about to become voters do so meanwhile? */
+/**
+ * Can those decide alone, whichever of those who are about to become voters do so meanwhile? They do so one by one: it is worst while only
+ * others have.
+ */
 export function isQuorumThroughout(configuration: Configuration, has: (voter: BrokerId) => boolean): boolean {
-  return isQuorum(configuration, has) && isMajority([...configuration.voters, ...configuration.joining], has);
+  const others = configuration.joining.filter((id) => !has(id));
+  return isQuorum(configuration, has) && isMajority([...configuration.voters, ...others], has);
 }
