@@ -143,12 +143,13 @@ export function encodeBatch(
     view.setUint32(table + g * GROUP_BYTES + 4, chains[g] ?? 0, true);
   }
   let at = table + groups.length * GROUP_BYTES;
-  records.forEach((record, r) => {
+  let r = 0;
+  for (const record of records) {
     const end = writeRecord(record, view, head, at);
-    const place = placeOf[r] ?? 0;
+    const place = placeOf[r++] ?? 0;
     if (record.type !== 'state') chains[place] = crc32c(head, chains[place], at, end);
     at = end;
-  });
+  }
   for (let g = 0; g < groups.length; g++) view.setUint32(table + g * GROUP_BYTES + 8, chains[g] ?? 0, true);
   view.setUint32(0, BATCH_MAGIC, true);
   view.setUint32(4, batch.number, true);

@@ -167,6 +167,14 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
     });
   }
 
+  /** One for all of them: there are many. */
+  function placeArrival(this: Arrival, segment: number, offset: number): void {
+    this.index.settle(this.entries, this.serial, segment, offset);
+    cache.add(this.index, this.entries);
+    if (this.shrinks) cleaner.check();
+    order.settled();
+  }
+
   function readFrom(index: GroupIndex, from: LogIndex, through: LogIndex, maxBytes: number, done: ReadDone): void {
     const entries = cachedFrom(index, from, through, maxBytes);
     if (entries.length > 0) done(null, entries);
@@ -204,15 +212,11 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
         entries,
         payloadBytes,
         synced,
-        placed(segment, offset) {
-          index.settle(entries, taken.serial, segment, offset);
-          cache.add(index, entries);
-          if (shrinks) cleaner.check();
-          order.settled();
-        },
+        placed: placeArrival,
         index,
         headers,
         serial: 0,
+        shrinks,
       };
       arrivals.add(taken);
       writer.add(taken);

@@ -2,7 +2,7 @@
 // or as soon as somebody asks.
 //
 // Invariant: writes are noted in the order in which they were added, and all of them before anything else is done to the index.
-import { assert } from '../../../core/assert.ts';
+import { AssertionError, present } from '../../../core/assert.ts';
 import type { Crc32c } from '../../../core/log-format.ts';
 import type { EntryHeader } from '../../../core/log-records.ts';
 import type { LogEntry } from '../log.ts';
@@ -15,6 +15,8 @@ export interface Arrival extends PendingWrite {
   readonly headers: readonly EntryHeader[];
   /** Of the first of them, once it is noted. */
   serial: number;
+  /** It took something out of the log. */
+  readonly shrinks: boolean;
 }
 
 export interface Arrivals {
@@ -28,15 +30,19 @@ export interface Arrivals {
 
 export function createArrivals(crc32c: Crc32c): Arrivals {
   let unnoted: Arrival[] = [];
+  /** The entry that is to come. */
+  let next = 0;
+
+  function headerOf({ index, term, kind, payload }: LogEntry): EntryHeader {
+    if (index !== next) throw new AssertionError(`entry ${next} comes next, not ${index}`);
+    next++;
+    return { term, kind: KIND_NUMBERS[kind], bytes: payload.length, crc: crc32c(payload) };
+  }
+
   return {
     take(index, entries) {
-      let next = index.view.lastIndex + index.unnoted + 1;
-      const headers = entries.map((entry): EntryHeader => {
-        assert(entry.index === next, () => `entry ${next} comes next, not ${entry.index}`);
-        next++;
-        const { term, kind, payload } = entry;
-        return { term, kind: KIND_NUMBERS[kind], bytes: payload.length, crc: crc32c(payload) };
-      });
+      next = index.view.lastIndex + index.unnoted + 1;
+      const headers = entries.map(headerOf);
       index.unnoted += entries.length;
       return headers;
     },
@@ -49,10 +55,10 @@ export function createArrivals(crc32c: Crc32c): Arrivals {
       unnoted = [];
       for (const arrival of arrived) {
         const { index, entries, headers } = arrival;
-        entries.forEach((entry, e) => {
-          const serial = index.append(entry, headers[e]?.crc ?? 0);
+        for (let e = 0; e < entries.length; e++) {
+          const serial = index.append(present(entries[e], 'e is below their count'), headers[e]?.crc ?? 0);
           if (e === 0) arrival.serial = serial;
-        });
+        }
         index.unnoted -= entries.length;
         arrival.state = stateOf(index);
       }

@@ -1,6 +1,9 @@
 // The bytes of a batch as they are handed to the disk: payloads that are small are copied side by side; large ones are not.
 import type { LogEntry } from '../log.ts';
 
+/** Of one batch: fewer than what one writev takes. */
+const CHUNKS_MAX = 1000;
+
 /** To copy up to so many bytes costs less than one more chunk. */
 const SMALL_BYTES = 1024;
 
@@ -12,6 +15,24 @@ export function zeroBytes(length: number): Uint8Array {
   return zeros.subarray(0, length);
 }
 
+/** How many of them go into one batch, which may have so many bytes of payload: one in any case. */
+export function fitting(
+  writes: readonly { readonly entries: readonly LogEntry[]; readonly payloadBytes: number }[],
+  bytesMax: number,
+): { readonly count: number; readonly payloadBytes: number } {
+  let count = 0;
+  let payloadBytes = 0;
+  let chunks = 0;
+  for (const write of writes) {
+    const fits = payloadBytes + write.payloadBytes <= bytesMax && chunks + write.entries.length <= CHUNKS_MAX;
+    if (count > 0 && !fits) break;
+    payloadBytes += write.payloadBytes;
+    chunks += write.entries.length;
+    count++;
+  }
+  return { count, payloadBytes };
+}
+
 /** The bytes of a batch in few chunks. */
 export function sideBySide(
   head: Uint8Array,
@@ -20,8 +41,9 @@ export function sideBySide(
   const chunks: Uint8Array[] = [];
   let small: Uint8Array[] = [head];
   const flush = () => {
-    if (small.length === 1) chunks.push(...small);
-    else if (small.length > 1) chunks.push(concatenated(small));
+    const [first] = small;
+    if (first === undefined) return;
+    chunks.push(small.length === 1 ? first : concatenated(small));
     small = [];
   };
   for (const { entries } of writes) {

@@ -23,7 +23,7 @@ import type { LogRecord, StateRecord } from '../../../core/log-records.ts';
 import type { Clock, Timer } from '../../../streams/clock.ts';
 import { isNoSpace } from '../disk.ts';
 import type { LogEntry } from '../log.ts';
-import { sideBySide, zeroBytes } from './batch-chunks.ts';
+import { fitting, sideBySide, zeroBytes } from './batch-chunks.ts';
 import type { GroupState } from './group-index.ts';
 import type { SegmentFile } from './segment-files.ts';
 
@@ -40,7 +40,7 @@ export interface PendingWrite {
   /** It is durable. */
   readonly synced: () => void;
   /** The same, a little later and before the next batch is: `offset` in the segment is where its first payload lies. */
-  readonly placed: (segment: number, offset: number) => void;
+  placed(segment: number, offset: number): void;
 }
 
 export interface BatchWriter {
@@ -89,8 +89,6 @@ interface Batch {
 
 /** What a write costs beside its payloads, roughly: so that none is for nothing. */
 export const WRITE_BYTES = 64;
-/** Fewer than what one writev takes. */
-const CHUNKS_MAX = 1000;
 /** A batch that is this part of the zeros written ahead, or less, is small. */
 const SMALL_SHARE = 16;
 
@@ -195,19 +193,9 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
 
   /** Everything that waits, in at most the bytes and chunks that one batch may have; one write in any case. */
   function takeBatch(): Batch {
-    let count = 0;
-    let payloadBytes = 0;
-    let chunkCount = 0;
-    for (const write of waiting) {
-      const more = write.entries.length;
-      const fits = payloadBytes + write.payloadBytes <= limits.batchBytesMax && chunkCount + more <= CHUNKS_MAX;
-      if (count > 0 && !fits) break;
-      payloadBytes += write.payloadBytes;
-      chunkCount += more;
-      count++;
-    }
-    const writes = waiting.slice(0, count);
-    waiting = waiting.slice(count);
+    const { count, payloadBytes } = fitting(waiting, limits.batchBytesMax);
+    const writes = waiting;
+    waiting = writes.splice(count);
     const number = (last.number + 1) >>> 0;
     const records: LogRecord[] = end === SEGMENT_HEADER_BYTES && segment.number > 1 ? stateRecords(states) : [];
     for (const write of writes) for (const record of write.records) records.push(record);
@@ -218,9 +206,7 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
       ports.crc32c,
     );
     last = { number, crc };
-    groups.forEach((group, g) => {
-      ports.moveChain(group, chains[g] ?? 0);
-    });
+    for (let g = 0; g < groups.length; g++) ports.moveChain(groups[g] ?? 0, chains[g] ?? 0);
     const chunks = sideBySide(head, writes);
     return { chunks, bytes: head.length + payloadBytes, headBytes: head.length, payloadBytes, writes };
   }
@@ -261,9 +247,9 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
     for (const { synced } of batch.writes) synced();
     unplaced = () => {
       let offset = begin;
-      for (const { placed, payloadBytes } of batch.writes) {
-        placed(number, offset);
-        offset += payloadBytes;
+      for (const write of batch.writes) {
+        write.placed(number, offset);
+        offset += write.payloadBytes;
       }
     };
     state = 'idle';

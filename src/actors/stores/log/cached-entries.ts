@@ -1,5 +1,5 @@
 // A group's newest entries, in memory: a row of slots by index, because entries come at one end and leave, mostly, at the other.
-import { assert } from '../../../core/assert.ts';
+import { AssertionError } from '../../../core/assert.ts';
 import type { LogIndex } from '../../../core/ids.ts';
 import type { LogEntry } from '../log.ts';
 
@@ -36,7 +36,8 @@ export function createCachedEntries(): CachedEntries {
     get: (index) => (index < base ? undefined : slots[index - base]),
     push(entry) {
       if (slots.length === 0) base = entry.index;
-      assert(entry.index >= base + slots.length, () => `entry ${entry.index} comes behind those that are cached`);
+      if (entry.index < base + slots.length)
+        throw new AssertionError(`entry ${entry.index} comes behind those that are cached`);
       while (base + slots.length < entry.index) slots.push(undefined);
       slots.push(entry);
     },

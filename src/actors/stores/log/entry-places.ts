@@ -8,7 +8,7 @@
 // An entry may be cut off and another appended at its index while its write is under way: the serial tells them apart.
 //
 // Beside them, what each segment holds of the group: a segment of which no group holds anything can go.
-import { assert, present } from '../../../core/assert.ts';
+import { assert, AssertionError, present } from '../../../core/assert.ts';
 import type { EntryKindNumber } from '../../../core/log-records.ts';
 
 export interface EntryPlace {
@@ -61,7 +61,8 @@ export function createEntryPlaces(): EntryPlaces {
   let serials = 0;
 
   function pieceOf(at: number): Uint32Array {
-    assert(at >= 0 && at < count, () => `place ${at} of ${count}`);
+    // Not by a function that says it: one would be made for each call.
+    if (at < 0 || at >= count) throw new AssertionError(`place ${at} of ${count}`);
     return present(pieces[Math.floor((dropped + at) / PIECE_ENTRIES)], 'pieces hold all entries');
   }
 

@@ -164,10 +164,12 @@ export function createGroupIndex(sound = true): GroupIndex {
     },
     settle(entries, serial, segment, offset) {
       let at = offset;
-      entries.forEach(({ index, payload }, e) => {
-        places.settle(index - view.firstIndex, (serial + e) >>> 0, segment, at);
+      let next = serial;
+      for (const { index, payload } of entries) {
+        places.settle(index - view.firstIndex, next, segment, at);
+        next = (next + 1) >>> 0;
         at += payload.length;
-      });
+      }
     },
     isSettled: (index) => places.isSettled(index - view.firstIndex),
     place: (index) => places.get(index - view.firstIndex),

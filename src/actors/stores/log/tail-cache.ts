@@ -12,38 +12,39 @@ export interface TailCache {
 /** An entry's own, beside its payload. */
 const ENTRY_BYTES = 128;
 
-function bytesOf(entries: readonly LogEntry[]): number {
-  let bytes = 0;
-  for (const { payload } of entries) bytes += payload.length + ENTRY_BYTES;
-  return bytes;
-}
-
 export function createTailCache(bytesMax: number): TailCache {
-  /** In order of writing; those before `head` have left. Entries that were cut off stay until their turn, and are counted. */
-  let queue: ({ readonly group: GroupIndex; readonly entries: readonly LogEntry[] } | undefined)[] = [];
+  // In order of writing, each with its group; those before `head` have left. Entries that were cut off stay until their turn, and are
+  // counted. Two rows, and nothing else for each of them: what lives as long as an entry is copied twice by the garbage collector, while
+  // everybody waits.
+  let entries: (LogEntry | undefined)[] = [];
+  let groups: (GroupIndex | undefined)[] = [];
   let head = 0;
   let bytes = 0;
 
   function evict(): void {
-    while (bytes > bytesMax && head < queue.length) {
-      const { group, entries } = present(queue[head], 'the head is in the queue');
-      for (const entry of entries) group.cached.drop(entry);
-      bytes -= bytesOf(entries);
-      queue[head] = undefined;
+    while (bytes > bytesMax && head < entries.length) {
+      const entry = present(entries[head], 'the head is in the row');
+      groups[head]?.cached.drop(entry);
+      bytes -= entry.payload.length + ENTRY_BYTES;
+      entries[head] = undefined;
+      groups[head] = undefined;
       head++;
     }
     assert(bytes >= 0, 'what left the cache was in it');
-    if (head > 1024 && head > queue.length / 2) {
-      queue = queue.slice(head);
+    if (head > 1024 && head > entries.length / 2) {
+      entries = entries.slice(head);
+      groups = groups.slice(head);
       head = 0;
     }
   }
 
   return {
-    add(group, entries) {
-      if (entries.length === 0) return;
-      queue.push({ group, entries });
-      bytes += bytesOf(entries);
+    add(group, added) {
+      for (const entry of added) {
+        entries.push(entry);
+        groups.push(group);
+        bytes += entry.payload.length + ENTRY_BYTES;
+      }
       evict();
     },
   };
