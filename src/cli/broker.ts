@@ -102,6 +102,7 @@ async function runBroker(values: Values): Promise<number> {
     clock,
     crc32c: kernels.crc32c,
     cluster: identity.identity.cluster,
+    formerly: identity.identity.formerly,
     warn: say,
     failed: (error) => failures.forEach((tell) => tell(error)),
   });

@@ -10,14 +10,14 @@ interface Cell {
   readonly style?: Style;
   readonly right?: boolean;
 }
-const cell = (text: string | number, style?: Style): Cell => ({
+export const cell = (text: string | number, style?: Style): Cell => ({
   text: String(text),
   right: typeof text === 'number',
   ...(style === undefined ? {} : { style }),
 });
 
 /** Columns as wide as they need to be; the head says what is in them. */
-function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+export function table(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
   const widths = head.map((title, at) => Math.max(title.length, ...rows.map((row) => row[at]?.text.length ?? 0)));
   const line = (cells: readonly Cell[]) =>
     cells

@@ -13,6 +13,7 @@ import { nearest, parseAddress, parseAddresses } from '../core/units.ts';
 import { createRandom } from '../streams/random.ts';
 import { createRealClock } from '../streams/real-clock.ts';
 import { configTable, nodesTable, statusScreen } from './cluster-tables.ts';
+import { recover } from './cluster-recover.ts';
 import { nodeOf, remove } from './cluster-remove.ts';
 import type { Command, Values } from './flags.ts';
 import { randomName } from './process.ts';
@@ -21,7 +22,7 @@ export const clusterCommand: Command = {
   name: 'cluster',
   summary: 'sees and steers the cluster',
   words:
-    'status | nodes | add ID --grpc ADDR | remove ID | config get [KEY…] | config set KEY=NUMBER… | transfer GROUP BROKER | snapshot GROUP',
+    'status | nodes | add ID --grpc ADDR | remove ID | config get [KEY…] | config set KEY=NUMBER… | transfer GROUP BROKER | snapshot GROUP | recover',
   flags: {
     brokers: {
       value: 'ADDR,…',
@@ -30,6 +31,10 @@ export const clusterCommand: Command = {
     },
     grpc: { value: 'ADDR', help: 'of the broker to add: its gRPC address' },
     zone: { value: 'NAME', help: 'of the broker to add: where it stands, for people' },
+    data: { value: 'DIR', help: 'recover: the data directory of a broker that is stopped' },
+    id: { value: 'ID', help: 'recover: whose directory it is' },
+    yes: { help: 'recover: do it; without this it only says what it would do' },
+    'accept-doubt': { help: 'recover: also where it says that more may be missing' },
     'no-wait': { help: 'remove: do not wait until it is gone' },
     json: { help: 'as the HTTP answer' },
   },
@@ -43,9 +48,13 @@ interface Answer {
 }
 type Action = (admin: AdminClient, words: readonly string[], values: Values) => Promise<Answer>;
 
+/** It asks nobody: there is nobody to ask. */
+const OFFLINE = 'recover';
 const ACTIONS: Readonly<Record<string, Action>> = { status, nodes, add, remove, config, transfer, snapshot };
 
 async function runCluster(values: Values): Promise<number> {
+  const [name, ...words] = values.words;
+  if (name === OFFLINE) return recover(words, values);
   const action = actionOf(values);
   const addresses = parseAddresses(values.text('brokers'), 'brokers');
   const admin = createAdminClient({ addresses, clock: createRealClock(), random: createRandom(randomName()) });
@@ -65,15 +74,20 @@ export function actionOf(values: Values): (admin: AdminClient) => Promise<string
       'words',
       'vedette cluster rebalance is not in this release: shards move by themselves as brokers come and go',
     );
-  const action = chosen(name, ACTIONS, 'cluster');
+  const action = chosen(name, ACTIONS, 'cluster', [OFFLINE]);
   return async (admin) => {
     const { data, text } = await action(admin, words, values);
     return values.switch('json') ? `${JSON.stringify(data)}\n` : text();
   };
 }
 
-function chosen(name: string | undefined, actions: Readonly<Record<string, Action>>, of: string): Action {
-  const names = Object.keys(actions);
+function chosen(
+  name: string | undefined,
+  actions: Readonly<Record<string, Action>>,
+  of: string,
+  besides: readonly string[] = [],
+): Action {
+  const names = [...Object.keys(actions), ...besides];
   const action = name !== undefined && Object.hasOwn(actions, name) ? actions[name] : undefined;
   if (action !== undefined) return action;
   const all = `vedette ${of} takes one of ${names.join(', ')}`;

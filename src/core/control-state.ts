@@ -9,6 +9,7 @@
 //   4. A broker that was removed does not come back by presenting itself: it is added anew.
 //   5. Whenever other brokers are to hold shards the membership has another version, the same at every broker.
 //   6. A broker leaves only while another stays.
+//   7. A cluster that was recovered has another id: nothing that was told under the earlier one, cursors among it, holds for it.
 import { assert } from './assert.ts';
 import {
   type ControlResult,
@@ -80,6 +81,7 @@ const CHANGES = [
   'brokerAdded',
   'brokerLeaving',
   'brokerRemoved',
+  'recovered',
 ] as const satisfies (keyof Entry)[];
 export type ControlChange = Omit<vedette.v1.IControlEntry, 'stampMs' | 'call'>;
 
@@ -215,6 +217,20 @@ export function createControlState(
     return doneResult();
   }
 
+  /** All others are lost. Told twice it comes to the same. */
+  function recover(index: LogIndex, recovered: vedette.v1.IClusterRecovered): ControlResult {
+    if (founded === null) return refusedResult('FAILED_PRECONDITION', 'the cluster is not founded yet');
+    const { clusterId, brokerId, grpcAddress } = recovered;
+    const facts = factsFrom({ brokerId: brokerId ?? '', grpcAddress: grpcAddress ?? '' });
+    const known = brokers.get(facts.id) ?? facts;
+    founded = { ...founded, clusterId: clusterId ?? '' };
+    brokers.clear();
+    brokers.set(facts.id, { ...known, leaving: false });
+    membershipVersion++;
+    membersAt = index;
+    return doneResult();
+  }
+
   function change(index: LogIndex, entry: Entry): ControlResult {
     if (entry.founded) return found(index, entry.founded);
     if (entry.announced) return announce(index, entry.announced);
@@ -222,6 +238,7 @@ export function createControlState(
     if (entry.brokerAdded) return add(index, entry.brokerAdded);
     if (entry.brokerLeaving) return leave((entry.brokerLeaving.brokerId ?? '') as BrokerId);
     if (entry.brokerRemoved) return remove(index, (entry.brokerRemoved.brokerId ?? '') as BrokerId);
+    if (entry.recovered) return recover(index, entry.recovered);
     if (entry.sessionOpened) {
       sessions.open(index, time);
       return doneResult(index);

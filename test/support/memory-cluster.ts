@@ -186,6 +186,7 @@ export function createMemoryCluster(options: {
       clock,
       crc32c,
       cluster: identity.identity.cluster,
+      formerly: identity.identity.formerly,
       warn: (message) => warnings.push(`${id}: ${message}`),
       failed: (error) => failed.forEach((tell) => tell(error)),
     });

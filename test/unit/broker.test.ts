@@ -25,7 +25,16 @@ function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Ma
   const inspector = createInspector({ clock });
   const founding = { members: { [ID]: 'x:1' }, shards: 2, replicas: 3 };
   const roster = { at: 0, members: founding.members };
-  let identity: Identity = { broker: ID, incarnation: 'i1', cluster, founding, roster, removed: false };
+  let identity: Identity = {
+    broker: ID,
+    incarnation: 'i1',
+    cluster,
+    formerly: [],
+    recovering: '',
+    founding,
+    roster,
+    removed: false,
+  };
   const broker = createBroker({
     id: ID,
     grpcAddress: 'x:1',

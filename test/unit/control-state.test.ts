@@ -231,4 +231,40 @@ test('only what can be applied may be agreed on', () => {
   assert.throws(() => createControlState(Uint8Array.of(9)), /a snapshot of the control group of format 9/);
 });
 
+test('a recovered cluster has another id and one broker, which is no more on its way out; told twice it is the same', () => {
+  const { state, apply } = create();
+  const recovered = { recovered: { clusterId: 'd', brokerId: 'b', grpcAddress: 'b:2' } };
+  assert.equal(apply(recovered).code, 'FAILED_PRECONDITION');
+  apply(FOUNDED);
+  apply(added('x'));
+  apply({ announced: { brokerId: 'b', incarnation: 'i', grpcAddress: 'b:1', httpAddress: 'b:8', zone: 'z' } });
+  apply({ brokerLeaving: { brokerId: 'b' } });
+  const { membershipVersion } = state;
+  const check = (membersAt: number): void => {
+    assert.equal(state.cluster, 'd');
+    assert.deepEqual(
+      [...state.brokers.values()],
+      [{ id: 'b', incarnation: 'i', grpcAddress: 'b:1', httpAddress: 'b:8', zone: 'z', leaving: false }],
+    );
+    assert.equal(state.membersAt, membersAt);
+    assert.deepEqual(state.founding, { shards: 4, replicas: 2, members: { a: 'a:1', b: 'b:1' } });
+  };
+  assert.equal(apply(recovered).code, '');
+  check(6);
+  assert.ok(state.membershipVersion > membershipVersion);
+  apply(recovered);
+  check(7);
+  const twin = createControlState(state.encode());
+  assert.deepEqual([twin.cluster, [...twin.brokers.keys()]], ['d', ['b']]);
+  apply(added('a'));
+  assert.deepEqual([...state.brokers.keys()], ['b', 'a']);
+});
+
+test('a broker that is not known is recovered by its address', () => {
+  const { state, apply } = create();
+  apply(FOUNDED);
+  apply({ recovered: { clusterId: 'd', brokerId: 'n', grpcAddress: 'n:1' } });
+  assert.equal(state.brokers.get('n' as BrokerId)?.grpcAddress, 'n:1');
+});
+
 test.run();

@@ -74,6 +74,24 @@ test('where it was: with what it was told of the cluster and of its members, the
   assert.throws(again, /broker b-1|b-1, which was removed from cluster c: .* empty directory and --join/);
 });
 
+test('a recovery that was begun is finished before a broker starts, towards another cluster id', () => {
+  const disk = createMemoryDisk(createVirtualClock());
+  const how = (kind: 'again' | 'recovers') => openIdentity(disk, '/data', b1, { how: kind }, () => 'another');
+  assert.throws(() => how('recovers'), /is no broker's directory/);
+  open(disk).setCluster('c' as never);
+  const own = how('recovers');
+  own.beginRecovery('d' as never);
+  for (const start of [() => how('again'), () => open(disk)])
+    assert.throws(start, /was begun and not finished: run vedette cluster recover --data \/data --id b-1 --yes again/);
+  assert.is(how('recovers').identity.recovering, 'd');
+  assert.is(how('recovers').identity.cluster, 'c');
+  const roster = { at: 9, members: { 'b-1': 'h:1' } };
+  how('recovers').finishRecovery(roster);
+  const { cluster, formerly, recovering, roster: kept } = how('again').identity;
+  assert.equal([cluster, formerly, recovering, kept], ['d', ['c'], '', roster]);
+  open(disk);
+});
+
 test('an identity that cannot be read is never replaced', () => {
   const disk = createMemoryDisk(createVirtualClock());
   open(disk);

@@ -30,7 +30,16 @@ function create(roster: Roster) {
   assert.ok(raft !== undefined);
   const told: string[] = [];
   const identity: IdentityStore = {
-    identity: { broker: A, incarnation: 'i', cluster: 'x' as ClusterId, founding, roster, removed: false },
+    identity: {
+      broker: A,
+      incarnation: 'i',
+      cluster: 'x' as ClusterId,
+      formerly: [],
+      recovering: '',
+      founding,
+      roster,
+      removed: false,
+    },
     setCluster() {},
     setRoster(next) {
       this.identity = { ...this.identity, roster: next };

@@ -44,7 +44,13 @@ const metaOf = (group: GroupId, index: number): SnapshotMeta => ({
 const chunksOf = (index: number, count = 3): Uint8Array[] =>
   Array.from({ length: count }, (_, at) => new Uint8Array(700 + at).fill(index + at));
 
-function open(disk: SimDisk, clock: VirtualClock, cluster = '', change: Partial<Disk> = {}) {
+function open(
+  disk: SimDisk,
+  clock: VirtualClock,
+  cluster = '',
+  change: Partial<Disk> = {},
+  formerly: readonly string[] = [],
+) {
   const warnings: string[] = [];
   const failures: VedetteError[] = [];
   const view = createClockView(clock, { turn: (run) => run(), driftPpm: 0 });
@@ -54,6 +60,7 @@ function open(disk: SimDisk, clock: VirtualClock, cluster = '', change: Partial<
     clock: view,
     crc32c,
     cluster: cluster as ClusterId | '',
+    formerly: formerly as ClusterId[],
     warn: (message) => warnings.push(message),
     failed: (error) => failures.push(error),
   });
@@ -333,6 +340,8 @@ test("another cluster's snapshots, and a newer version's, are refused", () => {
   save(open(disk, clock).store, 'control', 4);
   settle(clock);
   assert.throws(() => open(disk, createVirtualClock(), 'c2'), /is of cluster c1; this broker is in c2/);
+  const { store } = open(disk, createVirtualClock(), 'c2', {}, ['c0', 'c1']);
+  assert.is(store.newest('control')?.meta.cluster, 'c2', 'of a cluster that was recovered since it is its own');
   const path = `${DIRECTORY}/control-0000000000000004.snap`;
   const file = disk.mount(clock).open(path, 'readWrite');
   const head = file.readSync(0, 16);

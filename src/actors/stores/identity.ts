@@ -5,8 +5,11 @@
 //   DATA/identity.json   written beside, synced, renamed
 //
 // Invariants
-//   1. A cluster's id, once known, stays. A newer list of members replaces an older one, never the other way.
+//   1. A cluster's id, once known, stays, unless it is recovered from the loss of a majority. A newer list of members replaces an
+//      older one, never the other way.
 //   2. The directory of a broker that was removed is never used again: what it holds is older than what the others went on to.
+//   3. A recovery that was begun is finished before a broker starts: until then its groups may be partly those of the old cluster,
+//      whose other brokers would be heard.
 import { z } from 'zod';
 import { VedetteError } from '../../core/errors.ts';
 import type { BrokerId, ClusterId, LogIndex } from '../../core/ids.ts';
@@ -33,6 +36,10 @@ export interface Identity {
   readonly incarnation: string;
   /** '' until the first control leader has minted it. */
   readonly cluster: ClusterId | '';
+  /** What it was called before it was recovered; oldest first. */
+  readonly formerly: readonly ClusterId[];
+  /** What it will be called when the recovery is finished that was begun; '': none was. */
+  readonly recovering: ClusterId | '';
   readonly founding: Founding;
   readonly roster: Roster;
   readonly removed: boolean;
@@ -47,6 +54,13 @@ export interface IdentityStore {
   setRemoved(): void;
 }
 
+/** For whoever recovers the cluster from what this broker has. */
+export interface RecoverableIdentity extends IdentityStore {
+  /** Each is durable when it returns. */
+  beginRecovery(becomes: ClusterId): void;
+  finishRecovery(roster: Roster): void;
+}
+
 /** What a broker is started with: what a directory that exists must fit, and what a new one becomes. */
 export type Beginning =
   /** With its cluster. */
@@ -54,7 +68,9 @@ export type Beginning =
   /** Into a cluster that there is. */
   | { readonly how: 'joins'; readonly founding: Founding; readonly cluster: ClusterId; readonly roster: Roster }
   /** Where it was: only in a directory that there is. */
-  | { readonly how: 'again' };
+  | { readonly how: 'again' }
+  /** The same, to be recovered. */
+  | { readonly how: 'recovers' };
 
 const FORMAT = 2;
 
@@ -64,6 +80,8 @@ const stored = z.object({
   broker: z.string(),
   incarnation: z.string().min(8),
   cluster: z.string(),
+  formerly: z.array(z.string()).default([]),
+  recovering: z.string().default(''),
   shards: z.number(),
   replicas: z.number(),
   founders: addresses,
@@ -93,7 +111,7 @@ export function openIdentity(
   broker: BrokerId,
   beginning: Beginning,
   mintIncarnation: () => string,
-): IdentityStore {
+): RecoverableIdentity {
   disk.makeDirectory(directory);
   const path = pathIn(directory);
   let identity = disk.exists(path) ? load() : create();
@@ -101,14 +119,23 @@ export function openIdentity(
   function create(): Identity {
     if (holdsLog(disk, `${directory}/log`))
       throw unfit(`${directory} holds a log, but no identity.json: it is damaged, or not a broker's directory`);
-    if (beginning.how === 'again')
+    if (beginning.how === 'again' || beginning.how === 'recovers')
       throw unfit(`${directory} is no broker's directory: a new broker is started with --peers or with --join`);
     const { founding } = beginning;
     const [cluster, roster] =
       beginning.how === 'joins'
         ? [beginning.cluster, beginning.roster]
         : (['', { at: 0, members: founding.members }] as const);
-    const fresh: Identity = { broker, incarnation: mintIncarnation(), cluster, founding, roster, removed: false };
+    const fresh: Identity = {
+      broker,
+      incarnation: mintIncarnation(),
+      cluster,
+      formerly: [],
+      recovering: '',
+      founding,
+      roster,
+      removed: false,
+    };
     save(fresh);
     return fresh;
   }
@@ -119,6 +146,10 @@ export function openIdentity(
     if (found.removed)
       throw unfit(
         `${directory} is the data directory of ${broker}, which was removed from cluster ${found.cluster}: to bring the broker back, start it with an empty directory and --join`,
+      );
+    if (found.recovering !== '' && beginning.how !== 'recovers')
+      throw unfit(
+        `the recovery of ${directory} was begun and not finished: run vedette cluster recover --data ${directory} --id ${broker} --yes again`,
       );
     if (beginning.how !== 'founder') return found;
     compare(directory, found, beginning.founding);
@@ -159,6 +190,18 @@ export function openIdentity(
     setRemoved() {
       if (!identity.removed) become({ removed: true });
     },
+    beginRecovery(recovering) {
+      become({ recovering });
+    },
+    finishRecovery(roster) {
+      const { cluster, formerly, recovering } = identity;
+      become({
+        cluster: recovering,
+        formerly: cluster === '' ? formerly : [...formerly, cluster],
+        recovering: '',
+        roster,
+      });
+    },
   };
 }
 
@@ -188,11 +231,12 @@ function movedTo({ founding: before, roster, ...identity }: Identity, founding: 
   return { ...identity, founding, roster: { at: roster.at, members: Object.fromEntries(members) } };
 }
 
-function storedFrom({ founding, roster, ...rest }: Identity): Stored {
+function storedFrom({ founding, roster, formerly, ...rest }: Identity): Stored {
   const { members: founders, shards, replicas } = founding;
   return {
     format: FORMAT,
     ...rest,
+    formerly: [...formerly],
     shards,
     replicas,
     founders: { ...founders },
@@ -202,11 +246,25 @@ function storedFrom({ founding, roster, ...rest }: Identity): Stored {
 }
 
 function identityFrom(found: Stored): Identity {
-  const { broker, incarnation, cluster, founders, shards, replicas, members, membersAt, removed } = found;
+  const {
+    broker,
+    incarnation,
+    cluster,
+    formerly,
+    recovering,
+    founders,
+    shards,
+    replicas,
+    members,
+    membersAt,
+    removed,
+  } = found;
   return {
     broker: broker as BrokerId,
     incarnation,
     cluster: cluster as ClusterId | '',
+    formerly: formerly as ClusterId[],
+    recovering: recovering as ClusterId | '',
     founding: { members: founders, shards, replicas },
     roster: { at: membersAt, members },
     removed,

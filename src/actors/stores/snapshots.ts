@@ -79,6 +79,8 @@ export interface SnapshotStorePorts {
   readonly crc32c: Crc32c;
   /** Of this broker; '' when it is not known yet. */
   readonly cluster: ClusterId | '';
+  /** Its earlier ids: what was saved under them is its own. */
+  readonly formerly?: readonly ClusterId[];
   readonly warn: (message: string) => void;
   /** A write or a sync failed: the process must end. */
   readonly failed: (error: VedetteError) => void;
@@ -109,7 +111,8 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
     const loaded = loadSnapshot(disk, path, crc32c);
     if (loaded.found === 'damaged') return markBroken(path, loaded.reason);
     const { snapshot } = loaded;
-    const { cluster } = snapshot.meta;
+    const own = ofThisCluster(snapshot);
+    const { cluster } = own.meta;
     if (cluster !== '' && ports.cluster !== '' && cluster !== ports.cluster)
       throw new VedetteError(
         'FAILED_PRECONDITION',
@@ -118,7 +121,13 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
           field: 'data',
         },
       );
-    add(snapshot);
+    add(own);
+  }
+
+  /** Under the id that the cluster has by now: it is what others are told. */
+  function ofThisCluster(snapshot: StoredSnapshot): StoredSnapshot {
+    const isOlder = ports.formerly?.some((id) => id === snapshot.meta.cluster) === true;
+    return isOlder ? { ...snapshot, meta: { ...snapshot.meta, cluster: ports.cluster } } : snapshot;
   }
 
   function add(snapshot: StoredSnapshot): void {
