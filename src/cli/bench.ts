@@ -2,7 +2,7 @@
 import { invalidArgument } from '../core/errors.ts';
 import { nearest } from '../core/units.ts';
 import type { Command, Values } from './flags.ts';
-import { runProgram } from './programs.ts';
+import { runProgram, SIMULATOR_V8 } from './programs.ts';
 
 /** Each is bench/NAME.ts, and gets the flags as they were given. */
 const BENCHES: Readonly<Record<string, string>> = {
@@ -13,11 +13,8 @@ const BENCHES: Readonly<Record<string, string>> = {
   sim: 'messages that the simulator delivers, with all invariants checked',
 };
 
-/**
- * How V8 is to work for those that measure one core: its garbage collector and its compiler on that core, too. With threads of their
- * own they take more of the machine in all, and their time counts.
- */
-const V8: Readonly<Record<string, readonly string[]>> = { sim: ['--single-threaded', '--no-flush-bytecode'] };
+/** Those that are no brokers. */
+const V8: Readonly<Record<string, readonly string[]>> = { sim: SIMULATOR_V8 };
 
 export const benchCommand: Command = {
   name: 'bench',

@@ -2,12 +2,7 @@
 import { invalidArgument } from '../core/errors.ts';
 import { nearest } from '../core/units.ts';
 import type { Command, Flags, Values } from './flags.ts';
-import { runProgram } from './programs.ts';
-
-/**
- * Where every core has a seed of its own, threads of V8's only cost. Code that is thrown away, because a fault is rare, is compiled again.
- */
-const V8 = ['--single-threaded', '--no-flush-bytecode'];
+import { runProgram, SIMULATOR_V8 } from './programs.ts';
 
 const FUZZ: Flags = {
   seeds: { value: 'A..B', help: 'fuzz: these seeds (1..1000)' },
@@ -73,7 +68,7 @@ async function runScenario(values: Values): Promise<number> {
     for (const flag of Object.keys(flags))
       if (other !== word && values.optional(flag) !== undefined)
         throw invalidArgument(flag, `--${flag} belongs to vedette scenario ${other}`);
-  return runProgram('scenarios/engine/sim/scenario-main', [word, ...files, ...flagsOf(values)], V8);
+  return runProgram('scenarios/engine/sim/scenario-main', [word, ...files, ...flagsOf(values)], SIMULATOR_V8);
 }
 
 const flagsOf = (values: Values): string[] =>

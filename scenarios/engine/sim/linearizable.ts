@@ -12,6 +12,7 @@
 //   2. A value that is still to be read is not written over: it does not come back.
 //   3. Otherwise a write whose value nobody reads any more goes first: that hinders nothing either. Only among writes that are still
 //      to be read there is a choice.
+import { present } from '../../../src/core/assert.ts';
 
 export interface Operation {
   readonly key: number;
@@ -56,87 +57,136 @@ function relevant(operations: readonly Operation[]): Operation[] {
 }
 
 function search(key: number, operations: readonly Operation[]): Contradiction | null {
-  const all = relevant(operations);
-  const placed: boolean[] = all.map(() => false);
-  const order: number[] = [];
-  const tried = new Set<string>();
+  const tried = new Search(relevant(operations));
+  return tried.goOn() ? null : { key, ...tried.stuck() };
+}
+
+/** A class, so that V8 keeps what it has compiled from one history to the next: of closures that are gone it does not. */
+class Search {
+  /** By when they were asked for. */
+  readonly #all: readonly Operation[];
+  readonly #placed: Uint8Array;
+  readonly #order: number[] = [];
+  readonly #tried = new Set<string>();
   /** Reads that are not placed yet, by value. */
-  const wanted = new Map<number, number>();
-  for (const { type, value } of all) if (type === 'read') wanted.set(value, (wanted.get(value) ?? 0) + 1);
-  let value = 0;
+  readonly #wanted = new Map<number, number>();
+  #value = 0;
   /** Everything before is placed. */
-  let first = 0;
-  let best: { readonly order: readonly number[]; readonly stuck: readonly number[] } = { order: [], stuck: [] };
+  #first = 0;
+  #best: { readonly order: readonly number[]; readonly next: readonly number[] } = { order: [], next: [] };
+
+  constructor(all: readonly Operation[]) {
+    this.#all = all;
+    this.#placed = new Uint8Array(all.length);
+    for (const { type, value } of all) if (type === 'read') this.#want(value, 1);
+  }
+
+  /** False: what is left cannot be placed, whatever is tried. */
+  goOn(): boolean {
+    for (;;) {
+      const next = this.#candidates();
+      if (next.length === 0) return true;
+      const forced = this.#forced(next);
+      if (forced === undefined) return this.#choose(next);
+      this.#place(forced);
+    }
+  }
+
+  stuck(): { readonly order: readonly Operation[]; readonly stuck: readonly Operation[] } {
+    const at = (places: readonly number[]) => places.map((place) => this.#at(place));
+    return { order: at(this.#best.order), stuck: at(this.#best.next) };
+  }
+
+  #at(place: number): Operation {
+    return present(this.#all[place], 'an operation');
+  }
+
+  #want(value: number, change: 1 | -1): void {
+    this.#wanted.set(value, (this.#wanted.get(value) ?? 0) + change);
+  }
+
+  #isWanted(value: number): boolean {
+    return (this.#wanted.get(value) ?? 0) > 0;
+  }
 
   /** Those that may come next: asked for before any other one was answered that is not placed. */
-  function candidates(): number[] {
-    while (placed[first] === true) first++;
+  #candidates(): number[] {
+    while (this.#placed[this.#first] === 1) this.#first++;
     const found: number[] = [];
     let answered = Number.POSITIVE_INFINITY;
-    for (let at = first; at < all.length; at++) {
-      const operation = all[at];
-      if (operation === undefined || operation.call > answered) break;
-      if (placed[at] === true) continue;
+    for (let at = this.#first; at < this.#all.length; at++) {
+      const { call, end } = this.#at(at);
+      if (call > answered) break;
+      if (this.#placed[at] === 1) continue;
       found.push(at);
-      answered = Math.min(answered, operation.end);
+      answered = Math.min(answered, end);
     }
-    return found.filter((at) => (all[at]?.call ?? 0) <= answered);
+    // In the order of their calls: those asked for after an answer are the last.
+    for (let last = found.at(-1); last !== undefined && this.#at(last).call > answered; last = found.at(-1))
+      found.pop();
+    return found;
   }
 
-  const place = (at: number, operation: Operation): void => {
-    placed[at] = true;
-    order.push(at);
-    if (operation.type === 'write') value = operation.value;
-    else wanted.set(operation.value, (wanted.get(operation.value) ?? 0) - 1);
-  };
-
-  const isWanted = (read: number): boolean => (wanted.get(read) ?? 0) > 0;
-
-  /** Goes back to when so many were placed. */
-  function undo(length: number, then: number): void {
-    while (order.length > length) {
-      const at = order.pop() ?? 0;
-      const operation = all[at];
-      placed[at] = false;
-      first = Math.min(first, at);
-      if (operation?.type === 'read') wanted.set(operation.value, (wanted.get(operation.value) ?? 0) + 1);
+  /** Invariants 1 and 3. */
+  #forced(next: readonly number[]): number | undefined {
+    for (const at of next) {
+      const { type, value } = this.#at(at);
+      if (type === 'read' && value === this.#value) return at;
     }
-    value = then;
+    if (this.#isWanted(this.#value)) return undefined;
+    for (const at of next) {
+      const { type, value } = this.#at(at);
+      if (type === 'write' && !this.#isWanted(value)) return at;
+    }
+    return undefined;
   }
 
-  function goOn(): boolean {
-    for (;;) {
-      const next = candidates();
-      if (next.length === 0) return true;
-      const read = next.find((at) => all[at]?.type === 'read' && all[at]?.value === value);
-      const writes = isWanted(value) ? [] : next.filter((at) => all[at]?.type === 'write');
-      const forced = read ?? writes.find((at) => !isWanted(all[at]?.value ?? 0));
-      const operation = forced === undefined ? undefined : all[forced];
-      if (forced === undefined || operation === undefined) return choose(writes, next);
-      place(forced, operation);
-    }
-  }
-
-  function choose(writes: readonly number[], next: readonly number[]): boolean {
-    const state = `${value} ${order.toSorted((a, b) => a - b).join(' ')}`;
-    if (tried.has(state)) return false;
-    tried.add(state);
-    if (order.length >= best.order.length) best = { order: [...order], stuck: next };
-    const length = order.length;
-    const before = value;
-    for (const at of writes) {
-      const operation = all[at];
-      if (operation === undefined) continue;
-      place(at, operation);
-      if (goOn()) return true;
-      undo(length, before);
-    }
+  #choose(next: readonly number[]): boolean {
+    const state = this.#state();
+    if (this.#tried.has(state)) return false;
+    this.#tried.add(state);
+    const { length } = this.#order;
+    const before = this.#value;
+    if (!this.#isWanted(before))
+      for (const at of next) {
+        if (this.#at(at).type !== 'write') continue;
+        this.#place(at);
+        if (this.goOn()) return true;
+        this.#undo(length, before);
+      }
+    if (length >= this.#best.order.length) this.#best = { order: [...this.#order], next };
     return false;
   }
 
-  if (goOn()) return null;
-  const operationsAt = (places: readonly number[]) => places.flatMap((at) => all[at] ?? []);
-  return { key, order: operationsAt(best.order), stuck: operationsAt(best.stuck) };
+  /** What is placed, and what is there now. Of what is placed nearly all lies before `#first`. */
+  #state(): string {
+    let state = `${this.#value} ${this.#first}`;
+    for (let at = this.#first, left = this.#order.length - this.#first; left > 0; at++) {
+      if (this.#placed[at] !== 1) continue;
+      state += ` ${at}`;
+      left--;
+    }
+    return state;
+  }
+
+  #place(at: number): void {
+    const { type, value } = this.#at(at);
+    this.#placed[at] = 1;
+    this.#order.push(at);
+    if (type === 'write') this.#value = value;
+    else this.#want(value, -1);
+  }
+
+  /** Goes back to when so many were placed. */
+  #undo(length: number, value: number): void {
+    while (this.#order.length > length) {
+      const at = this.#order.pop() ?? 0;
+      this.#placed[at] = 0;
+      this.#first = Math.min(this.#first, at);
+      if (this.#at(at).type === 'read') this.#want(this.#at(at).value, 1);
+    }
+    this.#value = value;
+  }
 }
 
 const said = ({ type, value }: Operation): string => `${type === 'write' ? 'w' : 'r'}${value}`;
