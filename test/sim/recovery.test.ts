@@ -132,6 +132,20 @@ test('the lost ones come back after all: they are refused, and change nothing', 
   assert.ok(cluster.warnings.some((warning) => /belongs to cluster/.test(warning)));
 });
 
+test('the lost ones come back with empty disks and as founders: beside the recovered cluster they found no second one', async () => {
+  const cluster = await started(14);
+  const counts = await withRows(cluster, 14);
+  for (const id of cluster.ids) cluster.crash(id);
+  const becomes = await recover(cluster, cluster.disk(ONE));
+  cluster.start(ONE);
+  for (const id of [TWO, THREE]) cluster.start(id, { fresh: true });
+  await cluster.advance(40_000);
+  for (const id of [TWO, THREE]) assert.not(cluster.isRunning(id) && ready(cluster, id)(), `${id} is of no cluster`);
+  assert.is(idAt(cluster, ONE), becomes);
+  assert.equal(await rowsAt(cluster, ONE), counts);
+  assert.not(cluster.warnings.some((warning) => /founded without/.test(warning)));
+});
+
 test('ended at each of its writes, and carried out again: as if it had gone through', async () => {
   const cluster = await started(14);
   const counts = await withRows(cluster, 14);

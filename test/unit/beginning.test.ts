@@ -76,10 +76,25 @@ function watch(own: ClusterId | '', founders = [A, B, C]) {
   const ports = { self: A, founders, peers, clock, cluster: () => own };
   watchBeginning({ ...ports, trust: () => told.push('trust'), warn: (line) => told.push(line) });
   const hear = (id: BrokerId, cluster: ClusterId | '') => {
-    views.push({ id, cluster, state: 'up', grpcAddress: '', httpAddress: '', incarnation: 'i', zone: '' });
+    views.push({
+      id,
+      cluster,
+      state: 'up',
+      grpcAddress: '',
+      httpAddress: '',
+      incarnation: 'i',
+      zone: '',
+      refuses: false,
+    });
     changes.next();
   };
-  return { clock, told, hear };
+  const refuse = (id: BrokerId, refuses: boolean) => {
+    const others = views.filter((view) => view.id !== id);
+    const state = refuses ? 'connecting' : 'down';
+    const said = { cluster: null, grpcAddress: '', httpAddress: '', incarnation: '', zone: '' };
+    views.splice(0, views.length, ...others, { id, state, ...said, refuses });
+  };
+  return { clock, told, hear, refuse };
 }
 
 test('all are trusted once, some time after the last founder was heard', () => {
@@ -98,6 +113,18 @@ test('without one of them after a while, which is said', () => {
   hear(B, '');
   clock.advance(PATIENCE);
   assert.match(told[0] ?? '', /founded without c, not heard in 10 s/);
+  assert.deepEqual(told.slice(1), ['trust']);
+});
+
+test('not without one that is there and refuses this broker; only when nothing of it is heard any more', () => {
+  const { clock, told, hear, refuse } = watch('');
+  hear(B, '');
+  refuse(C, true);
+  clock.advance(5 * PATIENCE);
+  assert.deepEqual(told, []);
+  refuse(C, false);
+  clock.advance(1_000);
+  assert.match(told[0] ?? '', /founded without c, not heard/);
   assert.deepEqual(told.slice(1), ['trust']);
 });
 
@@ -127,7 +154,18 @@ test('each tells the others where it is in doubt, and who cannot be helped is na
     groups,
     changes: control.statusChanges,
     peers: {
-      views: [{ id: B, cluster: '', state: 'up', grpcAddress: '', httpAddress: '', incarnation: 'i', zone: '' }],
+      views: [
+        {
+          id: B,
+          cluster: '',
+          state: 'up',
+          grpcAddress: '',
+          httpAddress: '',
+          incarnation: 'i',
+          zone: '',
+          refuses: false,
+        },
+      ],
       send: (to, message) => sent.push({ to, message }),
     },
     isFounded: () => founded,

@@ -40,6 +40,7 @@ function create() {
     httpAddress: `${id}:2`,
     incarnation: '',
     zone: '',
+    refuses: false,
     cluster: '',
   });
   const views = [view(B), view(C)];
@@ -73,7 +74,9 @@ function create() {
     },
     shardCount: 2,
     clusterId: () => 'c1' as ClusterId,
-    announced: new Map([[C, { id: C, incarnation: '', grpcAddress: 'c:1', httpAddress: 'c:agreed', zone: '' }]]),
+    announced: new Map([
+      [C, { id: C, incarnation: '', grpcAddress: 'c:1', httpAddress: 'c:agreed', zone: '', refuses: false }],
+    ]),
     shards,
     shardChanges,
     leads: table,

@@ -34,6 +34,7 @@ function create(...links: readonly string[]) {
               httpAddress: '',
               incarnation: '',
               zone: '',
+              refuses: false,
               cluster: null,
             }));
         },

@@ -91,7 +91,7 @@ test("hosts' beats go to their shards' leaders once a second, one message for ea
   const sent: string[] = [];
   let waiting: HostBeat[] = [];
   const leaders = [A, B, C, null, D];
-  const view = { grpcAddress: '', httpAddress: '', incarnation: '', zone: '', cluster: null };
+  const view = { grpcAddress: '', httpAddress: '', incarnation: '', zone: '', refuses: false, cluster: null };
   const shard = {
     beats: (beats: readonly HostBeat[]) => heard.push(...beats.map((one) => one.host)),
   } as unknown as Shard;

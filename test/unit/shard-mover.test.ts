@@ -60,7 +60,7 @@ function world(wanted: BrokerId[][]) {
         return [b, c, d].map((id) => ({
           id,
           state: links.has(id) ? 'up' : 'down',
-          ...{ grpcAddress: '', httpAddress: '', incarnation: '', zone: '', cluster: null },
+          ...{ grpcAddress: '', httpAddress: '', incarnation: '', zone: '', refuses: false, cluster: null },
         }));
       },
     },

@@ -2,7 +2,7 @@
 //
 //   every founder was heard, three rounds of attempts went by since, and nobody who called knows of a cluster
 //        ──▶ it is founded: nothing was ever acknowledged, all groups are sound
-//   10 s, more than half of them heard, and none knows of one ──▶ the same, and it is said without whom
+//   10 s, more than half of them heard, none knows of one, and the others are silent ──▶ the same, and it is said without whom
 //   somebody knows of one ──▶ this disk was lost: the leaders vouch for it, group by group (machines/raft/doubt.ts)
 //
 // Invariants
@@ -61,7 +61,7 @@ export function watchBeginning(ports: BeginningPorts): { stop(): void } {
   // Counted, not measured: a process that stood still for seconds has not heard yet what came meanwhile.
   let rounds = 0;
   let round = clock.after(ROUND, nextRound);
-  const patience = clock.after(foundersPatienceMs, look);
+  let patience = clock.after(foundersPatienceMs, look);
   const watching = peers.changes.subscribe(look);
   clock.defer(look);
 
@@ -86,6 +86,11 @@ export function watchBeginning(ports: BeginningPorts): { stop(): void } {
     meet(heard);
     const verdict = cluster() === '' ? verdictOn(founders, self, heard, clock.monotonic() - since, rounds) : 'lost';
     if (verdict === 'waits') return;
+    if (verdict === 'foundedWithout' && isRefused()) {
+      patience.cancel();
+      patience = clock.after(ROUND, look);
+      return;
+    }
     stop();
     if (verdict === 'lost') return;
     const missing = founders.filter((id) => id !== self && !heard.has(id));
@@ -94,6 +99,14 @@ export function watchBeginning(ports: BeginningPorts): { stop(): void } {
         `the cluster is founded without ${missing.join(', ')}, not heard in ${foundersPatienceMs / 1000} s: had there been a cluster already, and these known of it, it would be lost`,
       );
     trust();
+  }
+
+  /**
+   * A founder that does not want this broker is there, and may well know of a cluster: one that was recovered under another id, or that
+   * went on without this broker. It is not founded without that one; its refusal was said, and is for people to end.
+   */
+  function isRefused(): boolean {
+    return peers.views.some(({ id, refuses }) => refuses && founders.includes(id));
   }
 
   function stop(): void {

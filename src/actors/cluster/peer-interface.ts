@@ -19,6 +19,8 @@ export interface PeerView {
   readonly zone: string;
   /** What it said of its cluster last: '' is none; null: it was not heard. */
   readonly cluster: ClusterId | '' | null;
+  /** It is there, and does not want this broker. */
+  readonly refuses: boolean;
 }
 
 export interface Peers {

@@ -323,6 +323,7 @@ export function createPeers(ports: PeersPorts): Peers {
         incarnation: said.incarnation,
         zone: said.zone,
         cluster: said.cluster,
+        refuses: refusals.refuses(id, clock.monotonic()),
         state: machine === null ? 'connecting' : String(machine.snapshot.value),
       }));
     },

@@ -15,6 +15,8 @@ export interface Refusals {
   /** @returns why this broker is to end; null: it goes on. */
   refused(peer: BrokerId, objection: Objection, at: Millis): Verdict | null;
   welcomed(peer: BrokerId): void;
+  /** Its last word, not long ago, was that it does not want this broker. */
+  refuses(peer: BrokerId, at: Millis): boolean;
   /** It is no member any more: what it said does not count. */
   forget(peer: BrokerId): void;
 }
@@ -31,6 +33,9 @@ interface Refusal {
   readonly since: Millis;
   readonly latest: Millis;
 }
+
+/** Who is there is called again and again, and refuses as often. */
+const FRESH_MS: Millis = 3 * limits.peers.redialMaxMs;
 
 const unfit = (message: string, field: string) => new VedetteError('FAILED_PRECONDITION', message, { field });
 
@@ -61,6 +66,7 @@ export function createRefusals(self: BrokerId, others: () => number, warn: (mess
       refusals.delete(peer);
       welcoming.add(peer);
     },
+    refuses: (peer, at) => at - (refusals.get(peer)?.latest ?? Number.NEGATIVE_INFINITY) < FRESH_MS,
     forget(peer) {
       refusals.delete(peer);
       welcoming.delete(peer);
