@@ -56,6 +56,10 @@ test('wrong usage is exit code 2, and says what would be right', async () => {
   const refused: [string[], RegExp][] = [
     [['fuzz', '--seeds', '9..3'], /seeds are a number or a range such as 1\.\.500, not "9\.\.3"/],
     // Before anything runs: so many seeds take hours.
+    [
+      ['fuzz', '--seeds', '1..100000', '--out', join(broken, 'runs')],
+      /--out .*runs: .*broken\.yaml is not a directory/,
+    ],
     [['fuzz', '--seeds', '1..100000', '--report', directory], /--report .*: EISDIR/],
     [['run', whole, '--report', join(directory, 'none/r.json')], /--report .*none\/r\.json: ENOENT/],
     [['run', broken], /broken\.yaml:6: steps\[0\]\.fault "crsh" is no fault; did you mean crash\?/],

@@ -1,9 +1,20 @@
 // The program behind `vedette scenario`: fuzz --seeds A..B runs seeds on all cores, run FILE… runs scenarios from files.
 //
 //   0 passed   1 a seed failed, or a fault touched nothing   2 wrong usage   3 a scenario's rules were broken
-import { closeSync, existsSync, mkdirSync, openSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  accessSync,
+  closeSync,
+  constants,
+  existsSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { describeError, invalidArgument, VedetteError } from '../../../src/core/errors.ts';
 import { nearest, parseCount } from '../../../src/core/units.ts';
@@ -177,9 +188,22 @@ function checkReport(path: string): void {
   }
 }
 
+/** The same for the directory of kept runs, which is made only when there is one to keep. @throws VedetteError INVALID_ARGUMENT */
+function checkOut(path: string): void {
+  let at = resolve(path);
+  while (!existsSync(at)) at = dirname(at);
+  try {
+    if (!statSync(at).isDirectory()) throw new Error(`${at} is not a directory`);
+    accessSync(at, constants.W_OK);
+  } catch (error) {
+    throw invalidArgument('out', `--out ${path}: ${describeError(error)}`);
+  }
+}
+
 const [word = '', ...files] = positionals;
 try {
   if (values.report !== undefined) checkReport(values.report);
+  if (word === 'fuzz') checkOut(values.out);
   process.exitCode = word === 'fuzz' ? await fuzz() : run(files);
 } catch (error) {
   if (!(error instanceof VedetteError)) throw error;
