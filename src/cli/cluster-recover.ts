@@ -4,6 +4,7 @@ import { openRecovery, type Recovery, type RecoveryPlan } from '../actors/cluste
 import { kernels } from '../actors/kernels.ts';
 import type { Doubt, SoleVoter } from '../actors/raft/sole-voter.ts';
 import { createNodeDisk } from '../actors/stores/node-disk.ts';
+import { createMonitorClients } from '../actors/transports/grpc-client.ts';
 import { invalidArgument, VedetteError } from '../core/errors.ts';
 import { type BrokerId, type ClusterId, parseBrokerId } from '../core/ids.ts';
 import { membersOf } from '../machines/raft/membership.ts';
@@ -19,6 +20,9 @@ const DOUBTS: Readonly<Record<Doubt, string>> = {
   learner: 'this broker only learnt it: others may have gone on without it',
   outsider: 'this broker was no member any more: what is here is what was there when it left',
 };
+
+/** For an address where nothing answers, not even that nothing listens. */
+const PATIENCE_MS = 2_000;
 
 export async function recover(words: readonly string[], values: Values): Promise<number> {
   if (words.length > 0)
@@ -37,10 +41,13 @@ export async function recover(words: readonly string[], values: Values): Promise
   });
   try {
     const plan = recovery.look();
-    const becomes = values.switch('yes') && !plan.isDone ? await carriedOut(recovery, plan, values) : null;
+    const doubts = plan.isDone ? [] : [...doubtsOf(plan), ...(await stillThere(self, plan))];
+    const becomes = values.switch('yes') && !plan.isDone ? await carriedOut(recovery, plan, doubts, values) : null;
     const isForPrograms = values.switch('json');
     process.stdout.write(
-      isForPrograms ? `${JSON.stringify(dataOf(self, plan, becomes))}\n` : textOf(self, directory, plan, becomes),
+      isForPrograms
+        ? `${JSON.stringify(dataOf(self, plan, becomes))}\n`
+        : textOf(self, directory, plan, doubts, becomes),
     );
   } finally {
     await new Promise<void>((done) => recovery.close(done));
@@ -54,8 +61,12 @@ function needed(values: Values, name: string, what: string): string {
   return value;
 }
 
-async function carriedOut(recovery: Recovery, plan: RecoveryPlan, values: Values): Promise<ClusterId> {
-  const doubts = doubtsOf(plan);
+async function carriedOut(
+  recovery: Recovery,
+  plan: RecoveryPlan,
+  doubts: readonly string[],
+  values: Values,
+): Promise<ClusterId> {
   if (doubts.length > 0 && !values.switch('accept-doubt'))
     throw new VedetteError(
       'FAILED_PRECONDITION',
@@ -65,6 +76,30 @@ async function carriedOut(recovery: Recovery, plan: RecoveryPlan, values: Values
   return new Promise((resolve, reject) => {
     recovery.carryOut(plan, (error, cluster) => (error === null ? resolve(cluster) : reject(error)));
   });
+}
+
+/**
+ * A cluster that goes on must not be recovered: what it acknowledges from then on, and what this broker does, is of two clusters.
+ * @throws VedetteError FAILED_PRECONDITION: this very broker answers; its lock may not be seen from here.
+ */
+async function stillThere(self: BrokerId, { cluster, addresses }: RecoveryPlan): Promise<string[]> {
+  const clients = createMonitorClients();
+  const found: string[] = [];
+  try {
+    const ask = async ([id, address]: [string, string]): Promise<void> => {
+      const answer = await clients.get(address).listBrokers({ deadlineMs: PATIENCE_MS });
+      if (answer.clusterId !== cluster) return;
+      if (id === self)
+        throw new VedetteError('FAILED_PRECONDITION', `${self} runs, at ${address}: stop it first`, { field: 'data' });
+      found.push(`${id} runs, at ${address}: the cluster may have what it needs, and would go on beside this broker`);
+    };
+    for (const answer of await Promise.allSettled(Object.entries(addresses).map(ask)))
+      if (answer.status === 'rejected' && answer.reason instanceof VedetteError && answer.reason.field === 'data')
+        throw answer.reason;
+  } finally {
+    clients.close();
+  }
+  return found.sort();
 }
 
 /** Groups with the same doubt are told together. */
@@ -95,7 +130,13 @@ function dataOf(self: BrokerId, { cluster, lost, groups, isDone }: RecoveryPlan,
   };
 }
 
-function textOf(self: BrokerId, directory: string, plan: RecoveryPlan, becomes: ClusterId | null): string {
+function textOf(
+  self: BrokerId,
+  directory: string,
+  plan: RecoveryPlan,
+  doubts: readonly string[],
+  becomes: ClusterId | null,
+): string {
   const { cluster, lost, isDone } = plan;
   if (isDone)
     return `${self} is the only broker of cluster ${cluster}, and the only voter of each group: nothing to do\n`;
@@ -107,12 +148,12 @@ function textOf(self: BrokerId, directory: string, plan: RecoveryPlan, becomes: 
     'What is here is kept: everything up to the last entry is committed when the broker starts. What the others acknowledged',
     'behind that is lost; how much that is cannot be told from here. Where several brokers are left, recover the one whose',
     'last entries have the highest terms, and among these the highest indexes.',
-    ...doubtsOf(plan).map((doubt) => `In doubt: ${doubt}.`),
+    ...doubts.map((doubt) => `In doubt: ${doubt}.`),
     '',
     ...(becomes === null
       ? ['Nothing was written. --yes does it.']
       : [
-          `Done: ${self} is the only broker of cluster ${becomes}. Start it as before.`,
+          `Done: ${self} is the only broker of cluster ${becomes}. Start it as before, but without --join.`,
           `Delete the data directories of the others${lost.length === 0 ? '' : ` (${lost.join(', ')})`}, and bring each back, or new ones, with --join.`,
         ]),
   ];

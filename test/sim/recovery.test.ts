@@ -5,9 +5,10 @@ import * as assert from 'uvu/assert';
 import { openRecovery, type Recovery, type RecoveryPlan } from '../../src/actors/cluster/recovery.ts';
 import type { Disk, DiskFile } from '../../src/actors/stores/disk.ts';
 import { readIdentity } from '../../src/actors/stores/identity.ts';
+import { openLog } from '../../src/actors/stores/log-store.ts';
 import { crc32c } from '../../src/core/crc32c.ts';
 import { VedetteError } from '../../src/core/errors.ts';
-import type { BrokerId, ClusterId } from '../../src/core/ids.ts';
+import type { BrokerId, ClusterId, GroupId } from '../../src/core/ids.ts';
 import { vedette } from '../../src/core/proto.ts';
 import { createRandom } from '../../src/streams/random.ts';
 import type { MemoryCluster } from '../support/memory-cluster.ts';
@@ -264,6 +265,30 @@ test('a look changes nothing, and says what it would do', async () => {
     first.groups.map(({ group, doubt }) => [group, doubt]),
     ['control', 'shard-0', 'shard-1', 'shard-2', 'shard-3'].map((group) => [group, null]),
   );
+});
+
+test('a control log that ends before the founding: the cluster has the new id all the same', async () => {
+  const cluster = await started(18);
+  const counts = await withRows(cluster, 18);
+  for (const id of cluster.ids) cluster.crash(id);
+  const log = openLog({
+    disk: cluster.disk(ONE),
+    directory: `${DIRECTORY}/log`,
+    clock: cluster.clock,
+    random: createRandom('cut'),
+    kernels: { crc32c, native: false },
+    warn: () => {},
+    failed: () => {},
+  });
+  let cut = false;
+  log.write({ group: 'control' as GroupId, truncateAfter: 1 }, () => log.close(() => (cut = true)));
+  await cluster.until('it is cut', () => cut);
+  const becomes = await recover(cluster, cluster.disk(ONE));
+  cluster.start(ONE);
+  await cluster.until('it serves', ready(cluster, ONE));
+  assert.is(idAt(cluster, ONE), becomes);
+  assert.equal(await rowsAt(cluster, ONE), counts);
+  assert.equal(cluster.failures, []);
 });
 
 test('shards that were elsewhere are in doubt, and begin empty', async () => {

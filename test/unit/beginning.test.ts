@@ -124,7 +124,7 @@ test('not without one that is there and refuses this broker; only when nothing o
   assert.deepEqual(told, []);
   refuse(C, false);
   clock.advance(1_000);
-  assert.match(told[0] ?? '', /founded without c, not heard/);
+  assert.match(told[0] ?? '', /founded without c, not heard in 10 s/);
   assert.deepEqual(told.slice(1), ['trust']);
 });
 

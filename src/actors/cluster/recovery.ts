@@ -42,6 +42,8 @@ export interface RecoveryPlan {
   readonly cluster: ClusterId;
   /** The brokers that are given up. */
   readonly lost: readonly BrokerId[];
+  /** Where they were, and this one. */
+  readonly addresses: Readonly<Record<string, string>>;
   /** The control group first, then every shard of the cluster. */
   readonly groups: readonly SoleVoter[];
   /** This broker is all that there is: nothing has to be done. */
@@ -63,10 +65,12 @@ export function openRecovery(ports: RecoveryPorts): Recovery {
   // Nothing is made where nothing is.
   if (!holdsIdentity(disk, directory)) throw unfit(`${directory} is no broker's directory`);
   if (!holdsLog(disk, `${directory}/log`)) throw unfit(`there is no log in ${directory}/log: nothing can be recovered`);
+  const openOwn = () => openIdentity(disk, directory, self, { how: 'recovers' }, () => '');
+  // Another broker's directory is not touched; to open a log is to tidy it. Under its lock the identity is read again.
+  openOwn();
   let broken: (error: VedetteError) => void = () => {};
   const common = { disk, clock, warn, failed: (error: VedetteError) => broken(error) };
   const log = openLog({ ...common, directory: `${directory}/log`, random, kernels });
-  const openOwn = () => openIdentity(disk, directory, self, { how: 'recovers' }, () => '');
 
   return {
     look() {
@@ -108,7 +112,7 @@ function planFor(self: BrokerId, cluster: ClusterId, { identity, log, snapshots 
   const groups = [control, ...shards];
   const lost = (Object.keys(roster.members) as BrokerId[]).filter((id) => id !== self).sort();
   const isDone = recovering === '' && lost.length === 0 && groups.every(({ isAlone }) => isAlone);
-  return { cluster, lost, groups, isDone };
+  return { cluster, lost, addresses: roster.members, groups, isDone };
 }
 
 function lookAt(held: Omit<GroupHeld, 'snapshot'>, snapshots: SnapshotStore): SoleVoter {
@@ -148,11 +152,17 @@ function write(
   const address = roster.members[self] ?? '';
   if (recovering === '') identity.beginRecovery(becomes);
   const recovered = { clusterId: becomes, brokerId: self, grpcAddress: address };
-  const told = encodeControlEntry({ stampMs: clock.now(), recovered });
+  const { members, shards, replicas } = identity.identity.founding;
+  const brokerIds = Object.keys(members).sort();
+  const grpcAddresses = brokerIds.map((id) => members[id] ?? '');
+  const founded = { clusterId: becomes, shards, replicas, brokerIds, grpcAddresses };
+  const stampMs = clock.now();
+  // Where it was founded already, which is nearly everywhere, that does nothing; where the entry was lost it would mint another id.
+  const told = [encodeControlEntry({ stampMs, founded }), encodeControlEntry({ stampMs, recovered })];
   // The control group in any case: it may be alone, and not have been told yet.
   const writes = groups
     .filter(({ group, isAlone }) => group === 'control' || !isAlone)
-    .map((voter) => voter.write(voter.group === 'control' ? [told] : []));
+    .map((voter) => voter.write(voter.group === 'control' ? told : []));
   const toldAt = writes.flatMap(({ group, entries }) => (group === 'control' ? entries : [])).at(-1)?.index ?? 0;
   let left = writes.length;
   for (const one of writes)

@@ -34,8 +34,8 @@ interface Refusal {
   readonly latest: Millis;
 }
 
-/** Who is there is called again and again, and refuses as often. */
-const FRESH_MS: Millis = 3 * limits.peers.redialMaxMs;
+/** Who is there is called again and again, and refuses as often; one that is started again is away for a while. */
+const FRESH_MS: Millis = limits.control.foundersPatienceMs;
 
 const unfit = (message: string, field: string) => new VedetteError('FAILED_PRECONDITION', message, { field });
 

@@ -73,6 +73,8 @@ export type Beginning =
   | { readonly how: 'recovers' };
 
 const FORMAT = 2;
+/** With what a recovery leaves: who does not know of it would take the cluster for the old one. */
+const FORMAT_RECOVERED = 3;
 
 const addresses = z.record(z.string(), z.string());
 const stored = z.object({
@@ -234,7 +236,7 @@ function movedTo({ founding: before, roster, ...identity }: Identity, founding: 
 function storedFrom({ founding, roster, formerly, ...rest }: Identity): Stored {
   const { members: founders, shards, replicas } = founding;
   return {
-    format: FORMAT,
+    format: rest.recovering === '' && formerly.length === 0 ? FORMAT : FORMAT_RECOVERED,
     ...rest,
     formerly: [...formerly],
     shards,
@@ -286,7 +288,7 @@ function parse(text: string, path: string): Stored {
     throw new VedetteError('DATA_LOSS', `${path} is damaged: it is not JSON`, { cause: error });
   }
   const format = z.object({ format: z.number() }).safeParse(value);
-  if (format.success && format.data.format !== FORMAT)
+  if (format.success && format.data.format !== FORMAT && format.data.format !== FORMAT_RECOVERED)
     throw unfit(
       format.data.format > FORMAT
         ? `${path} was written by a newer version of vedette; start that version`
