@@ -16,6 +16,7 @@ import { randomName, say } from './process.ts';
 
 const DOUBTS: Readonly<Record<Doubt, string>> = {
   nothing: 'nothing of it is here: it begins empty',
+  broken: 'its log has lost its beginning, and no whole snapshot holds that: it goes on from an older one, or empty',
   unsound: 'what this broker acknowledged may be missing: its disk was damaged, or lost',
   learner: 'this broker only learnt it: others may have gone on without it',
   outsider: 'this broker was no member any more: what is here is what was there when it left',

@@ -291,6 +291,50 @@ test('a control log that ends before the founding: the cluster has the new id al
   assert.equal(cluster.failures, []);
 });
 
+test("a shard's snapshots are lost or damaged: it goes on from what is whole, or empty, and all others keep their rows", async () => {
+  const often = { everyBytes: 200, tailBytesMin: 0, tailBytesMax: 200, horizonMs: 0 };
+  for (const harm of ['newest removed', 'newest damaged', 'all removed'] as const) {
+    const cluster = await started(19, 3, 4, often);
+    const counts = await withRows(cluster, 19);
+    for (const id of cluster.ids) cluster.crash(id);
+    const disk = cluster.disk(ONE);
+    const named = (group: string) =>
+      disk.list(`${DIRECTORY}/snapshots`).filter((name) => name.startsWith(`${group}-0`));
+    const hit = [0, 1, 2, 3].map((shard) => `shard-${shard}`).find((group) => named(group).length > 1) ?? '';
+    const paths = named(hit)
+      .sort()
+      .reverse()
+      .map((name) => `${DIRECTORY}/snapshots/${name}`);
+    if (harm === 'newest damaged') {
+      const file = disk.open(paths[0] ?? '', 'readWrite');
+      file.writeSync(new Uint8Array(8).fill(255), file.size() - 40);
+      file.close();
+    } else for (const path of harm === 'all removed' ? paths : paths.slice(0, 1)) disk.remove(path);
+    const isLost = harm === 'all removed';
+    const { groups } = await look(cluster, disk);
+    const broken = groups.filter(({ doubt }) => doubt !== null).map(({ group, doubt }) => `${group} ${doubt}`);
+    assert.equal(broken, isLost ? [`${hit} broken`] : [], harm);
+    await recover(cluster, disk);
+    cluster.start(ONE);
+    await cluster.until(`it serves: ${harm}`, ready(cluster, ONE));
+    // A host whose shard begins empty is not known there.
+    const rows = HOSTS.map((host) =>
+      readRows(cluster, host, ONE).then(
+        ({ length }) => length,
+        () => 0,
+      ),
+    );
+    const left = await Promise.all(rows);
+    const fewer = left.filter((count, at) => count < (counts[at] ?? 0)).length;
+    assert.ok(isLost ? fewer > 0 && fewer < HOSTS.length : fewer === 0, `${harm}: ${left} of ${counts}`);
+    const { agent } = startAgent(cluster, 'new', 19);
+    await cluster.advance(4_000);
+    const [recorded] = await stopSettled(cluster, [agent]);
+    assert.is((await readRows(cluster, 'new', ONE)).length, recorded);
+    assert.equal(cluster.failures, []);
+  }
+});
+
 test('shards that were elsewhere are in doubt, and begin empty', async () => {
   const cluster = await started(16, 5, 8);
   for (const id of cluster.ids) cluster.crash(id);

@@ -4,7 +4,7 @@ import * as assert from 'uvu/assert';
 import { decodeConfiguration, encodeConfiguration } from '../../src/actors/raft/configuration-codec.ts';
 import { type Doubt, type GroupHeld, soleVoter } from '../../src/actors/raft/sole-voter.ts';
 import type { RecoveredGroup } from '../../src/actors/stores/log.ts';
-import type { BrokerId } from '../../src/core/ids.ts';
+import { type BrokerId, shardGroup } from '../../src/core/ids.ts';
 import type { Configuration } from '../../src/machines/raft/membership.ts';
 
 const test = suite('sole voter');
@@ -201,13 +201,30 @@ for (const { what, log, founders = 'a b c', end, before = 'a b c', ...expected }
   });
 }
 
-test('without its beginning a log is of no use', () => {
+test('without its beginning a log is of no use: a shard goes on from an older snapshot, or empty', () => {
   assert.ok(A);
   const recovered = { ...NOTHING, ...TEN, firstIndex: 6, previousTerm: 2 };
-  assert.is(
-    soleVoter({ self: A, group: 'shard-0', founders: [], recovered, snapshot: null }),
-    'its log begins at entry 6, and no snapshot that is whole holds what was before',
-  );
+  const older = { index: 3, term: 1, configuration: { index: 1, configuration: of('a b c') } };
+  for (const snapshot of [null, older]) {
+    assert.is(
+      soleVoter({ self: A, group: 'control', founders: [], recovered, snapshot }),
+      'its log begins at entry 6, and no snapshot that is whole holds what was before',
+    );
+    const found = soleVoter({ self: A, group: shardGroup(0), founders: [], recovered, snapshot });
+    if (typeof found === 'string') return assert.unreachable(found);
+    const { doubt, isAlone, isForgotten, index } = found;
+    assert.equal(
+      { doubt, isAlone, isForgotten, index },
+      { doubt: 'broken', isAlone: false, isForgotten: true, index: snapshot?.index ?? 0 },
+    );
+    const { sound, compactTo, entries } = found.write([]);
+    assert.is(sound, true);
+    assert.equal(compactTo, snapshot === null ? undefined : { index: 3, term: 1 });
+    assert.equal(
+      entries.map((entry) => entry.index),
+      [(snapshot?.index ?? 0) + 1],
+    );
+  }
 });
 
 test.run();

@@ -116,10 +116,8 @@ function planFor(self: BrokerId, cluster: ClusterId, { identity, log, snapshots 
 }
 
 function lookAt(held: Omit<GroupHeld, 'snapshot'>, snapshots: SnapshotStore): SoleVoter {
-  const { group, recovered } = held;
-  const snapshot = snapshots
-    .kept(group)
-    .find((kept) => kept.meta.index >= recovered.firstIndex - 1 && isWhole(kept, snapshots));
+  const { group } = held;
+  const snapshot = snapshots.kept(group).find((kept) => isWhole(kept, snapshots));
   const found = soleVoter({ ...held, snapshot: snapshot?.meta ?? null });
   if (typeof found !== 'string') return found;
   throw new VedetteError(
@@ -160,9 +158,9 @@ function write(
   // Where it was founded already, which is nearly everywhere, that does nothing; where the entry was lost it would mint another id.
   const told = [encodeControlEntry({ stampMs, founded }), encodeControlEntry({ stampMs, recovered })];
   // The control group in any case: it may be alone, and not have been told yet.
-  const writes = groups
-    .filter(({ group, isAlone }) => group === 'control' || !isAlone)
-    .map((voter) => voter.write(voter.group === 'control' ? told : []));
+  const changing = groups.filter(({ group, isAlone }) => group === 'control' || !isAlone);
+  for (const { group, isForgotten } of changing) if (isForgotten) log.write({ group, forget: true }, () => {});
+  const writes = changing.map((voter) => voter.write(voter.group === 'control' ? told : []));
   const toldAt = writes.flatMap(({ group, entries }) => (group === 'control' ? entries : [])).at(-1)?.index ?? 0;
   let left = writes.length;
   for (const one of writes)

@@ -11,7 +11,8 @@
 //      wrong: it goes on behind the snapshot.
 //   3. The term is above all that is known here. Others may know higher ones: nobody of the old group may be heard any more.
 //   4. Where something may be missing that this broker acknowledged itself, or that it was never sent, that is said, and is for a
-//      person to accept. Where the log's beginning is missing, nothing can be made of it.
+//      person to accept. Where the log's beginning is missing, what follows says nothing: a shard goes on from an older snapshot,
+//      or empty; of the control group nothing can be made.
 import type { BrokerId, GroupId, LogIndex, Term } from '../../core/ids.ts';
 import { lastTerm, termAt } from '../../machines/raft/log-view.ts';
 import { type Configuration, inForce, isVoterIn, membersOf } from '../../machines/raft/membership.ts';
@@ -26,13 +27,15 @@ export interface GroupHeld {
   /** The founders, or nobody. */
   readonly founders: readonly BrokerId[];
   readonly recovered: RecoveredGroup;
-  /** The newest that is whole, and that reaches the log's beginning; null: there is none. */
+  /** The newest that is whole; null: there is none. */
   readonly snapshot: Pick<SnapshotMeta, 'index' | 'term' | 'configuration'> | null;
 }
 
 export type Doubt =
   /** Nothing of the group is here: it begins empty. */
   | 'nothing'
+  /** Its log has lost its beginning: what is left is forgotten, and it goes on from an older snapshot, or empty. */
+  | 'broken'
   /** What this broker acknowledged may be missing. */
   | 'unsound'
   /** It was a learner: the voters went on without it. */
@@ -52,6 +55,8 @@ export interface SoleVoter {
   readonly doubt: Doubt | null;
   /** It is the only member as it is: nothing has to be written. */
   readonly isAlone: boolean;
+  /** Before `write`, in a write of its own: what is here goes. */
+  readonly isForgotten: boolean;
   /** @param told further entries that the group is to apply. */
   write(told: readonly Uint8Array[]): LogWrite & { readonly entries: readonly LogEntry[] };
 }
@@ -59,8 +64,10 @@ export interface SoleVoter {
 /** A text: why nothing can be made of what is here. */
 export function soleVoter(held: GroupHeld): SoleVoter | string {
   const { self, group, founders, recovered, snapshot } = held;
-  if (recovered.firstIndex > 1 && snapshot === null)
+  const isBroken = recovered.firstIndex > 1 && (snapshot === null || snapshot.index < recovered.firstIndex - 1);
+  if (isBroken && group === 'control')
     return `its log begins at entry ${recovered.firstIndex}, and no snapshot that is whole holds what was before`;
+  if (isBroken) return beginsAgain(held);
   const goesOn = snapshot === null || termAt(recovered, snapshot.index) === snapshot.term;
   const end = goesOn ? { index: recovered.lastIndex, term: lastTerm(recovered) } : snapshot;
   const configurations = goesOn ? recovered.configurations : [];
@@ -73,6 +80,7 @@ export function soleVoter(held: GroupHeld): SoleVoter | string {
     certain: snapshot?.index ?? 0,
     before,
     doubt,
+    isForgotten: false,
     isAlone: doubt === null && membersOf(before).every((id) => id === self) && before.outgoing.length === 0,
     write: (told) => ({
       group,
@@ -83,6 +91,30 @@ export function soleVoter(held: GroupHeld): SoleVoter | string {
         { index: end.index + 1, term, kind: 'configuration', payload: encodeConfiguration(alone(self)) },
         ...told.map((payload, at) => ({ index: end.index + 2 + at, term, kind: 'data' as const, payload })),
       ],
+    }),
+  };
+}
+
+/** From an older snapshot where there is one. Ended between its two writes, the group is one of which no more than that is here. */
+function beginsAgain({ self, group, founders, recovered, snapshot }: GroupHeld): SoleVoter {
+  const { index, term: of } = snapshot ?? { index: 0, term: 0 };
+  const { configuration } = inForce(configurationsFrom(founders, snapshot?.configuration ?? null, []));
+  const term = Math.max(recovered.hard.term, lastTerm(recovered), of) + 1;
+  return {
+    group,
+    index,
+    term: of,
+    certain: index,
+    before: configuration,
+    doubt: 'broken',
+    isAlone: false,
+    isForgotten: true,
+    write: () => ({
+      group,
+      hard: { term, votedFor: self },
+      sound: true,
+      ...(snapshot === null ? {} : { compactTo: { index, term: of } }),
+      entries: [{ index: index + 1, term, kind: 'configuration', payload: encodeConfiguration(alone(self)) }],
     }),
   };
 }
