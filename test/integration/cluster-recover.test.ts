@@ -1,6 +1,5 @@
 // watchdog: 150s
 // `vedette cluster recover` as a person would use it: two of three brokers are gone for ever, disks and all.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { rmSync } from 'node:fs';
 import { strict as assert } from 'node:assert';
@@ -18,26 +17,7 @@ import { createRealClock } from '../../src/streams/real-clock.ts';
 import { freePortBase } from '../support/ports.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { until } from '../support/until.ts';
-
-interface Process {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-}
-
-const running = new Set<ChildProcess>();
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
-
-function vedette(...args: string[]): Process {
-  const child = spawn(process.execPath, ['bin/vedette.mjs', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  running.add(child);
-  child.once('exit', () => running.delete(child));
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString('utf8');
-    });
-  return { child, output: () => output };
-}
+import { startVedette as vedette, type VedetteProcess as Process } from '../support/vedette-process.ts';
 
 const hasEnded = ({ child }: Process): boolean => child.exitCode !== null || child.signalCode !== null;
 

@@ -1,6 +1,5 @@
 // watchdog: 150s
 // Brokers come and go as processes: a fourth one joins three, one of the three is removed, and rows are read all the while.
-import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { strict as assert } from 'node:assert';
 import { join } from 'node:path';
@@ -10,26 +9,7 @@ import { createMonitorClients } from '../../src/actors/transports/grpc-client.ts
 import { freePortBase } from '../support/ports.ts';
 import { tempDirectory } from '../support/temp.ts';
 import { until } from '../support/until.ts';
-
-interface Process {
-  readonly child: ChildProcess;
-  readonly output: () => string;
-}
-
-const running = new Set<ChildProcess>();
-process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
-
-function vedette(...args: string[]): Process {
-  const child = spawn(process.execPath, ['bin/vedette.mjs', ...args], { stdio: ['ignore', 'pipe', 'pipe'] });
-  running.add(child);
-  child.once('exit', () => running.delete(child));
-  let output = '';
-  for (const stream of [child.stdout, child.stderr])
-    stream.on('data', (chunk: Buffer) => {
-      output += chunk.toString('utf8');
-    });
-  return { child, output: () => output };
-}
+import { startVedette as vedette, type VedetteProcess as Process } from '../support/vedette-process.ts';
 
 const exitOf = async ({ child }: Process): Promise<number | null> =>
   child.exitCode ?? ((await once(child, 'exit'))[0] as number | null);
