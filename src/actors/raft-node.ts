@@ -96,7 +96,10 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
     warn: ports.warn ?? (() => {}),
   });
   const carried = createCarriedEntries();
-  const durability = createDurability(ports.outbox);
+  // The own vote, where it suffices alone, is told to nobody else.
+  const durability = createDurability((envelope) =>
+    envelope.message.to === self ? send(eventOf(envelope.message, clock.monotonic())) : ports.outbox(envelope),
+  );
   const proposals = createProposals(clock, propose);
   const changes = createChanges(clock);
   const patienceMs = limits.raft.answerTimeouts * options.electionMaxMs;

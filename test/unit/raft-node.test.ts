@@ -482,15 +482,30 @@ test('status changes tell role, term, leader and serving; they begin with the pr
     seen.map(({ role, term, leader, serving }) => ({ role, term, leader, serving })),
     [
       { role: 'follower', term: 0, leader: null, serving: false },
+      { role: 'candidate', term: 1, leader: null, serving: false },
       { role: 'leader', term: 1, leader: 'a', serving: false },
       { role: 'leader', term: 1, leader: 'a', serving: true },
     ],
   );
   propose(nodes.node('a'), 'x');
   nodes.clock.advance(50);
-  assert.equal(seen.length, 3, 'nothing of that changed');
+  assert.equal(seen.length, 4, 'nothing of that changed');
   nodes.crash('a');
   assert.ok(ended);
+});
+
+test('who is the only voter leads no sooner than its vote is durable', () => {
+  const nodes = createNodes(['a']);
+  const { group, log } = nodes.node('a');
+  log.hang();
+  nodes.clock.advance(600);
+  assert.equal(group.status.role, 'candidate');
+  assert.equal(group.status.term, 1);
+  nodes.crash('a');
+  nodes.restart('a');
+  assert.equal(nodes.node('a').group.status.term, 0, 'nobody has heard of its term, nor has it');
+  nodes.elected();
+  assert.equal(nodes.node('a').group.status.term, 1);
 });
 
 test('what strangers answer, or what is meant for another, is dropped', () => {

@@ -104,10 +104,15 @@ export const askForPreVotes: Decision = (context, { at }) => {
   };
 };
 
-/** The own vote counts at once: requests leave only after it is durable, so no answer can come before. */
+/**
+ * The own vote counts at once: requests leave only after it is durable, so no answer can come before. Where it suffices alone nobody is
+ * waited for, so that it waits for the disk itself: of a leader whose vote a crash takes back others may have heard, and it votes again.
+ */
 export const askForVotes: Decision = (context, { at, type }) => {
-  const { self, log } = context;
+  const { self, log, configurations } = context;
   const term = context.term + 1;
+  const suffices = tallyOf(inForce(configurations).configuration, { [self]: true }) === 'won';
+  const own = { type: 'voteReply', from: self, to: self, term, granted: true } as const;
   const request = {
     type: 'vote',
     from: self,
@@ -120,12 +125,15 @@ export const askForVotes: Decision = (context, { at, type }) => {
     changes: {
       term,
       votedFor: self,
-      campaign: { since: at, votes: { [self]: true } },
+      campaign: { since: at, votes: suffices ? {} : { [self]: true } },
       leader: null,
       refused: null,
       ...drawTimeout(context),
     },
-    effects: [persist({ term, votedFor: self }), ...rivalsOf(context).map((to) => send({ ...request, to }, 'synced'))],
+    effects: [
+      persist({ term, votedFor: self }),
+      ...(suffices ? [send(own, 'synced')] : rivalsOf(context).map((to) => send({ ...request, to }, 'synced'))),
+    ],
   };
 };
 
