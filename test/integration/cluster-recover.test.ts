@@ -52,15 +52,8 @@ test('two of three brokers are lost: the third goes on with every row, and a fre
   const isReady = (id: string) => broker(id).output().includes(`broker ${id} ready`);
   for (const id of founders) start(id, ...peers);
   await until('three are ready', () => founders.every(isReady), 30_000);
-  const agent = vedette(
-    'agent',
-    '--brokers',
-    founders.map(grpc).join(),
-    '--host-id',
-    'h',
-    '--data',
-    join(data, 'agent'),
-  );
+  const reports = ['--brokers', founders.map(grpc).join(), '--host-id', 'h', '--data', join(data, 'agent')];
+  const agent = vedette('agent', ...reports);
   const clients = createMonitorClients();
   const timesAt = async (id: string): Promise<readonly number[]> => {
     const request = { hostId: 'h', startTime: { seconds: 1 }, metrics: ['system.uptime'] };
@@ -108,15 +101,7 @@ test('two of three brokers are lost: the third goes on with every row, and a fre
     ['broker-1'],
   );
   assert.deepEqual(await timesAt('broker-1'), before);
-  const again = vedette(
-    'agent',
-    '--brokers',
-    founders.map(grpc).join(),
-    '--host-id',
-    'h',
-    '--data',
-    join(data, 'agent'),
-  );
+  const again = vedette('agent', ...reports);
   await until('rows go on', async () => (await timesAt('broker-1')).length > before.length, 30_000);
 
   start('broker-4', '--join', grpc('broker-1'));

@@ -4,6 +4,7 @@
 //      log store, and writes of a group become durable in the order in which they were asked for.
 //   2. A message with `when: 'synced'` leaves only after every write asked for up to and including its step is durable.
 //      `when: 'now'` leaves at once (the leader's disk works in parallel with its followers': §10.2.1).
+//      One to the member itself, its vote where that suffices alone, is told to the chart as an event when it would have left.
 //   3. After each sync the actor sends `log.synced` with the last entry that is durable now and not cut since.
 //   4. `apply` promises that entries up to `through` are committed; the actor applies them in order, each once, and answers
 //      with `applied`.
