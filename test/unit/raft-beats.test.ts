@@ -151,6 +151,33 @@ test('what its link vouched for counts as heard when the link is gone: a flap co
   );
 });
 
+test('what its link vouched for binds a learner, and a member that was removed, when the link is gone: others may count their votes', () => {
+  for (const [role, change] of [
+    ['learner', { voters: ['a', 'b', 'c'], learners: ['d'] }],
+    ['removed', { voters: ['a', 'b', 'c'] }],
+  ] as const) {
+    const charts = createCharts(['a', 'b', 'c', 'd'], { options: { leaseReads: true, closedConnectionHint: false } });
+    charts.elect('a');
+    charts.settle();
+    charts.change('a', change);
+    charts.settle();
+    assert.equal(charts.role('d'), role);
+    const { heardAt, timer, term } = charts.context('d');
+    charts.skip(60_000);
+    const vouchedUntil = charts.at - 40;
+    const gone = { heardAt, patience: 0, watched: false };
+    charts.step('d', { type: 'link.silent', vouchedUntil, link: gone });
+    assert.equal(charts.context('d').timer, timer, 'it waits for nobody');
+    const { lastIndex } = charts.context('b').log;
+    const request = { type: 'vote', from: id('c'), to: id('d'), term: term + 1, lastIndex, lastTerm: term } as const;
+    charts.step('d', { ...request, link: gone });
+    assert.equal(charts.context('d').term, term, `${role}: the leader's lease may rest on what it said`);
+    charts.skip(DEFAULTS.electionMinMs - 40);
+    charts.step('d', { ...request, link: gone });
+    assert.equal(charts.context('d').votedFor, 'c', role);
+  }
+});
+
 test('a leader that vouches for itself no more is not waited for, and not all ask at one moment', () => {
   const waits = ['b', 'c'].map((follower) => {
     const charts = elected();

@@ -26,6 +26,9 @@ function leaderHeardAt({ heardAt }: RaftContext, { link }: RaftEvent): Millis {
   return link === undefined ? heardAt : Math.max(heardAt, link.heardAt);
 }
 
+const vouchedAt = (context: RaftContext, event: Extract<RaftEvent, { type: 'link.silent' }>): Millis =>
+  Math.max(leaderHeardAt(context, event), event.vouchedUntil);
+
 /** How much longer than the shortest timeout the silences are that are usual on the link, just now. */
 function allowance({ options }: RaftContext, { link }: RaftEvent): Millis {
   return link === undefined ? 0 : Math.max(0, link.patience - options.electionMinMs);
@@ -70,10 +73,14 @@ export const waitOn: Decision = (context, event) => {
 export const noteSilence: Decision = (context, event) => {
   if (event.type !== 'link.silent') return {};
   const { timer } = context;
-  const heardAt = Math.max(leaderHeardAt(context, event), event.vouchedUntil);
+  const heardAt = vouchedAt(context, event);
   const rest = Math.ceil(heardAt + timer.timeout + allowance(context, event) - event.at);
   return { changes: { heardAt, ...(rest > 0 ? { timer: { ...timer, delay: rest } } : drawHintDelay(context)) } };
 };
+
+/** Who does not stand waits for nothing, but its vote may count, and its word to the leader did. */
+export const noteVouched: Decision = (context, event) =>
+  event.type === 'link.silent' ? { changes: { heardAt: vouchedAt(context, event) } } : {};
 
 /** A message of a newer term was seen: join it, without a vote and without a leader yet. */
 export const adoptTerm: Decision = (context, event) => {

@@ -41,7 +41,7 @@ const takesEntries = {
   installSnapshot: { guard: 'ofThisTerm', target: 'opening', actions: 'takeSnapshot' },
 } as const;
 /** Its configuration may be an old one: whoever asks counts the votes by a newer one. */
-const votes = { guard: 'mayVote', actions: 'grantVote' } as const;
+const votes = { vote: { guard: 'mayVote', actions: 'grantVote' }, 'link.silent': { actions: 'noteVouched' } } as const;
 
 export const raftMachine = raft.createMachine({
   id: 'raft',
@@ -104,11 +104,11 @@ export const raftMachine = raft.createMachine({
     },
     learner: {
       description: 'Is sent everything, and does not count; it waits to be made a voter, or stays as it is.',
-      on: { ...takesEntries, vote: votes },
+      on: { ...takesEntries, ...votes },
     },
     removed: {
       description: 'Is no member by the newest configuration that it has heard of.',
-      on: { ...takesEntries, vote: votes },
+      on: { ...takesEntries, ...votes },
     },
     follower: {
       description:

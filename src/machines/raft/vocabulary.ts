@@ -108,6 +108,7 @@ export const raft = base.extend({
     adoptTerm: decide(election.adoptTerm),
     waitOn: decide(election.waitOn),
     noteSilence: decide(election.noteSilence),
+    noteVouched: decide(election.noteVouched),
     askForPreVotes: decide(election.askForPreVotes),
     askForVotes: decide(election.askForVotes),
     noteVote: decide(election.noteVote),
