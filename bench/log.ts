@@ -34,7 +34,7 @@ interface Measured {
   readonly p99: number;
 }
 
-const flags = benchFlags('log', { seconds: 1 });
+const flags = benchFlags('log', { seconds: 2 });
 const payload = new Uint8Array(BYTES).map((_, at) => (at * 31) % 251);
 
 function measuredFrom(latencies: readonly number[], ms: number): Measured {

@@ -29,7 +29,7 @@ import { createBatchWriter, WRITE_BYTES } from './log/batch-writer.ts';
 import { createCleaner } from './log/cleaner.ts';
 import { createDiskRoom } from './log/disk-room.ts';
 import { createEntryReader } from './log/entry-reader.ts';
-import { createGroupIndex, type GroupIndex, recoveredOf, stateOf } from './log/group-index.ts';
+import { GroupIndex, recoveredOf, stateOf } from './log/group-index.ts';
 import { openFiles } from './log/opening.ts';
 import { createGroupIndexes, indexOf } from './log/replay.ts';
 import { createSegmentLater, discardSegment } from './log/segment-files.ts';
@@ -117,14 +117,14 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
     clock,
     directory,
     free: () => disk.free(directory),
-    bytes: () => writer.bytes,
+    bytes: () => writer.bytes(),
     warn,
     limits: options,
   });
   const cleaner = createCleaner({
     segments,
     groups,
-    bytes: () => writer.bytes,
+    bytes: () => writer.bytes(),
     read: readFrom,
     copy,
     whenDurable: order.whenDurable,
@@ -184,7 +184,7 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
   return {
     recovered: (group) =>
       recoveredGroups.get(groupNumber(group)) ??
-      recoveredOf(createGroupIndex(recoveredGroups.get(EVERYONE_ELSE)?.sound), true),
+      recoveredOf(new GroupIndex(recoveredGroups.get(EVERYONE_ELSE)?.sound), true),
     groups: found,
     write(write, synced) {
       const { group, hard, sound, compactTo, truncateAfter, forget, entries = [] } = write;
@@ -231,10 +231,10 @@ function openLocked(ports: LogStorePorts, lock: { release(): void }): BrokerLog 
       readFrom(index, from, through, maxBytes, done);
     },
     get pendingBytes() {
-      return writer.pendingBytes;
+      return writer.pendingBytes();
     },
     get busySince() {
-      return writer.busySince;
+      return writer.busySince();
     },
     get full() {
       return room.full;

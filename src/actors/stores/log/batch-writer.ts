@@ -46,11 +46,11 @@ export interface PendingWrite {
 export interface BatchWriter {
   add(write: PendingWrite): void;
   /** Of all segments, without the zeros ahead. */
-  readonly bytes: number;
+  bytes(): number;
   /** Of what waits and what is under way. */
-  readonly pendingBytes: number;
+  pendingBytes(): number;
   /** Since when the disk has been at work on a batch; null when it is not, or takes nothing for want of space. */
-  readonly busySince: Millis | null;
+  busySince(): Millis | null;
   /** A segment of so many bytes is gone. */
   released(bytes: number): void;
   /** Stops when nothing is under way and nothing waits, or at once when the disk takes nothing; then calls `done`. */
@@ -275,15 +275,9 @@ export function createBatchWriter(ports: BatchWriterPorts, start: BatchWriterSta
       waiting.push(write);
       schedule();
     },
-    get bytes() {
-      return bytes;
-    },
-    get pendingBytes() {
-      return pendingBytes;
-    },
-    get busySince() {
-      return busySince;
-    },
+    bytes: () => bytes,
+    pendingBytes: () => pendingBytes,
+    busySince: () => busySince,
     released(gone) {
       bytes -= gone;
     },

@@ -25,138 +25,140 @@ export interface Holding {
   bytes: number;
 }
 
-export interface EntryPlaces {
-  readonly count: number;
-  /** By segment, what is on disk and in the log. */
-  readonly held: ReadonlyMap<number, Readonly<Holding>>;
-  /** An entry that is not on disk yet. @returns its serial. */
-  push(bytes: number, crc: number, kind: EntryKindNumber): number;
-  /** An entry that is; null: it is missing. */
-  pushPlaced(place: EntryPlace | null): void;
-  /** Its write is durable; nothing happens when the entry was cut off meanwhile. */
-  settle(at: number, serial: number, segment: number, offset: number): void;
-  /** It is elsewhere now. */
-  move(at: number, place: EntryPlace): void;
-  isSettled(at: number): boolean;
-  isMissing(at: number): boolean;
-  segment(at: number): number;
-  get(at: number): EntryPlace;
-  cut(count: number): void;
-  /** Without the first `count`: the others move to the front. */
-  drop(count: number): void;
-}
-
 const PIECE_ENTRIES = 256;
 const WORDS = 4;
 const BYTES_BITS = 30;
 const BYTES_MASK = 2 ** BYTES_BITS - 1;
 const MISSING = 0xffffffff;
 
-export function createEntryPlaces(): EntryPlaces {
-  const pieces: Uint32Array[] = [];
-  const held = new Map<number, Holding>();
+export class EntryPlaces {
+  readonly #pieces: Uint32Array[] = [];
+  readonly #held = new Map<number, Holding>();
   /** Dropped ones at the beginning of the first piece. */
-  let dropped = 0;
-  let count = 0;
-  let serials = 0;
+  #dropped = 0;
+  #count = 0;
+  #serials = 0;
 
-  function pieceOf(at: number): Uint32Array {
-    // Not by a function that says it: one would be made for each call.
-    if (at < 0 || at >= count) throw new AssertionError(`place ${at} of ${count}`);
-    return present(pieces[Math.floor((dropped + at) / PIECE_ENTRIES)], 'pieces hold all entries');
+  get count(): number {
+    return this.#count;
   }
 
-  const wordOf = (at: number): number => ((dropped + at) % PIECE_ENTRIES) * WORDS;
-  const wordAt = (at: number, word: number): number => pieceOf(at)[wordOf(at) + word] ?? 0;
+  /** By segment, what is on disk and in the log. */
+  get held(): ReadonlyMap<number, Readonly<Holding>> {
+    return this.#held;
+  }
 
-  function add(segment: number, offset: number, bytes: number, crc: number, kind: EntryKindNumber): void {
+  /** An entry that is not on disk yet. @returns its serial. */
+  push(bytes: number, crc: number, kind: EntryKindNumber): number {
+    this.#serials = (this.#serials + 1) >>> 0;
+    this.#add(0, this.#serials, bytes, crc, kind);
+    return this.#serials;
+  }
+
+  /** An entry that is; null: it is missing. */
+  pushPlaced(given: EntryPlace | null): void {
+    if (given === null) return this.#add(MISSING, 0, 0, 0, 0);
+    const { segment, offset, bytes, crc, kind } = given;
+    this.#add(segment, offset, bytes, crc, kind);
+    this.#hold(segment, bytes);
+  }
+
+  /** Its write is durable; nothing happens when the entry was cut off meanwhile. */
+  settle(at: number, serial: number, segment: number, offset: number): void {
+    if (at < 0 || at >= this.#count) return;
+    const piece = this.#pieceOf(at);
+    const word = this.#wordOf(at);
+    if (piece[word] !== 0 || piece[word + 1] !== serial) return;
+    piece[word] = segment;
+    piece[word + 1] = offset;
+    this.#hold(segment, (piece[word + 2] ?? 0) & BYTES_MASK);
+  }
+
+  /** It is elsewhere now. */
+  move(at: number, { segment, offset, bytes, crc, kind }: EntryPlace): void {
+    this.#release(at);
+    this.#write(at, segment, offset, bytes, crc, kind);
+    this.#hold(segment, bytes);
+  }
+
+  isSettled(at: number): boolean {
+    return this.segment(at) !== 0;
+  }
+
+  isMissing(at: number): boolean {
+    return this.segment(at) === MISSING;
+  }
+
+  segment(at: number): number {
+    return this.#pieceOf(at)[this.#wordOf(at)] ?? 0;
+  }
+
+  get(at: number): EntryPlace {
+    const word = this.#wordOf(at);
+    const [segment = 0, offset = 0, packed = 0, crc = 0] = this.#pieceOf(at).subarray(word, word + WORDS);
+    const kind = (packed >>> BYTES_BITS) as EntryKindNumber;
+    return { segment, offset, bytes: packed & BYTES_MASK, crc, kind };
+  }
+
+  cut(to: number): void {
+    for (let at = to; at < this.#count; at++) this.#release(at);
+    this.#count = to;
+    this.#pieces.length = Math.ceil((this.#dropped + to) / PIECE_ENTRIES);
+  }
+
+  /** Without the first `count`: the others move to the front. */
+  drop(from: number): void {
+    assert(from <= this.#count, () => `${from} of ${this.#count} places`);
+    for (let at = 0; at < from; at++) this.#release(at);
+    this.#count -= from;
+    const whole = Math.floor((this.#dropped + from) / PIECE_ENTRIES);
+    this.#pieces.splice(0, whole);
+    this.#dropped = this.#dropped + from - whole * PIECE_ENTRIES;
+  }
+
+  #pieceOf(at: number): Uint32Array {
+    // Not by a function that says it: one would be made for each call.
+    if (at < 0 || at >= this.#count) throw new AssertionError(`place ${at} of ${this.#count}`);
+    return present(this.#pieces[Math.floor((this.#dropped + at) / PIECE_ENTRIES)], 'pieces hold all entries');
+  }
+
+  #wordOf(at: number): number {
+    return ((this.#dropped + at) % PIECE_ENTRIES) * WORDS;
+  }
+
+  #add(segment: number, offset: number, bytes: number, crc: number, kind: EntryKindNumber): void {
     assert(bytes <= BYTES_MASK, 'a payload is below 1 GiB');
-    if (dropped + count === pieces.length * PIECE_ENTRIES) pieces.push(new Uint32Array(PIECE_ENTRIES * WORDS));
-    count++;
-    const piece = pieceOf(count - 1);
-    const word = wordOf(count - 1);
+    if (this.#dropped + this.#count === this.#pieces.length * PIECE_ENTRIES)
+      this.#pieces.push(new Uint32Array(PIECE_ENTRIES * WORDS));
+    this.#count++;
+    this.#write(this.#count - 1, segment, offset, bytes, crc, kind);
+  }
+
+  #write(at: number, segment: number, offset: number, bytes: number, crc: number, kind: EntryKindNumber): void {
+    const piece = this.#pieceOf(at);
+    const word = this.#wordOf(at);
     piece[word] = segment;
     piece[word + 1] = offset;
     piece[word + 2] = ((kind << BYTES_BITS) | bytes) >>> 0;
     piece[word + 3] = crc;
   }
 
-  function hold(segment: number, bytes: number): void {
-    const holding = held.get(segment);
-    if (holding === undefined) held.set(segment, { entries: 1, bytes });
+  #hold(segment: number, bytes: number): void {
+    const holding = this.#held.get(segment);
+    if (holding === undefined) this.#held.set(segment, { entries: 1, bytes });
     else {
       holding.entries++;
       holding.bytes += bytes;
     }
   }
 
-  function release(at: number): void {
-    const segment = wordAt(at, 0);
-    const holding = held.get(segment);
+  #release(at: number): void {
+    const segment = this.segment(at);
+    const holding = this.#held.get(segment);
     if (holding === undefined) return;
     holding.entries--;
-    holding.bytes -= wordAt(at, 2) & BYTES_MASK;
-    if (holding.entries === 0) held.delete(segment);
+    const packed = this.#pieceOf(at)[this.#wordOf(at) + 2] ?? 0;
+    holding.bytes -= packed & BYTES_MASK;
+    if (holding.entries === 0) this.#held.delete(segment);
   }
-
-  function place(at: number, segment: number, offset: number): void {
-    const piece = pieceOf(at);
-    const word = wordOf(at);
-    piece[word] = segment;
-    piece[word + 1] = offset;
-    hold(segment, wordAt(at, 2) & BYTES_MASK);
-  }
-
-  return {
-    held,
-    get count() {
-      return count;
-    },
-    push(bytes, crc, kind) {
-      serials = (serials + 1) >>> 0;
-      add(0, serials, bytes, crc, kind);
-      return serials;
-    },
-    pushPlaced(given) {
-      if (given === null) return add(MISSING, 0, 0, 0, 0);
-      const { segment, offset, bytes, crc, kind } = given;
-      add(segment, offset, bytes, crc, kind);
-      hold(segment, bytes);
-    },
-    settle(at, serial, segment, offset) {
-      if (at < 0 || at >= count) return;
-      if (wordAt(at, 0) === 0 && wordAt(at, 1) === serial) place(at, segment, offset);
-    },
-    move(at, { segment, offset, bytes, crc, kind }) {
-      release(at);
-      const piece = pieceOf(at);
-      const word = wordOf(at);
-      piece[word + 2] = ((kind << BYTES_BITS) | bytes) >>> 0;
-      piece[word + 3] = crc;
-      place(at, segment, offset);
-    },
-    isSettled: (at) => wordAt(at, 0) !== 0,
-    isMissing: (at) => wordAt(at, 0) === MISSING,
-    segment: (at) => wordAt(at, 0),
-    get(at) {
-      const piece = pieceOf(at);
-      const word = wordOf(at);
-      const [segment = 0, offset = 0, packed = 0, crc = 0] = piece.subarray(word, word + WORDS);
-      const kind = (packed >>> BYTES_BITS) as EntryKindNumber;
-      return { segment, offset, bytes: packed & BYTES_MASK, crc, kind };
-    },
-    cut(to) {
-      for (let at = to; at < count; at++) release(at);
-      count = to;
-      pieces.length = Math.ceil((dropped + count) / PIECE_ENTRIES);
-    },
-    drop(from) {
-      assert(from <= count, () => `${from} of ${count} places`);
-      for (let at = 0; at < from; at++) release(at);
-      count -= from;
-      const whole = Math.floor((dropped + from) / PIECE_ENTRIES);
-      pieces.splice(0, whole);
-      dropped = dropped + from - whole * PIECE_ENTRIES;
-    },
-  };
 }

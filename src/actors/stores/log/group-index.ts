@@ -7,7 +7,7 @@ import type { HardState } from '../../../machines/raft/effects.ts';
 import { compactThrough, cutAfter, emptyLog, extend, type LogView, termAt } from '../../../machines/raft/log-view.ts';
 import type { ConfigurationEntry, EntryKind, LogEntry, RecoveredGroup } from '../log.ts';
 import { type CachedEntries, createCachedEntries } from './cached-entries.ts';
-import { createEntryPlaces, type EntryPlace, type Holding } from './entry-places.ts';
+import { type EntryPlace, EntryPlaces, type Holding } from './entry-places.ts';
 
 /** All of a group but its entries. */
 export interface GroupState {
@@ -16,171 +16,185 @@ export interface GroupState {
   readonly view: LogView;
 }
 
-export interface GroupIndex {
-  hard: HardState;
-  sound: boolean;
-  readonly view: LogView;
-  /** The group's chain of records. */
-  chain: number;
-  /** While the log is opened. */
-  knowledge: Knowledge;
-  /** Entries that were taken behind its last one, and are not in here yet. */
-  unnoted: number;
-  /** By segment, what is on disk and in the log. */
-  readonly held: ReadonlyMap<number, Readonly<Holding>>;
-  /** An entry that waits for the disk. @returns its serial. */
-  append(entry: LogEntry, crc: number): number;
-  /** An entry that was read back; null: it is missing. */
-  restore(entry: LogEntry, place: EntryPlace | null): void;
-  /** An entry was written once more; nothing happens unless it is in the log. */
-  move(index: LogIndex, term: Term, place: EntryPlace): void;
-  /** An entry was read back from a copy. Its original may be gone: what it says of the group's members is known by the copy alone. */
-  recall(entry: LogEntry, place: EntryPlace): void;
-  /** This is what the group had written; entries that are not here are missing. */
-  restate(state: GroupState): void;
-  /** The first entry that is missing, or null. */
-  firstMissing(): LogIndex | null;
-  truncateAfter(after: LogIndex): void;
-  /** What LogWrite.compactTo says. */
-  compactThrough(through: LogIndex, term: Term): void;
-  /** What LogWrite.forget says. */
-  forget(): void;
-  /** These are on disk, side by side from `offset` on; `serial` is that of the first. Of those that were cut off meanwhile: nothing. */
-  settle(entries: readonly LogEntry[], serial: number, segment: number, offset: number): void;
-  /** Its bytes are on stable storage, and can be read from there. */
-  isSettled(index: LogIndex): boolean;
-  place(index: LogIndex): EntryPlace;
-  term(index: LogIndex): Term;
-  /** Is this very entry in the log, and on disk in `segment`? */
-  lies(index: LogIndex, term: Term, segment: number): boolean;
-  /** The first entry from … on that lies in `segment`, or null. */
-  firstIn(segment: number, from: LogIndex): LogIndex | null;
-  /** Those in the log, in order. */
-  readonly configurations: readonly ConfigurationEntry[];
-  /** Those in memory. */
-  readonly cached: CachedEntries;
-}
-
 export const KIND_NUMBERS: Readonly<Record<EntryKind, EntryKindNumber>> = { noop: 0, data: 1, configuration: 2 };
 export const KINDS: readonly [EntryKind, EntryKind, EntryKind] = ['noop', 'data', 'configuration'];
 
 export const stateOf = ({ hard, sound, view }: GroupIndex): GroupState => ({ hard, sound, view });
 
-export function createGroupIndex(sound = true): GroupIndex {
-  let view: LogView = emptyLog;
-  let places = createEntryPlaces();
-  const cached = createCachedEntries();
-  let configurations: ConfigurationEntry[] = [];
+/** A class: there are many of them, and each write asks several times. */
+export class GroupIndex {
+  hard: HardState = { term: 0, votedFor: null };
+  sound: boolean;
+  /** The group's chain of records. */
+  chain = 0;
+  /** While the log is opened. */
+  knowledge: Knowledge = 'known';
+  /** Entries that were taken behind its last one, and are not in here yet. */
+  unnoted = 0;
+  /** Those in memory. */
+  readonly cached: CachedEntries = createCachedEntries();
+  #view: LogView = emptyLog;
+  #places = new EntryPlaces();
+  #configurations: ConfigurationEntry[] = [];
 
-  const has = (index: LogIndex): boolean => index >= view.firstIndex && index <= view.lastIndex;
-
-  function add(entry: LogEntry): void {
-    view = extend(view, entry.term, 1);
-    if (entry.kind === 'configuration') configurations.push({ index: entry.index, payload: entry.payload });
-    cached.push(entry);
+  constructor(sound = true) {
+    this.sound = sound;
   }
 
-  const isInLog = (index: LogIndex, term: Term): boolean => has(index) && termAt(view, index) === term;
-
-  function keepConfigurations(): void {
-    configurations = configurations.filter(({ index }) => has(index));
+  get view(): LogView {
+    return this.#view;
   }
 
-  return {
-    hard: { term: 0, votedFor: null },
-    sound,
-    chain: 0,
-    knowledge: 'known',
-    unnoted: 0,
-    cached,
-    get view() {
-      return view;
-    },
-    get held() {
-      return places.held;
-    },
-    get configurations() {
-      return configurations;
-    },
-    append(entry, crc) {
-      add(entry);
-      return places.push(entry.payload.length, crc, KIND_NUMBERS[entry.kind]);
-    },
-    restore(entry, place) {
-      assert(entry.index === view.lastIndex + 1, () => `entry ${view.lastIndex + 1} comes next, not ${entry.index}`);
-      if (place === null) view = extend(view, entry.term, 1);
-      else add(entry);
-      places.pushPlaced(place);
-    },
-    move(index, term, place) {
-      if (isInLog(index, term)) places.move(index - view.firstIndex, place);
-    },
-    recall({ index, term, kind, payload }, place) {
-      if (!isInLog(index, term)) return;
-      places.move(index - view.firstIndex, place);
-      if (kind !== 'configuration' || configurations.some((known) => known.index === index)) return;
-      configurations = [...configurations, { index, payload }].sort((a, b) => a.index - b.index);
-    },
-    restate(state) {
-      this.hard = state.hard;
-      this.sound = state.sound;
-      if (isSame(view, state.view)) return;
-      const before = { view, places };
-      view = state.view;
-      places = createEntryPlaces();
-      const stays = (index: LogIndex): boolean =>
-        index >= before.view.firstIndex && termAt(before.view, index) === termAt(view, index);
-      for (let index = view.firstIndex; index <= view.lastIndex; index++) {
-        const at = index - before.view.firstIndex;
-        places.pushPlaced(stays(index) && !before.places.isMissing(at) ? before.places.get(at) : null);
-      }
-      cached.keep((index) => has(index) && stays(index));
-      configurations = configurations.filter(({ index }) => has(index) && stays(index));
-    },
-    firstMissing() {
-      for (let at = 0; at < places.count; at++) if (places.isMissing(at)) return view.firstIndex + at;
-      return null;
-    },
-    truncateAfter(after) {
-      cached.cutAfter(after);
-      view = cutAfter(view, after);
-      places.cut(view.lastIndex - view.firstIndex + 1);
-      keepConfigurations();
-    },
-    compactThrough(through, term) {
-      const { firstIndex, lastIndex } = view;
-      view = compactThrough(view, through, term);
-      const last = view.lastIndex === lastIndex ? Math.min(view.firstIndex - 1, lastIndex) : lastIndex;
-      cached.dropThrough(last);
-      places.drop(last - firstIndex + 1);
-      keepConfigurations();
-    },
-    forget() {
-      this.sound = false;
-      view = emptyLog;
-      places.cut(0);
-      cached.cutAfter(0);
-      configurations = [];
-    },
-    settle(entries, serial, segment, offset) {
-      let at = offset;
-      let next = serial;
-      for (const { index, payload } of entries) {
-        places.settle(index - view.firstIndex, next, segment, at);
-        next = (next + 1) >>> 0;
-        at += payload.length;
-      }
-    },
-    isSettled: (index) => places.isSettled(index - view.firstIndex),
-    place: (index) => places.get(index - view.firstIndex),
-    term: (index) => present(termAt(view, index), () => `entry ${index} is in the log`),
-    lies: (index, term, segment) => isInLog(index, term) && places.segment(index - view.firstIndex) === segment,
-    firstIn(segment, from) {
-      for (let index = Math.max(from, view.firstIndex); index <= view.lastIndex; index++)
-        if (places.segment(index - view.firstIndex) === segment) return index;
-      return null;
-    },
-  };
+  /** By segment, what is on disk and in the log. */
+  get held(): ReadonlyMap<number, Readonly<Holding>> {
+    return this.#places.held;
+  }
+
+  /** Those in the log, in order. */
+  get configurations(): readonly ConfigurationEntry[] {
+    return this.#configurations;
+  }
+
+  /** An entry that waits for the disk. @returns its serial. */
+  append(entry: LogEntry, crc: number): number {
+    this.#add(entry);
+    return this.#places.push(entry.payload.length, crc, KIND_NUMBERS[entry.kind]);
+  }
+
+  /** An entry that was read back; null: it is missing. */
+  restore(entry: LogEntry, place: EntryPlace | null): void {
+    const next = this.#view.lastIndex + 1;
+    assert(entry.index === next, () => `entry ${next} comes next, not ${entry.index}`);
+    if (place === null) this.#view = extend(this.#view, entry.term, 1);
+    else this.#add(entry);
+    this.#places.pushPlaced(place);
+  }
+
+  /** An entry was written once more; nothing happens unless it is in the log. */
+  move(index: LogIndex, term: Term, place: EntryPlace): void {
+    if (this.#isInLog(index, term)) this.#places.move(this.#at(index), place);
+  }
+
+  /** An entry was read back from a copy. Its original may be gone: what it says of the group's members is known by the copy alone. */
+  recall({ index, term, kind, payload }: LogEntry, place: EntryPlace): void {
+    if (!this.#isInLog(index, term)) return;
+    this.#places.move(this.#at(index), place);
+    if (kind !== 'configuration' || this.#configurations.some((known) => known.index === index)) return;
+    this.#configurations = [...this.#configurations, { index, payload }].sort((a, b) => a.index - b.index);
+  }
+
+  /** This is what the group had written; entries that are not here are missing. */
+  restate(state: GroupState): void {
+    this.hard = state.hard;
+    this.sound = state.sound;
+    const before = this.#view;
+    if (isSame(before, state.view)) return;
+    const view = state.view;
+    const places = new EntryPlaces();
+    const stays = (index: LogIndex): boolean =>
+      index >= before.firstIndex && termAt(before, index) === termAt(view, index);
+    for (let index = view.firstIndex; index <= view.lastIndex; index++) {
+      const at = this.#at(index);
+      places.pushPlaced(stays(index) && !this.#places.isMissing(at) ? this.#places.get(at) : null);
+    }
+    this.#view = view;
+    this.#places = places;
+    this.cached.keep((index) => this.#has(index) && stays(index));
+    this.#configurations = this.#configurations.filter(({ index }) => this.#has(index) && stays(index));
+  }
+
+  /** The first entry that is missing, or null. */
+  firstMissing(): LogIndex | null {
+    const { count } = this.#places;
+    for (let at = 0; at < count; at++) if (this.#places.isMissing(at)) return this.#view.firstIndex + at;
+    return null;
+  }
+
+  truncateAfter(after: LogIndex): void {
+    this.cached.cutAfter(after);
+    this.#view = cutAfter(this.#view, after);
+    this.#places.cut(this.#view.lastIndex - this.#view.firstIndex + 1);
+    this.#keepConfigurations();
+  }
+
+  /** What LogWrite.compactTo says. */
+  compactThrough(through: LogIndex, term: Term): void {
+    const { firstIndex, lastIndex } = this.#view;
+    this.#view = compactThrough(this.#view, through, term);
+    const last = this.#view.lastIndex === lastIndex ? Math.min(this.#view.firstIndex - 1, lastIndex) : lastIndex;
+    this.cached.dropThrough(last);
+    this.#places.drop(last - firstIndex + 1);
+    this.#keepConfigurations();
+  }
+
+  /** What LogWrite.forget says. */
+  forget(): void {
+    this.sound = false;
+    this.#view = emptyLog;
+    this.#places.cut(0);
+    this.cached.cutAfter(0);
+    this.#configurations = [];
+  }
+
+  /** These are on disk, side by side from `offset` on; `serial` is that of the first. Of those that were cut off meanwhile: nothing. */
+  settle(entries: readonly LogEntry[], serial: number, segment: number, offset: number): void {
+    let at = offset;
+    let next = serial;
+    for (const { index, payload } of entries) {
+      this.#places.settle(this.#at(index), next, segment, at);
+      next = (next + 1) >>> 0;
+      at += payload.length;
+    }
+  }
+
+  /** Its bytes are on stable storage, and can be read from there. */
+  isSettled(index: LogIndex): boolean {
+    return this.#places.isSettled(this.#at(index));
+  }
+
+  place(index: LogIndex): EntryPlace {
+    return this.#places.get(this.#at(index));
+  }
+
+  term(index: LogIndex): Term {
+    return present(termAt(this.#view, index), () => `entry ${index} is in the log`);
+  }
+
+  /** Is this very entry in the log, and on disk in `segment`? */
+  lies(index: LogIndex, term: Term, segment: number): boolean {
+    return this.#isInLog(index, term) && this.#places.segment(this.#at(index)) === segment;
+  }
+
+  /** The first entry from … on that lies in `segment`, or null. */
+  firstIn(segment: number, from: LogIndex): LogIndex | null {
+    const { firstIndex, lastIndex } = this.#view;
+    for (let index = Math.max(from, firstIndex); index <= lastIndex; index++)
+      if (this.#places.segment(index - firstIndex) === segment) return index;
+    return null;
+  }
+
+  /** Its position among the places. */
+  #at(index: LogIndex): number {
+    return index - this.#view.firstIndex;
+  }
+
+  #has(index: LogIndex): boolean {
+    return index >= this.#view.firstIndex && index <= this.#view.lastIndex;
+  }
+
+  #isInLog(index: LogIndex, term: Term): boolean {
+    return this.#has(index) && termAt(this.#view, index) === term;
+  }
+
+  #add(entry: LogEntry): void {
+    this.#view = extend(this.#view, entry.term, 1);
+    if (entry.kind === 'configuration') this.#configurations.push({ index: entry.index, payload: entry.payload });
+    this.cached.push(entry);
+  }
+
+  #keepConfigurations(): void {
+    this.#configurations = this.#configurations.filter(({ index }) => this.#has(index));
+  }
 }
 
 function isSame(a: LogView, b: LogView): boolean {

@@ -12,20 +12,20 @@ import type { ReadBatch } from '../../../core/log-tail.ts';
 import type { HardState } from '../../../machines/raft/effects.ts';
 import type { LogEntry } from '../log.ts';
 import type { EntryPlace } from './entry-places.ts';
-import { createGroupIndex, type GroupIndex, KINDS, type GroupState } from './group-index.ts';
+import { GroupIndex, type GroupState, KINDS } from './group-index.ts';
 import type { TailCache } from './tail-cache.ts';
 
 export type GroupIndexes = Map<number, GroupIndex>;
 
 export function createGroupIndexes(): GroupIndexes {
-  return new Map([[EVERYONE_ELSE, createGroupIndex()]]);
+  return new Map([[EVERYONE_ELSE, new GroupIndex()]]);
 }
 
 /** One never written is as sound as all those are. */
 export function indexOf(groups: GroupIndexes, group: number): GroupIndex {
   let index = groups.get(group);
   if (index === undefined) {
-    index = createGroupIndex(present(groups.get(EVERYONE_ELSE), 'there from the beginning').sound);
+    index = new GroupIndex(present(groups.get(EVERYONE_ELSE), 'there from the beginning').sound);
     groups.set(group, index);
   }
   return index;
