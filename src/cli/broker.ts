@@ -4,8 +4,8 @@ import { prometheusText } from '../actors/cluster/broker-metrics.ts';
 import { brokerRoutes } from '../actors/cluster/http-routes.ts';
 import { kernels } from '../actors/kernels.ts';
 import { checkRaftOptions } from '../actors/raft/options.ts';
-import { holdsIdentity, openIdentity, readIdentity } from '../actors/stores/identity.ts';
-import { openLog } from '../actors/stores/log-store.ts';
+import { openBrokerDirectory } from '../actors/stores/broker-directory.ts';
+import { holdsIdentity, readIdentity } from '../actors/stores/identity.ts';
 import { openSnapshots } from '../actors/stores/snapshots.ts';
 import { createNodeDisk } from '../actors/stores/node-disk.ts';
 import { createMonitorClients } from '../actors/transports/grpc-client.ts';
@@ -82,20 +82,13 @@ async function runBroker(values: Values): Promise<number> {
   const clock = createRealClock();
   const random = createRandom(randomName());
   const inspector = createInspector({ clock });
-  const identity = openIdentity(disk, directory, id, await begin(), () => randomName(16));
+  const failures: ((error: VedetteError) => void)[] = [];
+  const failed = (error: VedetteError): void => failures.forEach((tell) => tell(error));
+  const ports = { disk, directory, clock, random, kernels, warn: say, failed };
+  const { identity, log } = openBrokerDirectory(ports, id, await begin(), () => randomName(16));
   const known = identity.identity.roster.members[id];
   if (known !== grpcAddress)
     throw invalidArgument('grpc', `--grpc is ${grpcAddress}, but the cluster knows ${id} at ${known}`);
-  const failures: ((error: VedetteError) => void)[] = [];
-  const log = openLog({
-    disk,
-    directory: `${directory}/log`,
-    clock,
-    random,
-    kernels,
-    warn: say,
-    failed: (error) => failures.forEach((tell) => tell(error)),
-  });
   const snapshots = openSnapshots({
     disk,
     directory: `${directory}/snapshots`,
@@ -104,7 +97,7 @@ async function runBroker(values: Values): Promise<number> {
     cluster: identity.identity.cluster,
     formerly: identity.identity.formerly,
     warn: say,
-    failed: (error) => failures.forEach((tell) => tell(error)),
+    failed,
   });
   const snapshotStreams = createGrpcSnapshots();
   const clients = createMonitorClients();

@@ -5,9 +5,9 @@ import { createBroker } from '../../src/actors/broker.ts';
 import type { Broker } from '../../src/actors/broker-interface.ts';
 import type { MonitorClient } from '../../src/actors/monitor-client.ts';
 import type { AcceptedPeer } from '../../src/actors/peer-transport.ts';
-import { type Beginning, openIdentity } from '../../src/actors/stores/identity.ts';
+import { openBrokerDirectory } from '../../src/actors/stores/broker-directory.ts';
+import type { Beginning } from '../../src/actors/stores/identity.ts';
 import { openSnapshots } from '../../src/actors/stores/snapshots.ts';
-import { openLog } from '../../src/actors/stores/log-store.ts';
 import { crc32c } from '../../src/core/crc32c.ts';
 import { unavailable, VedetteError } from '../../src/core/errors.ts';
 import type { BrokerId, ClusterId } from '../../src/core/ids.ts';
@@ -163,23 +163,21 @@ export function createMemoryCluster(options: {
     const life = random.fork(`${id}/${place.starts++}`);
     const inspector = createInspector({ clock });
     const founding = { members, shards: change.shards ?? options.shards, replicas: options.replicas };
-    const identity = openIdentity(
-      place.disk,
-      '/data',
+    const failed: ((error: VedetteError) => void)[] = [];
+    const { identity, log } = openBrokerDirectory(
+      {
+        disk: place.disk,
+        directory: '/data',
+        clock,
+        random: life.fork('log'),
+        kernels: { crc32c, native: false },
+        warn: (message) => warnings.push(`${id}: ${message}`),
+        failed: (error) => failed.forEach((tell) => tell(error)),
+      },
       change.as ?? id,
       change.beginning ?? (ids.includes(id) ? { how: 'founder', founding } : { how: 'again' }),
       () => `incarnation-${id}-${place.starts}`,
     );
-    const failed: ((error: VedetteError) => void)[] = [];
-    const log = openLog({
-      disk: place.disk,
-      directory: '/data/log',
-      clock,
-      random: life.fork('log'),
-      kernels: { crc32c, native: false },
-      warn: (message) => warnings.push(`${id}: ${message}`),
-      failed: (error) => failed.forEach((tell) => tell(error)),
-    });
     const snapshots = openSnapshots({
       disk: place.disk,
       directory: '/data/snapshots',

@@ -18,9 +18,9 @@ import type { Random } from '../../streams/random.ts';
 import type { Kernels } from '../kernels.ts';
 import { type GroupHeld, type SoleVoter, soleVoter } from '../raft/sole-voter.ts';
 import type { Disk } from '../stores/disk.ts';
-import { holdsIdentity, openIdentity, type RecoverableIdentity } from '../stores/identity.ts';
+import { openBrokerDirectory } from '../stores/broker-directory.ts';
+import { holdsIdentity, type RecoverableIdentity } from '../stores/identity.ts';
 import type { BrokerLog } from '../stores/log.ts';
-import { openLog } from '../stores/log-store.ts';
 import { holdsLog } from '../stores/log/segment-files.ts';
 import { openSnapshots, type SnapshotStore, type StoredSnapshot } from '../stores/snapshots.ts';
 import { checkFounding } from './founding-check.ts';
@@ -65,16 +65,13 @@ export function openRecovery(ports: RecoveryPorts): Recovery {
   // Nothing is made where nothing is.
   if (!holdsIdentity(disk, directory)) throw unfit(`${directory} is no broker's directory`);
   if (!holdsLog(disk, `${directory}/log`)) throw unfit(`there is no log in ${directory}/log: nothing can be recovered`);
-  const openOwn = () => openIdentity(disk, directory, self, { how: 'recovers' }, () => '');
-  // Another broker's directory is not touched; to open a log is to tidy it. Under its lock the identity is read again.
-  openOwn();
   let broken: (error: VedetteError) => void = () => {};
   const common = { disk, clock, warn, failed: (error: VedetteError) => broken(error) };
-  const log = openLog({ ...common, directory: `${directory}/log`, random, kernels });
+  const opening = { ...common, directory, random, kernels };
+  const { identity, log } = openBrokerDirectory(opening, self, { how: 'recovers' }, () => '');
 
   return {
     look() {
-      const identity = openOwn();
       const { cluster, formerly } = identity.identity;
       if (cluster === '')
         throw unfit(`${directory} never belonged to a cluster that was founded: start ${self} as it was`);
@@ -86,7 +83,7 @@ export function openRecovery(ports: RecoveryPorts): Recovery {
     },
     carryOut(plan, done) {
       broken = (error) => done(error, plan.cluster);
-      write(ports, plan, { identity: openOwn(), log }, done);
+      write(ports, plan, { identity, log }, done);
     },
     close: (done) => log.close(done),
   };
