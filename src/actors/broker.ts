@@ -56,6 +56,8 @@ export function createBroker(ports: BrokerPorts): Broker {
   const left = new ReplaySubject<void>(1);
   let stopping: (() => void)[] = [];
   let failure: VedetteError | null = null;
+  /** Every part is there. What fails earlier halts them when they are: what a snapshot tells, for one, is told while they are made. */
+  let composed = false;
 
   const machine = runMachine<typeof brokerMachine, BrokerEffect>(brokerMachine, {
     id: `${id}/broker`,
@@ -67,7 +69,7 @@ export function createBroker(ports: BrokerPorts): Broker {
       if (type === 'announceReady') ready.next(true);
       if (type === 'announceNotReady') ready.next(false);
       if (type === 'drain') drain();
-      if (type === 'halt') halt();
+      if (type === 'halt' && composed) halt();
     },
   });
   const tell = (type: 'ready' | 'notReady' | 'stop' | 'drained' | 'failed') =>
@@ -325,6 +327,8 @@ export function createBroker(ports: BrokerPorts): Broker {
     tell(isReady ? 'ready' : 'notReady');
     return isReady;
   });
+  composed = true;
+  if (state() === 'failed') halt();
 
   return {
     service: createBrokerService({ refusal, ingest, queries, subscriptions }),

@@ -4,7 +4,8 @@ import { Subject } from 'rxjs';
 import { test } from 'uvu';
 import { createBroker } from '../../src/actors/broker.ts';
 import type { AcceptedPeer } from '../../src/actors/peer-transport.ts';
-import type { Identity } from '../../src/actors/stores/identity.ts';
+import type { Identity, IdentityStore } from '../../src/actors/stores/identity.ts';
+import type { BrokerLog } from '../../src/actors/stores/log.ts';
 import { openSnapshots } from '../../src/actors/stores/snapshots.ts';
 import { crc32c } from '../../src/core/crc32c.ts';
 import { unavailable, VedetteError } from '../../src/core/errors.ts';
@@ -14,13 +15,24 @@ import { createRandom } from '../../src/streams/random.ts';
 import type { SnapshotMessage } from '../../src/streams/snapshot-message.ts';
 import type { Wire } from '../../src/streams/wire.ts';
 import { createVirtualClock } from '../../src/streams/virtual-clock.ts';
-import { createMemoryDisk as createFileDisk } from '../support/memory-disk.ts';
+import { createMemoryDisk as createFileDisk, type MemoryDisk as FileDisk } from '../support/memory-disk.ts';
 import { createMemoryLog, type MemoryDisk } from '../support/memory-log.ts';
 
 const ID = 'broker-1' as BrokerId;
 
-function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Map() as MemoryDisk } = {}) {
+interface Setup {
+  readonly cluster?: ClusterId | '';
+  readonly disk?: MemoryDisk;
+  /** Of its snapshots. */
+  readonly files?: FileDisk;
+  /** Instead of what these do. */
+  readonly log?: Partial<BrokerLog>;
+  readonly setCluster?: IdentityStore['setCluster'];
+}
+
+function start({ cluster = '', disk = new Map(), ...instead }: Setup = {}) {
   const clock = createVirtualClock();
+  const { files = createFileDisk(clock) } = instead;
   const log = createMemoryLog({ clock, disk });
   const inspector = createInspector({ clock });
   const founding = { members: { [ID]: 'x:1' }, shards: 2, replicas: 3 };
@@ -42,7 +54,7 @@ function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Ma
     clock,
     random: createRandom(1),
     inspector,
-    log: { ...log, groups: [], ...(logCloses ? {} : { close() {} }) },
+    log: { ...log, groups: [], ...instead.log },
     identity: {
       get identity() {
         return identity;
@@ -56,6 +68,7 @@ function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Ma
         identity = { ...identity, roster: newer };
       },
       setRemoved() {},
+      ...(instead.setCluster === undefined ? {} : { setCluster: instead.setCluster }),
     },
     peers: {
       accepted: new Subject<AcceptedPeer>(),
@@ -65,7 +78,7 @@ function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Ma
     },
     snapshots: {
       store: openSnapshots({
-        disk: createFileDisk(clock),
+        disk: files,
         directory: '/snapshots',
         clock,
         crc32c,
@@ -92,7 +105,7 @@ function start({ cluster = '' as ClusterId | '', logCloses = true, disk = new Ma
   });
   const failures: VedetteError[] = [];
   broker.failed.subscribe((error) => failures.push(error));
-  return { broker, clock, disk, failures, inspector, identity: () => identity };
+  return { broker, clock, disk, files, failures, inspector, identity: () => identity };
 }
 
 test('a broker alone founds its cluster, leads everything, and knows it again', () => {
@@ -136,8 +149,40 @@ test('it fails once, with the first reason, and nothing of it runs on', () => {
   );
 });
 
+test('what fails while the broker is put together is its reason, and nothing of it runs on', () => {
+  const first = start();
+  first.clock.advance(2_000);
+  // A snapshot tells at once of a cluster: nothing has to be applied first.
+  let saved = false;
+  first.broker.groups.find(({ id }) => id === 'control')?.snapshot((error) => (saved = error === null));
+  first.clock.advance(1_000);
+  assert.ok(saved);
+  const { broker, clock, failures, inspector } = start({
+    cluster: 'minted' as ClusterId,
+    disk: first.disk,
+    files: first.files,
+    setCluster() {
+      throw new Error('the disk is gone');
+    },
+  });
+  assert.deepEqual(
+    failures.map(({ message }) => message),
+    ['the disk is gone'],
+  );
+  assert.equal(broker.health().ready, false);
+  let stopped = 0;
+  broker.stop(() => stopped++);
+  clock.advance(1);
+  assert.equal(stopped, 1);
+  assert.equal(clock.pending, 0, 'no timer is left');
+  assert.deepEqual(
+    inspector.machines({}).map(({ id, state }) => [id, state]),
+    [['broker-1/broker', 'failed']],
+  );
+});
+
 test('a log that fails while it is being closed does not keep a broker that is told to stop', () => {
-  const { broker, clock } = start({ logCloses: false });
+  const { broker, clock } = start({ log: { close() {} } });
   clock.advance(2_000);
   let stopped = 0;
   broker.stop(() => stopped++);
