@@ -128,7 +128,10 @@ function install() {
 function generate() {
   fs.mkdirSync(join(root, 'gen'), { recursive: true });
   const bin = join(root, 'node_modules', 'protobufjs-cli', 'bin');
-  const files = fs.readdirSync(join(root, 'proto/vedette/v1')).map((name) => 'proto/vedette/v1/' + name);
+  const places = ['proto/grpc/health/v1', 'proto/vedette/v1'];
+  const files = [].concat(
+    ...places.map((place) => fs.readdirSync(join(root, place)).map((name) => place + '/' + name)),
+  );
   const flags = '-t static-module -w es6 --es6 --force-number --no-service --no-verify --no-delimited'.split(' ');
   const code = run(
     process.execPath,

@@ -20,8 +20,7 @@ const PURE_PACKAGES = { 'src/core': [], 'src/machines': ['xstate'] };
 /** The generated messages have one door. */
 const PROTO_FILES = /^src\/core\/proto[\w-]*\.ts$/;
 /** Packages that talk to the network or to servers, and the files that turn them into messages. */
-const OUTSIDE_PACKAGES =
-  /^(?:@grpc\/|grpc-health-check$|ws$|ioredis$|node:(?:net|http|http2|https|tls|dgram|child_process)$)/;
+const OUTSIDE_PACKAGES = /^(?:@grpc\/|ws$|ioredis$|node:(?:net|http|http2|https|tls|dgram|child_process)$)/;
 const OUTSIDE_ADAPTERS = ['src/actors/transports/', 'src/actors/stores/', 'src/cli/', 'scenarios/engine/live/'];
 
 /** The port adapters: the only files below that may ask the system for time, timers or chance. */

@@ -1,16 +1,18 @@
 // The gRPC peer wire keeps the contract of every wire; a cut cable surfaces at both ends; and the server's health.
 import { createConnection, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
-import { Client, credentials } from '@grpc/grpc-js';
+import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
 import { firstValueFrom } from 'rxjs';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { createGrpcPeers } from '../../src/actors/transports/grpc-peers.ts';
-import { startGrpcServer } from '../../src/actors/transports/grpc-server.ts';
+import { healthDefinition } from '../../src/actors/transports/grpc-definitions.ts';
+import { type GrpcServer, startGrpcServer } from '../../src/actors/transports/grpc-server.ts';
 import { createGrpcSnapshots } from '../../src/actors/transports/grpc-snapshots.ts';
 import type { AdminService } from '../../src/actors/admin-service.ts';
 import type { MonitorService } from '../../src/actors/monitor-service.ts';
 import { VedetteError } from '../../src/core/errors.ts';
+import { grpc } from '../../src/core/proto.ts';
 import type { BrokerId } from '../../src/core/ids.ts';
 import type { PeerMessage } from '../../src/streams/envelope.ts';
 import type { SnapshotMessage } from '../../src/streams/snapshot-message.ts';
@@ -153,29 +155,86 @@ wireContract<SnapshotMessage>(
 
 const server = suite('gRPC server');
 
-/** What the standard health service answers: 1 SERVING, 2 NOT_SERVING, by health.proto. */
-function askHealth(client: Client): Promise<number | undefined> {
-  const path = '/grpc.health.v1.Health/Check';
-  const same = (bytes: Buffer): Buffer => bytes;
+type HealthAnswer = grpc.health.v1.HealthCheckResponse;
+const { SERVING, NOT_SERVING, SERVICE_UNKNOWN } = grpc.health.v1.HealthCheckResponse.ServingStatus;
+const { Check, List, Watch } = healthDefinition;
+
+function askHealth(client: Client, name = ''): Promise<HealthAnswer['status']> {
   return new Promise((resolve, reject) => {
-    client.makeUnaryRequest(path, same, same, Buffer.alloc(0), (error, answer) =>
-      error === null ? resolve(answer?.[1]) : reject(error),
+    client.makeUnaryRequest(
+      Check.path,
+      Check.requestSerialize,
+      Check.responseDeserialize,
+      { service: name },
+      (error, answer) => (error === null ? resolve(answer?.status ?? 0) : reject(error)),
     );
   });
 }
 
-server('health says whether it may be sent work: not at first, and not any more when it cannot be', async () => {
+/** What it is told, until the client is closed. */
+function watchHealth(client: Client, name: string): HealthAnswer['status'][] {
+  const told: HealthAnswer['status'][] = [];
+  const { path, requestSerialize, responseDeserialize } = Watch;
+  const stream = client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, { service: name });
+  stream.on('data', (answer: HealthAnswer) => told.push(answer.status));
+  stream.on('error', () => {});
+  return told;
+}
+
+async function withServer(act: (client: Client, begun: GrpcServer) => Promise<void>): Promise<void> {
   const address = `127.0.0.1:${(await freePortBase(1)) + 1}`;
   const begun = await startGrpcServer({ address, service, admin, peers: createGrpcPeers('b' as BrokerId) });
   const client = new Client(address, credentials.createInsecure());
-  const answers = [await askHealth(client)];
-  for (const ready of [true, false, true]) {
-    begun.serving(ready);
-    answers.push(await askHealth(client));
-  }
+  await act(client, begun);
   client.close();
   await new Promise<void>((done) => begun.stop(done));
-  assert.equal(answers, [2, 1, 2, 1]);
-});
+}
+
+server('health says whether it may be sent work: not at first, and not any more when it cannot be', () =>
+  withServer(async (client, begun) => {
+    const answers = [await askHealth(client)];
+    for (const ready of [true, false, true]) {
+      begun.serving(ready);
+      answers.push(await askHealth(client, ready ? 'vedette.v1.MonitorService' : ''));
+    }
+    assert.equal(answers, [NOT_SERVING, SERVING, NOT_SERVING, SERVING]);
+  }),
+);
+
+server(
+  'who watches health is told what is so, and each change once; of a service that there is not, that it is unknown',
+  () =>
+    withServer(async (client, begun) => {
+      const [all, unknown] = [watchHealth(client, ''), watchHealth(client, 'x.Nothing')];
+      await until('both are told what is so', () => all.length === 1 && unknown.length === 1);
+      for (const ready of [true, true, false, false]) begun.serving(ready);
+      await until('the changes are told', () => all.length >= 3);
+      await askHealth(client);
+      assert.equal(all, [NOT_SERVING, SERVING, NOT_SERVING]);
+      assert.equal(unknown, [SERVICE_UNKNOWN]);
+    }),
+);
+
+server('health is asked in vain of a service that there is not, and lists those that there are', () =>
+  withServer(async (client, begun) => {
+    begun.serving(true);
+    const error = await askHealth(client, 'x.Nothing').then(
+      () => null,
+      (refusal: ServiceError) => refusal,
+    );
+    assert.is(error?.code, status.NOT_FOUND);
+    assert.match(error?.details ?? '', /no service x\.Nothing/);
+    const listed = await new Promise<grpc.health.v1.HealthListResponse | undefined>((resolve, reject) => {
+      const { path, requestSerialize, responseDeserialize } = List;
+      client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, (refusal, answer) =>
+        refusal === null ? resolve(answer) : reject(refusal),
+      );
+    });
+    assert.equal(
+      Object.entries(listed?.statuses ?? {}).map(([name, answer]) => [name, answer.status]),
+      ['', 'vedette.v1.MonitorService', 'vedette.v1.AdminService'].map((name) => [name, SERVING]),
+    );
+  }),
+);
 
 server.run();

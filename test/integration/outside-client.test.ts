@@ -267,9 +267,7 @@ function reflected(version: string): Promise<string[]> {
 }
 
 test('health, reflection, and the HTTP face', async () => {
-  const health = loadPackageDefinition(
-    loadSync('node_modules/grpc-health-check/proto/health/v1/health.proto', options),
-  ) as unknown as {
+  const health = loadPackageDefinition(loadSync('proto/grpc/health/v1/health.proto', options)) as unknown as {
     grpc: {
       health: { v1: { Health: new (address: string, creds: unknown) => Record<string, Call> & { close(): void } } };
     };

@@ -1,5 +1,5 @@
 // The services as grpc-js wants them, from the generated messages: no reflection on the way of a message.
-import { vedette } from '../../core/proto.ts';
+import { grpc, vedette } from '../../core/proto.ts';
 import { encodePeerFrame } from './raft-frame-encoder.ts';
 
 interface Codec<Plain, Full extends Plain> {
@@ -78,4 +78,13 @@ export const raftDefinition = {
     requestSerialize: encodePeerFrame,
     responseSerialize: encodePeerFrame,
   },
+};
+
+const health = (name: string) => `/grpc.health.v1.Health/${name}`;
+const { HealthCheckRequest, HealthCheckResponse, HealthListRequest, HealthListResponse } = grpc.health.v1;
+
+export const healthDefinition = {
+  Check: method(health('Check'), HealthCheckRequest, HealthCheckResponse),
+  Watch: method(health('Watch'), HealthCheckRequest, HealthCheckResponse, { response: true }),
+  List: method(health('List'), HealthListRequest, HealthListResponse),
 };

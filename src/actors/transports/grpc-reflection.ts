@@ -4,7 +4,7 @@ import { createRequire } from 'node:module';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Server, ServerDuplexStream } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import type { loadSync } from '@grpc/proto-loader';
 import type { ReflectionService } from '@grpc/reflection';
 import { present } from '../../core/assert.ts';
 import { packageRoot } from '../package-root.ts';
@@ -47,9 +47,9 @@ export function addReflection(server: Server): void {
 function makeReflection(): ReadonlyMap<string, Reflection> {
   const directory = fileURLToPath(new URL('proto', packageRoot));
   const files = ['monitor.proto', 'admin.proto', 'peer.proto'].map((name) => join(directory, 'vedette/v1', name));
-  const { ReflectionService: Service } = createRequire(import.meta.url)('@grpc/reflection') as {
-    ReflectionService: typeof ReflectionService;
-  };
+  const require = createRequire(import.meta.url);
+  const { ReflectionService: Service } = require('@grpc/reflection') as { ReflectionService: typeof ReflectionService };
+  const { loadSync: load } = require('@grpc/proto-loader') as { loadSync: typeof loadSync };
   const made = new Map<string, Reflection>();
   const listener = {
     addService(definitions: Definition, implementation: Implementation) {
@@ -57,6 +57,6 @@ function makeReflection(): ReadonlyMap<string, Reflection> {
       made.set(definition.path, { definition, answer: implementation[METHOD] as Reflection['answer'] });
     },
   };
-  new Service(loadSync(files, { includeDirs: [directory], keepCase: true })).addToServer(listener);
+  new Service(load(files, { includeDirs: [directory], keepCase: true })).addToServer(listener);
   return made;
 }

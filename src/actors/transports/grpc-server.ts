@@ -10,7 +10,6 @@ import {
   setLogVerbosity,
   type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
-import { HealthImplementation } from 'grpc-health-check';
 import { ReplaySubject, Subject } from 'rxjs';
 import { describeError, unavailable, VedetteError } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
@@ -19,7 +18,8 @@ import type { Sink } from '../../streams/sink.ts';
 import type { AdminService } from '../admin-service.ts';
 import type { CallContext, MonitorService } from '../monitor-service.ts';
 import { adminAnswers } from './admin-codec.ts';
-import { adminDefinition, monitorDefinition, raftDefinition } from './grpc-definitions.ts';
+import { adminDefinition, healthDefinition, monitorDefinition, raftDefinition } from './grpc-definitions.ts';
+import { createHealthService } from './grpc-health.ts';
 import type { GrpcPeers, PeerServerStream } from './grpc-peers.ts';
 import { addReflection } from './grpc-reflection.ts';
 import type { GrpcSnapshots, SnapshotServerStream } from './grpc-snapshots.ts';
@@ -69,10 +69,8 @@ export async function startGrpcServer({
     Peer: (stream: PeerServerStream) => peers.accept(stream),
     ...(snapshots === undefined ? {} : { InstallSnapshot: (stream: SnapshotServerStream) => snapshots.accept(stream) }),
   });
-  const health = new HealthImplementation(
-    Object.fromEntries(SERVICE_NAMES.map((name) => [name, 'NOT_SERVING'] as const)),
-  );
-  health.addToServer(server);
+  const health = createHealthService(SERVICE_NAMES);
+  server.addService(healthDefinition, health.handlers);
   addReflection(server);
   await new Promise<void>((resolve, reject) => {
     server.bindAsync(address, ServerCredentials.createInsecure(), (error) => {
@@ -88,10 +86,7 @@ export async function startGrpcServer({
     });
   });
   return {
-    serving(yes) {
-      const state = yes ? 'SERVING' : 'NOT_SERVING';
-      for (const name of SERVICE_NAMES) health.setStatus(name, state);
-    },
+    serving: health.serving,
     stop(done) {
       const force = setTimeout(() => server.forceShutdown(), limits.supervisor.callsMs);
       server.tryShutdown(() => {
