@@ -6,6 +6,7 @@ import { limits } from './limits.ts';
 import { isLabelName, isMetricName, seriesKey } from './names.ts';
 import { vedette } from './proto.ts';
 import { seriesBytes, seriesFromProto, unpack } from './series-codec.ts';
+import { sizeText } from './units.ts';
 
 export type RejectionCode =
   | 'bad_host_id'
@@ -188,7 +189,10 @@ function checkSeries(series: readonly SeriesDefinition[]): void {
   }
   const bytes = seriesBytes(series);
   if (bytes > seriesBytesMax)
-    throw new Refusal('over_limit', `the series take ${bytes} bytes; at most ${seriesBytesMax} per host are taken`);
+    throw new Refusal(
+      'over_limit',
+      `the series take ${sizeText(bytes)}; at most ${sizeText(seriesBytesMax)} per host are taken`,
+    );
 }
 
 /** @throws Refusal. */

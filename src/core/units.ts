@@ -23,6 +23,18 @@ export function parseSize(text: string, field: string): number {
   return Math.floor(Number(match[1]) * unit);
 }
 
+const SIZE_UNITS = ['bytes', 'KiB', 'MiB', 'GiB', 'TiB'];
+
+/** `12 bytes`, `1.5 KiB`, `256 MiB`. */
+export function sizeText(bytes: number): string {
+  let [scaled, unit] = [bytes, 0];
+  while (scaled >= 1024 && unit < SIZE_UNITS.length - 1) {
+    scaled /= 1024;
+    unit++;
+  }
+  return `${Number(scaled.toFixed(1))} ${SIZE_UNITS[unit]}`;
+}
+
 /** `host:port`, `[::1]:port`. @throws VedetteError INVALID_ARGUMENT naming `field`. */
 export function parseAddress(text: string, field: string): string {
   const match = /^(\[[0-9a-fA-F:]+\]|[A-Za-z0-9._-]+):(\d{1,5})$/.exec(text.trim());

@@ -15,6 +15,7 @@ import {
   parsePeers,
   parsePowerOfTwo,
   parseSize,
+  sizeText,
 } from '../../src/core/units.ts';
 import { tempDirectory } from '../support/temp.ts';
 
@@ -119,6 +120,14 @@ test('units', () => {
     ['4096', '512M', '10G', '1.5K'].map((text) => parseSize(text, 'x')),
     [4096, 512 * 1024 ** 2, 10 * 1024 ** 3, 1536],
   );
+  assert.equal([0, 1_023, 1_536, 268_435_456, 1.25 * 1024 ** 4, 5000 * 1024 ** 4].map(sizeText), [
+    '0 bytes',
+    '1023 bytes',
+    '1.5 KiB',
+    '256 MiB',
+    '1.3 TiB',
+    '5000 TiB',
+  ]);
   assert.is(parseAddress('[::1]:80', 'x'), '[::1]:80');
   assert.equal(parsePeers('a=h:1,b=h:2', 'x'), { a: 'h:1', b: 'h:2' });
   assert.equal(parsePeers('constructor=h:1', 'x'), { constructor: 'h:1' });

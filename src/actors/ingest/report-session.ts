@@ -16,6 +16,7 @@ import { type HostId, type Millis, parseHostId, type ShardId } from '../../core/
 import { limits } from '../../core/limits.ts';
 import type { vedette } from '../../core/proto.ts';
 import { seriesBytes } from '../../core/series-codec.ts';
+import { sizeText } from '../../core/units.ts';
 import { type ReportSessionEffect, reportSessionMachine } from '../../machines/report-session.ts';
 import type { Clock } from '../../streams/clock.ts';
 import type { Inspector } from '../../streams/inspector.ts';
@@ -211,7 +212,7 @@ export function openReportSession(ports: ReportSessionPorts): { close(error: Ved
     if (schemas.size > schemasPerSessionMax || schemaBytes > schemaBytesPerSessionMax)
       throw new VedetteError(
         'RESOURCE_EXHAUSTED',
-        `a session may announce at most ${schemasPerSessionMax} schemas of ${schemaBytesPerSessionMax} bytes together`,
+        `a session may announce at most ${schemasPerSessionMax} schemas, of ${sizeText(schemaBytesPerSessionMax)} together`,
       );
   }
 

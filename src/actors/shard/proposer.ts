@@ -12,6 +12,7 @@ import type { HostRecord } from '../../core/frame.ts';
 import type { BrokerId, HostId, Millis } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import { encodeShardEntry } from '../../core/shard-entry.ts';
+import { sizeText } from '../../core/units.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { ForwardOutcome } from '../../streams/envelope.ts';
 import type { ProposalOutcome, RaftGroup } from '../raft-group.ts';
@@ -218,7 +219,7 @@ export function createProposer(ports: ProposerPorts): Proposer {
         0,
       );
       if (waitingBytes + bytes > waitingBytesMax) {
-        const message = `${waitingBytes} bytes of rows wait for shard ${raft.id}; at most ${waitingBytesMax} may`;
+        const message = `${sizeText(waitingBytes)} of rows wait for shard ${raft.id}; at most ${sizeText(waitingBytesMax)} may`;
         clock.defer(() => done({ outcome: 'notApplied', code: 'RESOURCE_EXHAUSTED', message, leader }));
         return;
       }

@@ -9,6 +9,7 @@ import { VedetteError } from '../../core/errors.ts';
 import type { ClusterId, HostId, Millis, ShardId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { vedette } from '../../core/proto.ts';
+import { sizeText } from '../../core/units.ts';
 import { type SubscriptionEffect, type SubscriptionEvent, subscriptionMachine } from '../../machines/subscription.ts';
 import type { Clock, Timer } from '../../streams/clock.ts';
 import type { Inspector } from '../../streams/inspector.ts';
@@ -254,7 +255,7 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
       end(
         new VedetteError(
           'RESOURCE_EXHAUSTED',
-          `${buffered} bytes wait for this subscriber; at most ${bounds.bufferedBytesMax} may: ask for fewer hosts or metrics`,
+          `${sizeText(buffered)} wait for this subscriber; at most ${sizeText(bounds.bufferedBytesMax)} may: ask for fewer hosts or metrics`,
         ),
       );
       return bytes;

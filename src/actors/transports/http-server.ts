@@ -3,6 +3,7 @@ import { createServer, type IncomingMessage, type Server, type ServerResponse } 
 import type { AddressInfo } from 'node:net';
 import { gzip } from 'node:zlib';
 import { describeError, type ErrorCode, invalidArgument, VedetteError } from '../../core/errors.ts';
+import { sizeText } from '../../core/units.ts';
 import { isReply, type Route } from '../http-route.ts';
 import type { StaticFiles } from './static-files.ts';
 
@@ -145,7 +146,7 @@ async function readBody(request: IncomingMessage): Promise<unknown> {
     if (!(chunk instanceof Buffer)) continue;
     bytes += chunk.length;
     if (bytes > BODY_BYTES_MAX)
-      throw new VedetteError('RESOURCE_EXHAUSTED', `a body has at most ${BODY_BYTES_MAX} bytes`);
+      throw new VedetteError('RESOURCE_EXHAUSTED', `a body has at most ${sizeText(BODY_BYTES_MAX)}`);
     chunks.push(chunk);
   }
   if (bytes === 0) return undefined;

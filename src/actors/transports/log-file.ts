@@ -4,6 +4,7 @@
 //   NAME.log      grows up to the limit, then becomes
 //   NAME.log.1    in place of the one before it
 import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs';
+import { sizeText } from '../../core/units.ts';
 
 export interface LogFile {
   write(chunk: Uint8Array): void;
@@ -38,7 +39,7 @@ export function openLogFile(path: string, bytesMax: number): LogFile {
   return {
     write(chunk) {
       try {
-        if (lost > 0) append(new TextEncoder().encode(`… ${lost} bytes could not be written …\n`));
+        if (lost > 0) append(new TextEncoder().encode(`… ${sizeText(lost)} could not be written …\n`));
         lost = 0;
         append(chunk);
       } catch {

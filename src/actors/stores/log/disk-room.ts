@@ -1,6 +1,7 @@
 // Whether there is room for what may still be proposed: by the log's own limit, by what is free on the disk, and by what the disk
 // itself says. Looked at rarely; each change is said.
 import type { Millis } from '../../../core/ids.ts';
+import { sizeText } from '../../../core/units.ts';
 import type { Clock } from '../../../streams/clock.ts';
 
 export interface DiskRoom {
@@ -27,9 +28,10 @@ export function createDiskRoom({ clock, directory, free, bytes, warn, limits }: 
 
   function why(): string | null {
     if (starved) return `the disk of ${directory} is full`;
-    if (bytes() >= limits.bytesMax) return `the log in ${directory} has reached its limit of ${limits.bytesMax} bytes`;
+    if (bytes() >= limits.bytesMax)
+      return `the log in ${directory} has reached its limit of ${sizeText(limits.bytesMax)}`;
     try {
-      if (free() < limits.reserveBytes) return `less than ${limits.reserveBytes} bytes are free for ${directory}`;
+      if (free() < limits.reserveBytes) return `less than ${sizeText(limits.reserveBytes)} are free for ${directory}`;
     } catch {
       // Nobody can tell how much is free. Writes themselves will show what is wrong, if anything is.
     }
