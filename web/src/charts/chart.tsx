@@ -3,6 +3,7 @@ import { createEffect, onCleanup, onMount } from 'solid-js';
 import uPlot from 'uplot';
 import { theme } from '../parts/theme.ts';
 import type { Points } from '../store/derive.ts';
+import { span, type ValueAxis } from './value-axis.ts';
 
 export interface Line {
   readonly label: string;
@@ -26,6 +27,8 @@ export interface ChartProps {
   /** Seconds since 1970: what is in view. */
   readonly range: readonly [number, number];
   readonly format: (value: number | null | undefined) => string;
+  /** Without it marks lie at decimal numbers, and are written as `format` does. */
+  readonly axis?: ValueAxis;
   /** Fixed limits of the value axis, where the unit has them. */
   readonly limits?: readonly [number, number];
   /** Lines lie on one another: the first is lowest. */
@@ -78,12 +81,17 @@ export function Chart(props: ChartProps) {
         x: { time: true, range: () => [props.range[0], props.range[1]] },
         y:
           props.limits === undefined
-            ? { range: (_plot, low, high) => span(low, high) }
+            ? { range: (_plot, low, high) => span(low, high, props.axis?.least) }
             : { range: [...props.limits] as [number, number] },
       },
       axes: [
         { ...axis, grid: { show: false } },
-        { ...axis, size: 64, values: (_plot, ticks) => ticks.map((tick) => props.format(tick < 0 ? -tick : tick)) },
+        {
+          ...axis,
+          size: 64,
+          ...(props.axis === undefined ? {} : { incrs: [...props.axis.steps] }),
+          values: (_plot, marks) => marks.map((mark) => (props.axis?.mark ?? props.format)(Math.abs(mark))),
+        },
       ],
       series: [
         { value: (_plot, time) => (time === null ? '' : new Date(time * 1000).toLocaleTimeString()) },
@@ -135,12 +143,4 @@ export function Chart(props: ChartProps) {
       <div class="plot" ref={frame} onDblClick={() => props.onReset()} />
     </figure>
   );
-}
-
-/** Zero is always in view, and a flat line is not magnified into noise. */
-function span(low: number | null, high: number | null): [number, number] {
-  const bottom = Math.min(0, low ?? 0);
-  const top = Math.max(0, high ?? 0);
-  const pad = (top - bottom) * 0.08;
-  return [bottom < 0 ? bottom - pad : 0, top === 0 && bottom === 0 ? 1 : top + pad];
 }

@@ -3,11 +3,13 @@ import { columnsOf, negate, type Points, plain, rate, scale, stack, sum } from '
 import type { Column, HostData } from '../store/host-data.ts';
 import { bytes, bytesPerSecond, percent, plainNumber } from '../parts/format.ts';
 import type { ChartData, Line } from './chart.tsx';
+import { byteAxis, byteRateAxis, type ValueAxis } from './value-axis.ts';
 
 export interface ChartDefinition {
   readonly id: string;
   readonly title: string;
   readonly format: (value: number | null | undefined) => string;
+  readonly axis?: ValueAxis;
   readonly limits?: readonly [number, number];
   readonly stacked?: boolean;
   readonly build: (data: HostData) => readonly Line[];
@@ -90,11 +92,12 @@ function lines(data: HostData, metric: string, label: (column: Column) => string
 
 export const hostCharts: readonly ChartDefinition[] = [
   { id: 'cpu', title: 'CPU', format: percent, limits: [0, 1], stacked: true, build: cpu },
-  { id: 'memory', title: 'Memory', format: bytes, stacked: true, build: memory },
+  { id: 'memory', title: 'Memory', format: bytes, axis: byteAxis, stacked: true, build: memory },
   {
     id: 'network',
     title: 'Network: in above, out below',
     format: bytesPerSecond,
+    axis: byteRateAxis,
     build: (data) =>
       mirrored(
         data,
@@ -110,6 +113,7 @@ export const hostCharts: readonly ChartDefinition[] = [
     id: 'disk',
     title: 'Disk: reads above, writes below',
     format: bytesPerSecond,
+    axis: byteRateAxis,
     build: (data) => mirrored(data, 'system.disk.io', 'disk.io.direction', 'read', 'write', ['read', 'write']),
   },
   {
@@ -138,6 +142,7 @@ export const hostCharts: readonly ChartDefinition[] = [
     id: 'swap',
     title: 'Swap',
     format: bytes,
+    axis: byteAxis,
     build: (data) =>
       columnsOf(data, 'system.paging.usage', (labels) => labels['system.paging.state'] === 'used').map(
         ({ values }) => ({ label: 'used', color: color(0), points: plain(values), fill: true }),

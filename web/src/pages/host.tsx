@@ -167,6 +167,7 @@ export function HostPage(props: { hostId: string }) {
                     data={drawn()}
                     range={range()}
                     format={definition.format}
+                    {...(definition.axis === undefined ? {} : { axis: definition.axis })}
                     {...(definition.limits === undefined ? {} : { limits: definition.limits })}
                     {...(definition.stacked === undefined ? {} : { stacked: definition.stacked })}
                     onZoom={(from, to) => setHeld([from, to])}
