@@ -43,6 +43,8 @@ export interface SnapshotDisk {
 export interface LifePorts {
   readonly planted: Planted;
   readonly dial: Dial;
+  /** A message has arrived. @returns true when the process is dead: it does not hear it. */
+  readonly heard: () => boolean;
   readonly warn: (message: string) => void;
   /** The process must end. */
   readonly failed: (error: Error) => void;
@@ -72,7 +74,7 @@ export function createSnapshotDisk(
   let spoiled = false;
 
   return {
-    open(life, self, groups, { planted, dial, warn, failed }) {
+    open(life, self, groups, { planted, dial, heard, warn, failed }) {
       const mounted = disk.mount(life);
       const store = openSnapshots({
         disk: planted.snapshotDisk?.(mounted, life) ?? mounted,
@@ -95,7 +97,7 @@ export function createSnapshotDisk(
       const common = { self, clock: life, store, warn() {}, options };
       const transfers = createSnapshotSender({
         ...common,
-        dial: (address) => within(life, dial(address as BrokerId)),
+        dial: (address) => within(life, heard, dial(address as BrokerId)),
         addressOf: (broker) => broker,
       });
       const receiver = createSnapshotReceiver({
@@ -110,7 +112,7 @@ export function createSnapshotDisk(
         transfers,
         cluster: () => '',
         options,
-        accept: (wire) => receiver.accept(within(life, wire)),
+        accept: (wire) => receiver.accept(within(life, heard, wire)),
         stop() {
           transfers.stop();
           receiver.stop();
@@ -149,12 +151,16 @@ export function createSnapshotDisk(
 }
 
 /** What arrives, arrives in this life of the process, in a turn of its own, or not at all. */
-function within(life: ClockView, { inbox, outbox }: Wire<SnapshotMessage>): Wire<SnapshotMessage> {
+function within(
+  life: ClockView,
+  heard: () => boolean,
+  { inbox, outbox }: Wire<SnapshotMessage>,
+): Wire<SnapshotMessage> {
   return {
     outbox,
     inbox: new Observable((subscriber) =>
       inbox.subscribe({
-        next: (message) => life.enter(() => subscriber.next(message)),
+        next: (message) => life.enter(() => heard() || subscriber.next(message)),
         error: (error) => life.enter(() => subscriber.error(error)),
         complete: () => life.enter(() => subscriber.complete()),
       }),

@@ -261,6 +261,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       ports.snapshots?.open(now, self, groups, {
         planted,
         dial: (to) => ports.dialSnapshots(number, to),
+        heard: () => awaits.reached('message'),
         warn(message) {
           if (!excusedSnapshots && !wasFull && !awaits.dead)
             throw new Violation('no member fails', `${self}: ${message}`);
