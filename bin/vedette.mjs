@@ -8,5 +8,4 @@ if (!existsSync(main)) {
   process.stderr.write('vedette: not built yet; run: npm run setup\n');
   process.exit(1);
 }
-process.setSourceMapsEnabled?.(true);
 await import(main.href);

@@ -5,6 +5,7 @@ import { packageRoot } from '../actors/package-root.ts';
 import type { ProcessFigures } from '../actors/prometheus.ts';
 import { describeError, VedetteError } from '../core/errors.ts';
 import { limits } from '../core/limits.ts';
+import { inSources } from './source-places.ts';
 
 export function randomName(bytes = 8): string {
   return randomBytes(bytes).toString('hex');
@@ -82,7 +83,9 @@ const USAGE = new Set(['INVALID_ARGUMENT', 'FAILED_PRECONDITION']);
 export function fail(error: unknown): never {
   const usage = error instanceof VedetteError && USAGE.has(error.code);
   const detail =
-    error instanceof Error && !(error instanceof VedetteError) ? (error.stack ?? error.message) : describeError(error);
+    error instanceof Error && !(error instanceof VedetteError)
+      ? inSources(error.stack ?? error.message)
+      : describeError(error);
   process.stderr.write(`vedette: ${detail}\n`);
   process.exit(usage ? 2 : 1);
 }

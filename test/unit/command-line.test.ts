@@ -1,11 +1,13 @@
 // Flags, units, and what the program, as it was built, says to wrong usage.
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { pathToFileURL } from 'node:url';
 import { suite } from 'uvu';
 import * as assert from 'uvu/assert';
 import { type Command, helpOf, parseFlags } from '../../src/cli/flags.ts';
+import { inSources } from '../../src/cli/source-places.ts';
 import {
   nearest,
   parseAddress,
@@ -150,6 +152,27 @@ test('units', () => {
   assert.throws(() => parsePowerOfTwo('0', 'shards', 1, 4096), usage(/from 1 to 4096/));
   assert.is(nearest('bokers', ['brokers', 'data']), 'brokers');
   assert.is(nearest('xyz', ['brokers', 'data']), undefined);
+});
+
+test('what fails for no reason of the person who typed shows where that is in the sources', async () => {
+  const built = pathToFileURL('dist/src/').href;
+  const program = `
+    const [{ assert }, { fail }] = await Promise.all(['core/assert.js', 'cli/process.js'].map((path) => import('${built}' + path)));
+    try { assert(false, 'on purpose'); } catch (error) { fail(error); }`;
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', program]);
+  let text = '';
+  child.stderr.on('data', (chunk) => (text += String(chunk)));
+  const [status] = await once(child, 'close');
+  assert.is(status, 1);
+  const place = /^vedette: AssertionError: on purpose\n {4}at assert \((.*assert\.ts):(\d+):(\d+)\)\n/.exec(text);
+  assert.is(place?.[1], resolve('src/core/assert.ts'), text);
+  const line = readFileSync('src/core/assert.ts', 'utf8').split('\n')[Number(place?.[2]) - 1];
+  assert.match(line ?? '', /throw new AssertionError/);
+});
+
+test('a place in a file without a source map is shown as it is', () => {
+  const stack = 'Error: x\n    at f (file:///nowhere/x.js:1:2)\n    at node:internal/a:3:4';
+  assert.is(inSources(stack), stack);
 });
 
 test('the program: exit code 2 and one line for wrong usage', async () => {

@@ -16,7 +16,7 @@ export function createChildProcesses(program: string, logDirectory: string): Chi
       let said = '';
       const child = fork(program, [...args], {
         stdio: ['ignore', 'pipe', 'pipe', 'ipc'],
-        execArgv: ['--enable-source-maps', YOUNG_GENERATION, ...ownLoaders()],
+        execArgv: [YOUNG_GENERATION, ...ownLoaders()],
         env: environment(),
       });
       child.stdout?.on('data', (chunk: Buffer) => log.write(chunk));
