@@ -7,12 +7,14 @@ import type { LogEntry, LogWrite, RecoveredGroup } from '../../../src/actors/sto
 import type { RaftStatus } from '../../../src/actors/raft-group.ts';
 import type { BrokerId, GroupId, LogIndex, Term } from '../../../src/core/ids.ts';
 import type { RaftMessage } from '../../../src/machines/raft/messages.ts';
-import { type Configuration, foundedBy, inForce } from '../../../src/machines/raft/membership.ts';
+import type { Configuration } from '../../../src/machines/raft/membership.ts';
+import { type CheckedMember, createCheckedMember } from './checked-member.ts';
 import type { AskedRead } from './client-history.ts';
+import { createCommitted } from './committed.ts';
 import { createHistory, type History } from './history.ts';
 import { createLogMatching } from './log-matching.ts';
-import { createLogShadow, fingerprint, foldEntry, type LogShadow, type ShadowEntry } from './log-shadow.ts';
-import { isKeptBy, isQuorum } from './quorums.ts';
+import { fingerprint } from './log-shadow.ts';
+import { createSayings } from './sayings.ts';
 import type { Trace } from './trace.ts';
 import { rule, Violation } from './violation.ts';
 
@@ -64,228 +66,19 @@ export interface CheckerOptions {
   readonly promises: boolean;
 }
 
-interface Member {
-  readonly shadow: LogShadow;
-  /** Its storage was damaged; what it says of it counts until it has found out. */
-  suspect: boolean;
-  /** Its snapshots were damaged: until its disk is another one, it may lose what has left its log. */
-  frail: boolean;
-  /** What it had, from when it knows that it may have lost some of that, until a leader has vouched for it. */
-  lost: readonly ShadowEntry[] | null;
-  life: number;
-  /** This much of its log was compared with the history. */
-  verified: LogIndex;
-  term: Term;
-  role: RaftStatus['role'];
-  serving: boolean;
-  commit: LogIndex;
-  /** By the chart's account, and by the state machine's. */
-  told: LogIndex;
-  applied: LogIndex;
-  /** What was checked after its last turn: its status, and how often its log had been written to by then. */
-  checked: RaftStatus | null;
-  checkedChanges: number;
-}
-
 export function createGroupChecker({ group, number, names, founders, trace, promises }: CheckerOptions): GroupChecker {
   const history = createHistory(group);
-  const members: Member[] = names.map(() => ({
-    shadow: createLogShadow(history.entry),
-    suspect: false,
-    frail: false,
-    lost: null,
-    life: 0,
-    verified: 0,
-    term: 0,
-    role: 'follower',
-    serving: false,
-    commit: 0,
-    told: 0,
-    applied: 0,
-    checked: null,
-    checkedChanges: 0,
-  }));
-  /** The newest that is committed. */
-  let committedMembers: Configuration = inForce(foundedBy(founders)).configuration;
-  const matching = createLogMatching();
-  const leaders = new Map<Term, number>();
-  /** Who a member voted for, by term. */
-  const votes = names.map(() => new Map<Term, BrokerId>());
-  /** The states that committed entries lead to, one after each. */
-  const folds = [0];
-
-  const at = (member: number): Member => {
+  const members = names.map(() => createCheckedMember(history.entry));
+  const at = (member: number): CheckedMember => {
     const found = members[member];
     if (found === undefined) throw new RangeError(`no member ${member}`);
     return found;
   };
   const who = (member: number) => `${names[member]} in ${group}`;
-
-  // ---------------------------------------------------------------- logs
-
-  /** Compares the member's log with the history up to `through`. */
-  function verify(member: number, through: LogIndex, name: string): void {
-    const known = at(member);
-    const { entries } = known.shadow.written;
-    for (let index = known.verified + 1; index <= through; index++) {
-      const entry = entries[index - 1];
-      const committed = history.entry(index);
-      rule(
-        name,
-        entry !== undefined,
-        () => `${who(member)} lacks entry ${index}, which is committed; its log ends at ${entries.length}`,
-      );
-      rule(
-        name,
-        entry.term === committed?.term && entry.print === committed.print,
-        () =>
-          `${who(member)} holds another entry ${index} (term ${entry.term}) than the committed one (term ${committed?.term})`,
-      );
-    }
-    known.verified = Math.max(known.verified, through);
-  }
-
-  /** The member knows that everything up to `commit` is committed. */
-  function learn(member: number, commit: LogIndex, term: Term): void {
-    if (commit > history.length) extend(member, commit, term);
-    else verify(member, commit, 'log matching on what is committed');
-  }
-
-  function extend(member: number, commit: LogIndex, term: Term): void {
-    const { entries } = at(member).shadow.written;
-    verify(member, history.length, 'leader completeness');
-    rule(
-      'commit of the own term only',
-      entries[commit - 1]?.term === term,
-      () => `${who(member)} commits ${commit}, an entry of term ${entries[commit - 1]?.term}, in term ${term}`,
-    );
-    const configuration = tailOf(entries).at(-1) ?? committedMembers;
-    for (let index = history.length + 1; index <= commit; index++) {
-      const entry = entries[index - 1];
-      rule(
-        'commit within the log',
-        entry !== undefined,
-        () => `${who(member)} commits ${index}, but its log ends at ${entries.length}`,
-      );
-      const holders = durableOn(index, entry);
-      rule(
-        'commit on a durable quorum',
-        isQuorum(configuration, (voter) => holders.includes(voter)),
-        () =>
-          `${who(member)} commits ${index}, which is durable on ${said(holders)}; voters are ${votersSaid(configuration)}`,
-      );
-      history.push(entry, term);
-      committedMembers = entry.configuration ?? committedMembers;
-    }
-    at(member).verified = commit;
-    trace.note('commit', member, number, commit, term);
-  }
-
-  /**
-   * On which members this entry survives any crash. What one has said before its disk was lost may still count: until it is vouched
-   * for, what it had does, and not what it has.
-   */
-  function durableOn(index: LogIndex, entry: ShadowEntry | undefined, except?: number): BrokerId[] {
-    return names.filter((_, member) => {
-      const { shadow, lost } = at(member);
-      return member !== except && sameEntry((lost ?? shadow.durable.entries)[index - 1], entry);
-    });
-  }
-
-  /** Configurations in a member's log that are not known to be committed. */
-  function tailOf(entries: readonly ShadowEntry[]): Configuration[] {
-    const tail: Configuration[] = [];
-    for (let index = history.length + 1; index <= entries.length; index++) {
-      const configuration = entries[index - 1]?.configuration;
-      if (configuration !== undefined && configuration !== null) tail.push(configuration);
-    }
-    return tail;
-  }
-
-  /** Who is behind may cut an entry that others have committed meanwhile, as long as a quorum keeps it. */
-  function cutting(member: number, after: LogIndex): void {
-    const known = at(member);
-    // One in doubt is not counted with what it has, but with what it had.
-    const counted = known.lost === null ? member : undefined;
-    const kept = Math.min(known.verified, history.length);
-    rule(
-      'what is committed is never cut',
-      after >= kept,
-      () => `${who(member)} cuts its log after ${after}; it knows that ${kept} is committed`,
-    );
-    for (let index = after + 1; index <= history.length; index++) {
-      const left = durableOn(index, history.entry(index), counted);
-      rule(
-        'what is committed stays on a quorum',
-        isKeptBy(committedMembers, (voter) => left.includes(voter)),
-        () => `${who(member)} cuts entry ${index}, which is committed; it stays durable on ${said(left)} only`,
-      );
-    }
-    known.verified = Math.min(known.verified, after);
-  }
-
-  /** What leaves a log is committed; and nothing that is known to be, or that a quorum needs, goes with it. */
-  function compacting(member: number, { index, term }: NonNullable<LogWrite['compactTo']>): void {
-    rule(
-      'what leaves a log is committed',
-      index <= history.length && history.entry(index)?.term === term,
-      () => `${who(member)} begins its log behind ${index} (term ${term}); committed are ${history.length}`,
-    );
-    const { entries } = at(member).shadow.written;
-    if (entries[index - 1]?.term !== term) cutting(member, index);
-  }
-
-  function foldAt(index: LogIndex): number | undefined {
-    for (let next = folds.length; next <= Math.min(index, history.length); next++) {
-      const entry = history.entry(next);
-      if (entry !== undefined) folds.push(foldEntry(folds[next - 1] ?? 0, entry.term, entry.print));
-    }
-    return folds[index];
-  }
-
-  // ---------------------------------------------------------------- members
-
-  function led(member: number, term: Term): void {
-    const other = leaders.get(term);
-    rule(
-      'one leader per term',
-      other === undefined || other === member,
-      () => `${names[other ?? 0]} and ${names[member]} both lead ${group} in term ${term}`,
-    );
-    leaders.set(term, member);
-    // Who was elected and slept through the next election knows nothing of what was committed since.
-    verify(member, history.committedBy(term), 'leader completeness');
-  }
-
-  function noteVote(member: number, term: Term, candidate: BrokerId): void {
-    const before = votes[member]?.get(term);
-    rule(
-      'one vote per term',
-      before === undefined || before === candidate,
-      () => `${who(member)} votes for ${candidate} in term ${term}, and for ${before} before`,
-    );
-    votes[member]?.set(term, candidate);
-    if (!promises) return;
-    const { hard } = at(member).shadow.durable;
-    rule(
-      'a vote is durable before it is said',
-      hard.term >= term && (hard.term > term || hard.votedFor === candidate),
-      () =>
-        `${who(member)} votes for ${candidate} in term ${term}, but durable is ${hard.votedFor} in term ${hard.term}`,
-    );
-  }
-
-  function noteAcknowledgement(member: number, index: LogIndex, term: Term): void {
-    const { written, durable } = at(member).shadow;
-    // An answer of an older term says what was so in that term; a leader since then may have cut it.
-    if (term < written.hard.term) return;
-    const holds = durable.entries.length >= index && sameEntry(durable.entries[index - 1], written.entries[index - 1]);
-    rule(
-      'an entry is durable before it is acknowledged',
-      index === 0 || holds,
-      () => `${who(member)} acknowledges entries up to ${index}, but durable are ${durable.entries.length}`,
-    );
-  }
+  const checked = { id: group, names, at, who };
+  const committed = createCommitted({ group: checked, number, founders, history, trace });
+  const sayings = createSayings({ group: checked, committed, history, promises });
+  const matching = createLogMatching();
 
   return {
     started(member, { sound, hard, firstIndex, lastIndex, runs }) {
@@ -330,8 +123,8 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
         );
         known.lost ??= [...known.shadow.durable.entries];
       }
-      if (write.compactTo !== undefined) compacting(member, write.compactTo);
-      if (truncateAfter !== undefined) cutting(member, truncateAfter);
+      if (write.compactTo !== undefined) committed.compacting(member, write.compactTo);
+      if (truncateAfter !== undefined) committed.cutting(member, truncateAfter);
       rule(
         'terms do not fall',
         write.hard === undefined || write.hard.term >= written.hard.term,
@@ -382,44 +175,35 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
 
     isInDoubt: (member) => at(member).lost !== null,
 
-    configurations() {
-      // A crash takes back what is not durable, a cut among it.
-      const tails = members.flatMap(({ shadow: { written, durable } }) => [written, durable]);
-      return [committedMembers, ...tails.flatMap(({ entries }) => tailOf(entries))];
-    },
+    configurations: committed.configurations,
 
-    members: () => committedMembers,
+    members: committed.members,
 
     synced(member) {
       at(member).shadow.synced();
       trace.note('synced', member, number, at(member).shadow.durable.entries.length);
     },
 
-    sent(member, message) {
-      if (message.type === 'vote') noteVote(member, message.term, message.from);
-      if (message.type === 'voteReply' && message.granted) noteVote(member, message.term, message.to);
-      if (message.type === 'appendReply' && !message.rejected && promises)
-        noteAcknowledgement(member, message.index, message.term);
-    },
+    sent: sayings.sent,
 
     applied(member, entries, status) {
       const known = at(member);
       const last = entries.at(-1);
       if (last === undefined) throw new Violation('apply', `${who(member)} applies nothing`);
-      if (last.index > history.length) learn(member, status.commit, status.term);
+      if (last.index > history.length) committed.learn(member, status.commit, status.term);
       for (const entry of entries) {
         rule(
           'entries are applied in order, each once',
           entry.index === known.applied + 1,
           () => `${who(member)} applies ${entry.index} after ${known.applied}`,
         );
-        const committed = history.entry(entry.index);
-        const same = committed !== undefined && committed.term === entry.term && committed.print === fingerprint(entry);
+        const there = history.entry(entry.index);
+        const same = there !== undefined && there.term === entry.term && there.print === fingerprint(entry);
         rule(
           'state machine safety',
           same,
           () =>
-            `${who(member)} applies another entry ${entry.index} (term ${entry.term}) than the committed one (term ${committed?.term})`,
+            `${who(member)} applies another entry ${entry.index} (term ${entry.term}) than the committed one (term ${there?.term})`,
         );
         known.applied = entry.index;
       }
@@ -430,7 +214,7 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
       const known = at(member);
       rule(
         'a snapshot holds what was committed',
-        foldAt(index) === fold && position <= index,
+        committed.foldAt(index) === fold && position <= index,
         () => `${who(member)} takes over a state that reaches ${index}, and is not what entries up to there make`,
       );
       rule(
@@ -475,8 +259,8 @@ export function createGroupChecker({ group, number, names, founders, trace, prom
             `${who(member)}: the chart is at term ${term} with ${lastIndex} entries, written are term ${written.hard.term} and ${written.entries.length} entries`,
         );
       }
-      if (role === 'leader' && (known.role !== 'leader' || known.term !== term)) led(member, term);
-      if (commit > known.commit) learn(member, commit, term);
+      if (role === 'leader' && (known.role !== 'leader' || known.term !== term)) sayings.led(member, term);
+      if (commit > known.commit) committed.learn(member, commit, term);
       if (role !== known.role || term !== known.term || serving !== known.serving) {
         trace.note('role', member, number, ROLES.indexOf(role), term, serving ? 1 : 0);
       }
@@ -513,12 +297,3 @@ const ROLES: readonly RaftStatus['role'][] = [
   'removed',
   'storageUncertain',
 ];
-
-const said = (members: readonly BrokerId[]): string => (members.length === 0 ? 'nobody' : members.join(' '));
-
-const votersSaid = ({ voters, outgoing }: Configuration): string =>
-  outgoing.length === 0 ? said(voters) : `${said(voters)}, and before ${said(outgoing)}`;
-
-function sameEntry(a: ShadowEntry | undefined, b: ShadowEntry | undefined): boolean {
-  return a !== undefined && b !== undefined && a.term === b.term && a.print === b.print;
-}
