@@ -313,7 +313,7 @@ export function createRaftNode(ports: RaftNodePorts): RaftGroup {
         carried.carry(event, entries);
         send(event);
       } else if (message.type === 'installSnapshot')
-        send({ at, held: snapshots?.held ?? 0, heldConfiguration: snapshots?.heldConfiguration, ...message });
+        send({ at, held: snapshots?.held() ?? 0, heldConfiguration: snapshots?.heldConfiguration(), ...message });
       else send(eventOf(message, at));
     },
     beat(links) {

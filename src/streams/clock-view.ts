@@ -36,123 +36,174 @@ export interface ClockView extends Clock {
   revoke(): void;
 }
 
-interface RunningTimer {
-  /** In this node's time. */
-  readonly due: Millis;
-  /** Waits for what is left now. */
-  again(): void;
+/** A factor on what the base measures. */
+function rateOf(driftPpm: number): number {
+  assert(driftPpm > -1_000_000, 'a clock runs forward');
+  return 1 + driftPpm / 1_000_000;
 }
 
-export function createClockView(
-  base: Clock,
-  { turn = (run) => run(), skewMs = 0, driftPpm = 0, leaps = false }: ClockViewOptions = {},
-): ClockView {
-  const rateOf = (ppm: number) => {
-    assert(ppm > -1_000_000, 'a clock runs forward');
-    return 1 + ppm / 1_000_000;
-  };
-  let rate = rateOf(driftPpm);
-  let wallBegan = base.now() + skewMs;
-  let began = base.monotonic();
+export function createClockView(base: Clock, options: ClockViewOptions = {}): ClockView {
+  return new View(base, options);
+}
+
+class View implements ClockView {
+  readonly #base: Clock;
+  readonly #turn: (run: () => void) => void;
+  #rate: number;
+  #wallBegan: Millis;
+  #began: Millis;
   /** The base's time when this view's was `began`. */
-  let baseBegan = began;
-  let jumped: Millis = 0;
-  let paused = false;
-  let revoked = false;
+  #baseBegan: Millis;
+  #jumped: Millis = 0;
+  #paused = false;
+  #revoked = false;
   /** What came due while the process was stopped, and everything since, until all of it has run. */
-  const held: (() => void)[] = [];
-  const running = leaps ? new Set<RunningTimer>() : null;
+  readonly #held: (() => void)[] = [];
+  readonly #running: Set<ViewTimer> | null;
 
-  const elapsed = () => (base.monotonic() - baseBegan) * rate;
-  // Without a sum, where there is nothing to add: moments stay exact.
-  const monotonic = () => (rate === 1 && began === baseBegan ? base.monotonic() : began + elapsed());
-
-  /** Its clocks are told anew from here on. */
-  function settle(ahead: Millis): void {
-    const now = monotonic();
-    wallBegan += elapsed() + ahead;
-    baseBegan = base.monotonic();
-    began = now + ahead;
+  constructor(base: Clock, { turn = (run) => run(), skewMs = 0, driftPpm = 0, leaps = false }: ClockViewOptions) {
+    this.#base = base;
+    this.#turn = turn;
+    this.#rate = rateOf(driftPpm);
+    this.#wallBegan = base.now() + skewMs;
+    this.#began = base.monotonic();
+    this.#baseBegan = this.#began;
+    this.#running = leaps ? new Set() : null;
   }
 
-  function deliver(fire: () => void): void {
-    if (revoked) return;
-    if (paused || held.length > 0) held.push(fire);
-    else turn(fire);
+  now(): Millis {
+    return this.#wallBegan + this.#jumped + this.#elapsed();
+  }
+
+  monotonic(): Millis {
+    // Without a sum, where there is nothing to add: moments stay exact.
+    return this.#rate === 1 && this.#began === this.#baseBegan ? this.#base.monotonic() : this.#began + this.#elapsed();
+  }
+
+  after(delay: Millis, fire: () => void): Timer {
+    const timer = new ViewTimer(this, this.monotonic() + delay, fire);
+    timer.wait(delay);
+    this.#running?.add(timer);
+    return timer;
+  }
+
+  defer(run: () => void): void {
+    this.#base.defer(() => this.enter(run));
+  }
+
+  enter(run: () => void): void {
+    if (this.#revoked) return;
+    if (this.#paused || this.#held.length > 0) this.#held.push(run);
+    else this.#turn(run);
+  }
+
+  jump(ms: Millis): void {
+    this.#jumped += ms;
+  }
+
+  leap(ms: Millis): void {
+    assert(this.#running !== null && ms >= 0, 'a clock that may leap leaps forward');
+    this.#settle(ms);
+    for (const timer of [...this.#running].sort((a, b) => a.due - b.due)) timer.again();
+  }
+
+  drift(ppm: number): void {
+    const next = rateOf(ppm);
+    this.#settle(0);
+    this.#rate = next;
+  }
+
+  pause(): void {
+    this.#paused = true;
+  }
+
+  resume(): void {
+    if (!this.#paused) return;
+    this.#paused = false;
+    this.#base.defer(() => this.#release());
+  }
+
+  get paused(): boolean {
+    return this.#paused;
+  }
+
+  revoke(): void {
+    this.#revoked = true;
+    this.#held.length = 0;
+  }
+
+  /** For {@link ViewTimer} only. @param delay in this node's time: it is rounded when it becomes one of the base's. */
+  onBase(delay: Millis, run: () => void): Timer {
+    return this.#base.after(delay / this.#rate, run);
+  }
+
+  /** For {@link ViewTimer} only. */
+  ended(timer: ViewTimer): void {
+    this.#running?.delete(timer);
+  }
+
+  #elapsed(): Millis {
+    return (this.#base.monotonic() - this.#baseBegan) * this.#rate;
+  }
+
+  /** Its clocks are told anew from here on. */
+  #settle(ahead: Millis): void {
+    const now = this.monotonic();
+    this.#wallBegan += this.#elapsed() + ahead;
+    this.#baseBegan = this.#base.monotonic();
+    this.#began = now + ahead;
   }
 
   /** Each in a turn of its own, as the loop of a process that was stopped would. */
-  function release(): void {
-    if (paused || revoked) return;
-    const fire = held.shift();
-    if (fire !== undefined) turn(fire);
-    if (held.length > 0) base.defer(release);
+  #release(): void {
+    if (this.#paused || this.#revoked) return;
+    const fire = this.#held.shift();
+    if (fire !== undefined) this.#turn(fire);
+    if (this.#held.length > 0) this.#base.defer(() => this.#release());
+  }
+}
+
+class ViewTimer implements Timer {
+  /** In this node's time. */
+  readonly due: Millis;
+  readonly #view: View;
+  readonly #fire: () => void;
+  #open = true;
+  #timer: Timer | null = null;
+
+  constructor(view: View, due: Millis, fire: () => void) {
+    this.due = due;
+    this.#view = view;
+    this.#fire = fire;
   }
 
-  return {
-    now: () => wallBegan + jumped + elapsed(),
-    monotonic,
-    after(delay, fire): Timer {
-      let open = true;
-      const began = monotonic();
-      const run = () => {
-        if (!open) return;
-        // A delay in this node's time is rounded when it becomes one of the base's.
-        const left = began + delay - monotonic();
-        if (left > 0) {
-          timer = base.after(left / rate, () => deliver(run));
-          return;
-        }
-        open = false;
-        running?.delete(entry);
-        fire();
-      };
-      let timer = base.after(delay / rate, () => deliver(run));
-      const entry: RunningTimer = {
-        due: began + delay,
-        again() {
-          timer.cancel();
-          timer = base.after((began + delay - monotonic()) / rate, () => deliver(run));
-        },
-      };
-      running?.add(entry);
-      return {
-        cancel() {
-          open = false;
-          running?.delete(entry);
-          timer.cancel();
-        },
-      };
-    },
-    defer: (run) => base.defer(() => deliver(run)),
-    enter: deliver,
-    jump(ms) {
-      jumped += ms;
-    },
-    leap(ms) {
-      assert(running !== null && ms >= 0, 'a clock that may leap leaps forward');
-      settle(ms);
-      for (const timer of [...running].sort((a, b) => a.due - b.due)) timer.again();
-    },
-    drift(ppm) {
-      const next = rateOf(ppm);
-      settle(0);
-      rate = next;
-    },
-    pause() {
-      paused = true;
-    },
-    resume() {
-      if (!paused) return;
-      paused = false;
-      base.defer(release);
-    },
-    get paused() {
-      return paused;
-    },
-    revoke() {
-      revoked = true;
-      held.length = 0;
-    },
+  wait(delay: Millis): void {
+    this.#timer = this.#view.onBase(delay, this.#reached);
+  }
+
+  /** Waits for what is left now. */
+  again(): void {
+    this.#timer?.cancel();
+    this.wait(this.due - this.#view.monotonic());
+  }
+
+  cancel(): void {
+    this.#open = false;
+    this.#view.ended(this);
+    this.#timer?.cancel();
+  }
+
+  readonly #reached = (): void => this.#view.enter(this.#run);
+
+  readonly #run = (): void => {
+    if (!this.#open) return;
+    const left = this.due - this.#view.monotonic();
+    if (left > 0) {
+      this.wait(left);
+      return;
+    }
+    this.#open = false;
+    this.#view.ended(this);
+    this.#fire();
   };
 }

@@ -42,7 +42,7 @@ function world(layout: BrokerId[][], { logs = [], snapshots = [] }: Beginning = 
     },
     log: { groups: logs.map(shardGroup), write: (write, synced) => void writes.push({ write, synced }) },
     snapshots: {
-      store: { groups: [...groups] },
+      store: { groups: () => [...groups] },
       forget(group) {
         groups.delete(group);
         forgotten.push(group);

@@ -150,7 +150,7 @@ test('the horizon: young entries stay, up to so many bytes; a few always do', ()
   for (let index = 11; index <= 1_010; index++) fast.note([entry(index, 1_000)], 1);
   const left = fast.mayLeave(2);
   assert.ok(left >= 1_010 - 66 && left <= 1_010 - 64, `64,000 bytes stay, all behind ${left}`);
-  assert.is(fast.bytes, 1_000_000);
+  assert.is(fast.bytes(), 1_000_000);
   fast.beginAfter(5_000, 3);
   assert.is(fast.mayLeave(4), 5_000);
 });

@@ -23,7 +23,7 @@ export interface Awaits {
   /** The process has come to such a place. @returns true when it is dead: what comes next does not happen. */
   reached(kind: AwaitKind): boolean;
   /** Until its end. */
-  readonly dead: boolean;
+  isDead(): boolean;
   /** Its life is over. */
   ended(): void;
 }
@@ -52,9 +52,7 @@ export function createAwaits(): Awaits {
       }
       return dead;
     },
-    get dead() {
-      return dead;
-    },
+    isDead: () => dead,
     ended() {
       dead = false;
     },

@@ -15,7 +15,6 @@ export interface Clients {
   propose(at: SimProcess, done: (index: LogIndex | null) => void): void;
   /** One read at this member; `done` is told whether it was answered. */
   read(at: SimProcess, done: (answered: boolean) => void): void;
-  readonly proposed: number;
 }
 
 export interface ClientsPorts {
@@ -117,7 +116,7 @@ export function createClients({
     function act(): void {
       if (stopped) return;
       const at = target();
-      if (!at.up) {
+      if (!at.isUp()) {
         leader = null;
         next(false);
         return;
@@ -152,8 +151,5 @@ export function createClients({
     },
     propose,
     read,
-    get proposed() {
-      return nextProposal - 1;
-    },
   };
 }

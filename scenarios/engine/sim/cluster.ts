@@ -125,7 +125,7 @@ export function createCluster(
     if (to === undefined) throw new RangeError(`a message to ${envelope.message.to}, who is no member`);
     const arrive = () => {
       const target = process(to);
-      if (!target.up) return;
+      if (!target.isUp()) return;
       target.enter(() => {
         cluster.delivered++;
         const arrived = planted.incoming?.(envelope) ?? envelope;
@@ -143,11 +143,11 @@ export function createCluster(
     if (to === undefined || sender === undefined) throw new RangeError(`a pulse to ${toName}, who is no member`);
     const arrive = () => {
       const target = process(to);
-      if (!target.up) return;
+      if (!target.isUp()) return;
       target.enter(() => {
         cluster.delivered++;
         trace.note('pulse', to, -1, from, pulse.seq, pulse.version, pulse.lines?.length ?? 0);
-        target.pulses?.receive(sender, pulse);
+        target.pulses()?.receive(sender, pulse);
       });
     };
     network.send(from, to, arrive, () => trace.note('lost', from, -1, to));
@@ -161,8 +161,8 @@ export function createCluster(
       process(to).enter(() => {
         trace.note(what, to, -1, about);
         if (name === undefined) return;
-        if (what === 'opened') process(to).pulses?.opened(name);
-        else process(to).pulses?.closed(name);
+        if (what === 'opened') process(to).pulses()?.opened(name);
+        else process(to).pulses()?.closed(name);
         for (let group = 0; group < groupIds.length; group++) {
           const member = process(to).group(group);
           if (member === undefined) continue;
@@ -174,10 +174,10 @@ export function createCluster(
   }
 
   function start(member: number): void {
-    if (process(member).up) return;
+    if (process(member).isUp()) return;
     process(member).start();
     for (let other = 0; other < size; other++) {
-      if (other === member || !process(other).up || network.isCut(member, other) || network.isCut(other, member))
+      if (other === member || !process(other).isUp() || network.isCut(member, other) || network.isCut(other, member))
         continue;
       tellConnection(member, other, 'opened');
       tellConnection(other, member, 'opened');
@@ -185,7 +185,7 @@ export function createCluster(
   }
 
   function crash(member: number): void {
-    if (!process(member).up) return;
+    if (!process(member).isUp()) return;
     process(member).crash();
     for (let other = 0; other < size; other++) {
       if (other !== member && connections.next() < options.network.closeNoticedChance)
@@ -195,7 +195,7 @@ export function createCluster(
 
   function healed(from: number, to: number): void {
     trace.note('heal', from, -1, to);
-    if (network.isCut(to, from) || !process(from).up || !process(to).up) return;
+    if (network.isCut(to, from) || !process(from).isUp() || !process(to).isUp()) return;
     tellConnection(from, to, 'opened');
     tellConnection(to, from, 'opened');
   }
@@ -229,7 +229,7 @@ export function createCluster(
       for (const [from, to] of cut) healed(from, to);
     },
     reset(a, b) {
-      if (!process(a).up || !process(b).up) return false;
+      if (!process(a).isUp() || !process(b).isUp()) return false;
       for (const what of ['closed', 'opened'] as const) {
         tellConnection(a, b, what);
         tellConnection(b, a, what);

@@ -7,7 +7,7 @@ import type { HardState } from '../../../src/machines/raft/effects.ts';
 import type { TermRun } from '../../../src/machines/raft/messages.ts';
 import type { Clock } from '../../../src/streams/clock.ts';
 import type { Random } from '../../../src/streams/random.ts';
-import { createLatency } from './latency.ts';
+import { createLatency, type Latency } from './latency.ts';
 import type { DiskOptions } from './options.ts';
 import type { SimStore } from './store.ts';
 
@@ -24,6 +24,13 @@ type Groups = Map<GroupId, Group>;
 interface Waiting {
   readonly write: LogWrite;
   readonly synced: () => void;
+}
+
+/** What outlives a process. */
+interface MemoryDisk {
+  readonly durable: Groups;
+  /** A sync has begun on these. */
+  underWay: readonly Waiting[];
 }
 
 const newGroup = (): Group => ({
@@ -77,92 +84,110 @@ function recoveredFrom({ hard, sound, base, entries }: Group, isNew = false): Re
   return { isNew, hard, sound, firstIndex: base.index + 1, previousTerm: base.term, lastIndex, runs, configurations };
 }
 
+/** What one life of a process sees of it. */
+class MemoryLog implements LogStore {
+  pendingBytes = 0;
+  busySince: Millis | null = null;
+  readonly full = false;
+  readonly #clock: Clock;
+  readonly #latency: Latency;
+  readonly #disk: MemoryDisk;
+  readonly #live: Groups;
+  readonly #recovered: Map<GroupId, RecoveredGroup>;
+  #waiting: Waiting[] = [];
+  #syncing = false;
+  #closing: (() => void) | null = null;
+
+  constructor(clock: Clock, latency: Latency, disk: MemoryDisk) {
+    this.#clock = clock;
+    this.#latency = latency;
+    this.#disk = disk;
+    this.#live = new Map(
+      [...disk.durable].map(([id, { entries, ...rest }]) => [id, { ...rest, entries: [...entries] }]),
+    );
+    this.#recovered = new Map([...disk.durable].map(([id, group]) => [id, recoveredFrom(group)]));
+  }
+
+  recovered(group: GroupId): RecoveredGroup {
+    return this.#recovered.get(group) ?? recoveredFrom(newGroup(), true);
+  }
+
+  write(write: LogWrite, synced: () => void): void {
+    carryOut(this.#live, write);
+    if (write.forget === true) this.#recovered.set(write.group, recoveredFrom(groupOf(this.#live, write.group)));
+    this.#waiting.push({ write, synced });
+    this.pendingBytes += bytesOf(write);
+    if (!this.#syncing && this.#waiting.length === 1) this.#clock.defer(() => this.#sync());
+  }
+
+  read(
+    group: GroupId,
+    from: LogIndex,
+    through: LogIndex,
+    maxBytes: number,
+    done: (error: Error | null, entries: readonly LogEntry[]) => void,
+  ): void {
+    const { base, entries } = groupOf(this.#live, group);
+    assert(
+      from > base.index && from <= through && through <= base.index + entries.length,
+      `${group}: ${from} … ${through} is not in the log (${base.index + 1} … ${base.index + entries.length})`,
+    );
+    const first = from - base.index - 1;
+    let end = first + 1;
+    for (let bytes = entries[first]?.payload.length ?? 0; end < through - base.index; end++) {
+      bytes += entries[end]?.payload.length ?? 0;
+      if (bytes > maxBytes) break;
+    }
+    done(null, entries.slice(first, end));
+  }
+
+  close(done: () => void): void {
+    this.#closing = done;
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#closing !== null && !this.#syncing && this.#waiting.length === 0) this.#clock.defer(this.#closing);
+  }
+
+  #sync(): void {
+    if (this.#syncing || this.#waiting.length === 0) return;
+    this.#syncing = true;
+    this.busySince = this.#clock.monotonic();
+    const batch = this.#waiting;
+    this.#waiting = [];
+    this.#disk.underWay = batch;
+    this.#latency.wait(this.#clock, () => this.#synced(batch));
+  }
+
+  #synced(batch: readonly Waiting[]): void {
+    for (const { write } of batch) carryOut(this.#disk.durable, write);
+    this.#disk.underWay = [];
+    this.#syncing = false;
+    this.busySince = null;
+    for (const { write } of batch) this.pendingBytes -= bytesOf(write);
+    for (const { synced } of batch) synced();
+    this.#sync();
+    this.#end();
+  }
+}
+
 export function createMemoryStore(random: Random, options: DiskOptions): SimStore {
-  const durable: Groups = new Map();
-  let underWay: readonly Waiting[] = [];
+  const disk: MemoryDisk = { durable: new Map(), underWay: [] };
   const latency = createLatency(random.fork('latency'), options);
 
   return {
-    open(clock: Clock): LogStore {
-      const live: Groups = new Map(
-        [...durable].map(([id, { entries, ...rest }]) => [id, { ...rest, entries: [...entries] }]),
-      );
-      const recovered = new Map([...durable].map(([id, group]) => [id, recoveredFrom(group)]));
-      let waiting: Waiting[] = [];
-      let syncing = false;
-      let pendingBytes = 0;
-      let busySince: Millis | null = null;
-      let closing: (() => void) | null = null;
-
-      function close(): void {
-        if (closing !== null && !syncing && waiting.length === 0) clock.defer(closing);
-      }
-
-      function sync(): void {
-        if (syncing || waiting.length === 0) return;
-        syncing = true;
-        busySince = clock.monotonic();
-        const batch = waiting;
-        waiting = [];
-        underWay = batch;
-        latency.wait(clock, () => {
-          for (const { write } of batch) carryOut(durable, write);
-          underWay = [];
-          syncing = false;
-          busySince = null;
-          pendingBytes -= batch.reduce((sum, { write }) => sum + bytesOf(write), 0);
-          for (const { synced } of batch) synced();
-          sync();
-          close();
-        });
-      }
-
-      return {
-        recovered: (group) => recovered.get(group) ?? recoveredFrom(newGroup(), true),
-        write(write, synced) {
-          carryOut(live, write);
-          if (write.forget === true) recovered.set(write.group, recoveredFrom(groupOf(live, write.group)));
-          waiting.push({ write, synced });
-          pendingBytes += bytesOf(write);
-          if (!syncing && waiting.length === 1) clock.defer(sync);
-        },
-        read(group, from, through, maxBytes, done) {
-          const { base, entries } = groupOf(live, group);
-          assert(
-            from > base.index && from <= through && through <= base.index + entries.length,
-            `${group}: ${from} … ${through} is not in the log (${base.index + 1} … ${base.index + entries.length})`,
-          );
-          const first = from - base.index - 1;
-          let end = first + 1;
-          for (let bytes = entries[first]?.payload.length ?? 0; end < through - base.index; end++) {
-            bytes += entries[end]?.payload.length ?? 0;
-            if (bytes > maxBytes) break;
-          }
-          done(null, entries.slice(first, end));
-        },
-        get pendingBytes() {
-          return pendingBytes;
-        },
-        get busySince() {
-          return busySince;
-        },
-        full: false,
-        close(done) {
-          closing = done;
-          close();
-        },
-      };
-    },
+    open: (clock) => new MemoryLog(clock, latency, disk),
     watch() {},
     crash() {
       latency.forget();
-      const survivors = random.integer(0, underWay.length);
-      for (const { write } of underWay.slice(0, survivors)) carryOut(durable, write);
-      underWay = [];
+      const survivors = random.integer(0, disk.underWay.length);
+      for (const { write } of disk.underWay.slice(0, survivors)) carryOut(disk.durable, write);
+      disk.underWay = [];
     },
     wipe() {
-      durable.clear();
-      underWay = [];
+      disk.durable.clear();
+      disk.underWay = [];
     },
     impose(trouble) {
       if ('factor' in trouble) latency.impose(trouble);

@@ -102,7 +102,7 @@ export function createNemesis(
   // ---------------------------------------------------------------- processes
 
   function crash(members: readonly number[]): Work {
-    const hit = members.filter((member) => cluster.process(member).up);
+    const hit = members.filter((member) => cluster.process(member).isUp());
     for (const member of hit) cluster.crash(member);
     return { members, touched: () => hit.length, end: () => hit.forEach(cluster.start) };
   }
@@ -153,7 +153,7 @@ export function createNemesis(
     let touched = 0;
     for (const member of members) {
       const process = cluster.process(member);
-      if (process.up) ending.add(member);
+      if (process.isUp()) ending.add(member);
       process.stop(4 * patienceMs, (ledOn, handedOver) => {
         touched++;
         ending.delete(member);
@@ -169,7 +169,7 @@ export function createNemesis(
   /** Those of whom as much may be lost, just now. */
   function wipe(members: readonly number[]): Work {
     const hit = members.filter(cluster.mayLose);
-    const stopped = hit.filter((member) => cluster.process(member).up);
+    const stopped = hit.filter((member) => cluster.process(member).isUp());
     for (const member of stopped) cluster.crash(member);
     for (const member of hit) cluster.process(member).wipe();
     return { members, touched: () => hit.length, end: () => stopped.forEach(cluster.start) };
@@ -190,7 +190,9 @@ export function createNemesis(
   }
 
   function pause(members: readonly number[]): Work {
-    const hit = members.map((member) => cluster.process(member)).filter(({ up, paused }) => up && !paused);
+    const hit = members
+      .map((member) => cluster.process(member))
+      .filter((process) => process.isUp() && !process.isPaused());
     for (const process of hit) process.pause();
     return { members, touched: () => hit.length, end: () => hit.forEach((process) => process.resume()) };
   }
@@ -216,7 +218,7 @@ export function createNemesis(
   }
 
   const turnsOf = (members: readonly number[]): number =>
-    members.reduce((sum, member) => sum + cluster.process(member).turns, 0);
+    members.reduce((sum, member) => sum + cluster.process(member).turns(), 0);
 
   // ---------------------------------------------------------------- disks
 

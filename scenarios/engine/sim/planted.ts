@@ -23,7 +23,12 @@ const everyLogIsGood: Planted = {
 };
 
 const wallClock: Planted = {
-  clock: (clock) => ({ now: clock.now, monotonic: clock.now, after: clock.after, defer: clock.defer }),
+  clock: (clock) => ({
+    now: () => clock.now(),
+    monotonic: () => clock.now(),
+    after: (delay, fire) => clock.after(delay, fire),
+    defer: (run) => clock.defer(run),
+  }),
 };
 
 export const plantedBugs = {

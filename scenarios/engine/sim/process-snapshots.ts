@@ -124,7 +124,8 @@ export function createSnapshotDisk(
       disk.faults.reached = reached;
     },
     crash() {
-      if (!spoiled) for (const group of opened?.groups ?? []) known.set(group, opened?.newest(group)?.meta.index ?? 0);
+      if (!spoiled)
+        for (const group of opened?.groups() ?? []) known.set(group, opened?.newest(group)?.meta.index ?? 0);
       opened = null;
       latency.forget();
       disk.faults.failSyncs = false;

@@ -25,15 +25,16 @@ import type { DiskFiles } from './schedule.ts';
 import type { DiskTrouble, SimStore } from './store.ts';
 import type { Trace } from './trace.ts';
 import { rule, Violation } from './violation.ts';
+import { WatchedLog } from './watched-log.ts';
 
 export interface SimProcess {
   readonly number: number;
-  readonly up: boolean;
-  readonly paused: boolean;
+  isUp(): boolean;
+  isPaused(): boolean;
   /** Undefined while it is down. */
   group(number: number): RaftGroup | undefined;
   /** Null while it is down, and in its first moments. */
-  readonly pulses: Pulses | null;
+  pulses(): Pulses | null;
   start(): void;
   /** @param sentMax of the messages of the turn under way, so many leave. */
   crash(): void;
@@ -72,7 +73,7 @@ export interface SimProcess {
   /** Both its clocks go forward at once. @returns false: it is not up. */
   leap(ms: Millis): boolean;
   /** Timers that fired, and all else that ran in it. */
-  readonly turns: number;
+  turns(): number;
   /** The disk is well from now on. */
   calmDisk(syncMaxMs: Millis): void;
 }
@@ -155,7 +156,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       run();
     } catch (error) {
       // Whatever becomes of one that is dead: its end comes now.
-      if (awaits.dead) return dying?.();
+      if (awaits.isDead()) return dying?.();
       if (error instanceof Violation) throw error;
       throw new Violation(
         'no member fails',
@@ -184,48 +185,36 @@ export function createProcess(ports: ProcessPorts): SimProcess {
     dying?.();
   }
 
-  /** Between a member and its store: the checker learns what is written, and what is durable. */
+  /** The checker learns what is written, and what is durable. */
   function watched(log: LogStore): LogStore {
-    return {
-      recovered: (group) => log.recovered(group),
-      write(write, synced) {
-        const checker = checkers[groups.indexOf(write.group)];
-        checker?.wrote(number, write);
+    return new WatchedLog(
+      log,
+      (write) => {
+        checkers[groups.indexOf(write.group)]?.wrote(number, write);
         if (armed?.moment === 'write') dying = armed.crash;
-        log.write(write, () => {
-          checker?.synced(number);
-          if (write.sound === false) forgotten.delete(write.group);
-          if (write.sound === true) checker?.vouchedFor(number);
-          if (armed?.moment === 'synced') dying = armed.crash;
-          synced();
-        });
       },
-      read: (...wanted) => log.read(...wanted),
-      get pendingBytes() {
-        return log.pendingBytes;
+      ({ group, sound }) => {
+        const checker = checkers[groups.indexOf(group)];
+        checker?.synced(number);
+        if (sound === false) forgotten.delete(group);
+        if (sound === true) checker?.vouchedFor(number);
+        if (armed?.moment === 'synced') dying = armed.crash;
       },
-      get busySince() {
-        return log.busySince;
-      },
-      get full() {
-        return log.full;
-      },
-      close: (done) => log.close(done),
-    };
+    );
   }
 
   /** Null: it cannot start, and ends. Where its files are past reading, it gets another disk. */
   function openLog(now: ClockView): LogStore | null {
     try {
       const log = store.open(now, failed, (message) => {
-        const isAfterStop = endedWell && !spoiled && !awaits.dead;
+        const isAfterStop = endedWell && !spoiled && !awaits.isDead();
         rule('a stop in order leaves nothing to mend', !isAfterStop, () => `${self}: ${message}`);
       });
       endedWell = false;
       return log;
     } catch (error) {
       endedWell = false;
-      if (awaits.dead) throw error;
+      if (awaits.isDead()) throw error;
       if (!excused && troubles.size === 0) throw error;
       const isPast = error instanceof VedetteError && BEYOND_READING.has(error.code);
       dying = () => {
@@ -263,7 +252,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
         dial: (to) => ports.dialSnapshots(number, to),
         heard: () => awaits.reached('message'),
         warn(message) {
-          if (!excusedSnapshots && !wasFull && !awaits.dead)
+          if (!excusedSnapshots && !wasFull && !awaits.isDead())
             throw new Violation('no member fails', `${self}: ${message}`);
         },
         failed,
@@ -282,7 +271,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   }
 
   function failed(error: Error): void {
-    if (awaits.dead) return;
+    if (awaits.isDead()) return;
     const failing = [...troubles].some(({ kind }) => kind === 'fsync-error');
     if (!excused && !excusedSnapshots && !failing) throw new Violation('no member fails', `${self}: ${error.message}`);
     dying ??= () => ports.ended(number);
@@ -291,10 +280,10 @@ export function createProcess(ports: ProcessPorts): SimProcess {
   /** A clock whose timers are places at which the process can be ended. */
   function withTimersCounted(now: Clock): Clock {
     return {
-      now: now.now,
-      monotonic: now.monotonic,
+      now: () => now.now(),
+      monotonic: () => now.monotonic(),
       after: (delay, fire) => now.after(delay, () => awaits.reached('timer') || fire()),
-      defer: now.defer,
+      defer: (run) => now.defer(run),
     };
   }
 
@@ -333,7 +322,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       return true;
     } catch (error) {
       const isPast = error instanceof VedetteError && error.code === 'DATA_LOSS';
-      if (awaits.dead || !excusedSnapshots || !isPast) throw error;
+      if (awaits.isDead() || !excusedSnapshots || !isPast) throw error;
       dying = () => {
         ports.ended(number);
         wipe();
@@ -384,16 +373,10 @@ export function createProcess(ports: ProcessPorts): SimProcess {
 
   return {
     number,
-    get up() {
-      return view !== null;
-    },
-    get paused() {
-      return view?.paused ?? false;
-    },
+    isUp: () => view !== null,
+    isPaused: () => view?.paused ?? false,
     group: (position) => running[position],
-    get pulses() {
-      return pulses;
-    },
+    pulses: () => pulses,
     start() {
       lives++;
       const now = createClockView(clock, { turn, driftPpm, skewMs, leaps: ports.leaps });
@@ -516,9 +499,7 @@ export function createProcess(ports: ProcessPorts): SimProcess {
       view.leap(ms);
       return true;
     },
-    get turns() {
-      return turns;
-    },
+    turns: () => turns,
     calmDisk(syncMaxMs) {
       troubles.clear();
       store.calm(syncMaxMs);

@@ -122,7 +122,7 @@ export function createShardHost(ports: ShardHostPorts): ShardHost {
       if (isNamed(id) && !replicas.has(id) && !going.has(id)) open(id);
     });
     // The process ended before they were removed.
-    for (const group of snapshots.store.groups) {
+    for (const group of snapshots.store.groups()) {
       const id = groupNumber(group) - 1;
       if (group !== 'control' && !replicas.has(id) && !going.has(id) && isOut(id, 0)) snapshots.forget(group);
     }

@@ -115,8 +115,8 @@ export function createSnapshotReceiver(ports: SnapshotReceiverPorts): SnapshotRe
   }
 
   function beginOn(arrival: Arrival): void {
-    if (arrival.writer.chunks === arrival.offer.chunks) finish(arrival);
-    else arrival.stream?.begin(arrival.writer.chunks);
+    if (arrival.writer.chunks() === arrival.offer.chunks) finish(arrival);
+    else arrival.stream?.begin(arrival.writer.chunks());
   }
 
   function isLive(arrival: Arrival): boolean {
@@ -128,7 +128,7 @@ export function createSnapshotReceiver(ports: SnapshotReceiverPorts): SnapshotRe
     const { writer, offer } = arrival;
     const chunk = arrival.busy ? undefined : arrival.waiting.shift();
     if (chunk === undefined) return;
-    if (chunk.number !== writer.chunks || crc32c(chunk.payload) !== chunk.crc) {
+    if (chunk.number !== writer.chunks() || crc32c(chunk.payload) !== chunk.crc) {
       arrival.stream?.end(false, `chunk ${chunk.number} is damaged or not the next`);
       return;
     }
@@ -140,7 +140,7 @@ export function createSnapshotReceiver(ports: SnapshotReceiverPorts): SnapshotRe
       if (!written) return giveUp(arrival, 'it could not be written');
       // A stream that has come meanwhile has waited to learn where to begin.
       if (arrival.stream !== stream) return beginOn(arrival);
-      if (writer.chunks === offer.chunks) return finish(arrival);
+      if (writer.chunks() === offer.chunks) return finish(arrival);
       stream?.grant();
       write(arrival);
     });

@@ -33,8 +33,8 @@ export interface SnapshotPorts {
 
 export interface GroupSnapshots {
   /** Of the newest durable one: how far it reaches (0: there is none), and the configuration there. */
-  readonly held: LogIndex;
-  readonly heldConfiguration: PlacedConfiguration | undefined;
+  held(): LogIndex;
+  heldConfiguration(): PlacedConfiguration | undefined;
   /** These were applied, or passed. */
   noted(entries: readonly LogEntry[]): void;
   take(done: (error: Error | null, index: LogIndex) => void): void;
@@ -70,7 +70,7 @@ export function createGroupSnapshots(ports: GroupSnapshotsPorts): GroupSnapshots
   const newest = () => store.newest(group);
 
   function isDue(): boolean {
-    return horizon.bytes - bytesThen >= Math.max(options.everyBytes, newest()?.bytes ?? 0);
+    return horizon.bytes() - bytesThen >= Math.max(options.everyBytes, newest()?.bytes ?? 0);
   }
 
   function take(done: (error: Error | null, index: LogIndex) => void): void {
@@ -79,7 +79,7 @@ export function createGroupSnapshots(ports: GroupSnapshotsPorts): GroupSnapshots
       return;
     }
     taking = [done];
-    bytesThen = horizon.bytes;
+    bytesThen = horizon.bytes();
     store.save(begin, (stored) => {
       const waiting = taking ?? [];
       taking = null;
@@ -154,12 +154,8 @@ export function createGroupSnapshots(ports: GroupSnapshotsPorts): GroupSnapshots
   }
 
   return {
-    get held() {
-      return newest()?.meta.index ?? 0;
-    },
-    get heldConfiguration() {
-      return newest()?.meta.configuration;
-    },
+    held: () => newest()?.meta.index ?? 0,
+    heldConfiguration: () => newest()?.meta.configuration,
     noted(entries) {
       horizon.note(entries, clock.monotonic());
       if (taking === null && isDue()) take(() => {});

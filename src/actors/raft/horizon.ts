@@ -9,7 +9,7 @@ import type { LogEntry } from '../stores/log.ts';
 
 export interface Horizon {
   /** Payload bytes applied since the start. */
-  readonly bytes: number;
+  bytes(): number;
   note(entries: readonly LogEntry[], at: Millis): void;
   /** Everything up to this entry may leave, as far as followers are concerned. */
   mayLeave(at: Millis): LogIndex;
@@ -41,9 +41,7 @@ export function createHorizon(options: HorizonOptions, from: LogIndex, at: Milli
   let bytes = 0;
 
   return {
-    get bytes() {
-      return bytes;
-    },
+    bytes: () => bytes,
     note(entries, now) {
       for (const { payload } of entries) bytes += payload.length + ENTRY_BYTES;
       const index = entries.at(-1)?.index;

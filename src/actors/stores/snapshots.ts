@@ -57,7 +57,7 @@ export interface SnapshotStore {
   /** It is damaged: it is renamed, said, and never given again. */
   setAside(snapshot: StoredSnapshot, reason: string): void;
   /** Those of which any is kept. */
-  readonly groups: readonly GroupId[];
+  groups(): readonly GroupId[];
   /** Its member is gone from here: all of this group are removed, and what is being saved of it is given up. */
   forget(group: GroupId): void;
   /** What is being written is given up. */
@@ -232,9 +232,7 @@ export function openSnapshots(ports: SnapshotStorePorts): SnapshotStore {
       );
       markBroken(snapshot.path, reason);
     },
-    get groups() {
-      return [...groups].flatMap(([group, kept]) => (kept.length > 0 ? [group] : []));
-    },
+    groups: () => [...groups].flatMap(([group, kept]) => (kept.length > 0 ? [group] : [])),
     forget(group) {
       if (underWay?.writer.meta.group === group) {
         underWay.writer.abandon();

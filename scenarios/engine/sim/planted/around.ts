@@ -61,9 +61,7 @@ export function snapshotsWith(ports: SnapshotPorts, save: SnapshotPorts['store']
       receive: (meta) => store.receive(meta),
       read: (snapshot) => store.read(snapshot),
       setAside: (snapshot, reason) => store.setAside(snapshot, reason),
-      get groups() {
-        return store.groups;
-      },
+      groups: () => store.groups(),
       forget: (group) => store.forget(group),
       close: () => store.close(),
     },

@@ -11,7 +11,7 @@ import { encodeHeader } from './header.ts';
 export interface SnapshotWriter {
   readonly meta: SnapshotMeta;
   /** Chunks that it has taken. */
-  readonly chunks: number;
+  chunks(): number;
   /** One at a time. `done(false)`: it was not taken, and nothing more will be. */
   add(chunk: Uint8Array, crc: number, done: (written: boolean) => void): void;
   /** Null: it is not durable, and not there. */
@@ -86,9 +86,7 @@ export function createSnapshotWriter(ports: SnapshotWriterPorts): SnapshotWriter
 
   return {
     meta,
-    get chunks() {
-      return offsets.length;
-    },
+    chunks: () => offsets.length,
     add(chunk, crc, done) {
       // Whoever gave it up is not who fills it, and that one may not know yet: nothing is answered any more.
       if (given) return;
