@@ -99,4 +99,35 @@ test('an identity that cannot be read is never replaced', () => {
   assert.throws(() => open(disk), /is damaged: it is not JSON/);
 });
 
+test('what is missing or wrong in it is named, and what no version had is passed over', () => {
+  const disk = createMemoryDisk(createVirtualClock());
+  const given = { ...founding, formerly: undefined, founders: founding.members, membersAt: 0 };
+  const whole = { format: 2, broker: 'b-1', incarnation: 'incarnation-1', cluster: '', removed: false, ...given };
+  const put = (what: unknown): void => {
+    const bytes = new TextEncoder().encode(JSON.stringify(what));
+    if (disk.exists('/data/identity.json')) disk.remove('/data/identity.json');
+    disk.open('/data/identity.json', 'create').writeSync(bytes, 0);
+  };
+  put({ ...whole, more: 1 });
+  assert.equal(open(disk).identity.formerly, []);
+  for (const [field, wrong] of Object.entries({
+    incarnation: 'short',
+    formerly: [1],
+    founders: { 'b-1': 1 },
+    members: ['h:1'],
+    membersAt: '0',
+    removed: 0,
+    shards: undefined,
+  })) {
+    put({ ...whole, [field]: wrong });
+    assert.throws(() => open(disk), new RegExp(`is damaged: ${field} is missing or wrong`));
+  }
+  for (const [format, version] of Object.entries({ 4: 'a newer', 1: 'an earlier' })) {
+    put({ ...whole, format: Number(format) });
+    assert.throws(() => open(disk), new RegExp(`by ${version} version`));
+  }
+  put([]);
+  assert.throws(() => open(disk), /is damaged: format, broker, .* is missing or wrong/);
+});
+
 test.run();

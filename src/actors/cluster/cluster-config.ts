@@ -3,18 +3,23 @@
 //
 // A key is a number. What is agreed on are the keys that differ from their defaults; a key that this version does not know (a newer
 // version's) is kept as it is, and not shown.
-import { z } from 'zod';
 import { invalidArgument } from '../../core/errors.ts';
 import { limits } from '../../core/limits.ts';
 import { nearest } from '../../core/units.ts';
 
-const whole = (low: number, high: number, preset: number, about: string) =>
-  z.int().min(low).max(high).default(preset).describe(about);
+interface Bounds {
+  readonly low: number;
+  readonly high: number;
+  readonly preset: number;
+  readonly about: string;
+}
+
+const whole = (low: number, high: number, preset: number, about: string): Bounds => ({ low, high, preset, about });
 
 const SECOND = 1_000;
 const HOUR = 3_600 * SECOND;
 
-const schema = z.strictObject({
+const BOUNDS = {
   'agents.heartbeatMs': whole(
     SECOND,
     60 * SECOND,
@@ -51,10 +56,16 @@ const schema = z.strictObject({
     0,
     'Bytes of rows that each broker keeps in memory; 0: what its --memory says.',
   ),
-});
+};
 
-export type ClusterConfig = Readonly<z.infer<typeof schema>>;
-export const defaultConfig: ClusterConfig = schema.parse({});
+type Key = keyof typeof BOUNDS;
+export type ClusterConfig = Readonly<Record<Key, number>>;
+
+const NAMES = Object.keys(BOUNDS) as Key[];
+const valuesOf = (value: (key: Key) => number): ClusterConfig =>
+  Object.fromEntries(NAMES.map((key) => [key, value(key)])) as Record<Key, number>;
+
+export const defaultConfig: ClusterConfig = valuesOf((key) => BOUNDS[key].preset);
 
 export interface ConfigKey {
   readonly key: string;
@@ -62,20 +73,18 @@ export interface ConfigKey {
   readonly preset: number;
 }
 /** All keys, for people. */
-export const configKeys: readonly ConfigKey[] = Object.entries(schema.shape).map(([key, shape]) => ({
-  key,
-  about: shape.description ?? '',
-  preset: shape.parse(undefined),
-}));
+export const configKeys: readonly ConfigKey[] = NAMES.map((key) => ({ key, ...BOUNDS[key] }));
 
-const isKey = (key: string): key is keyof ClusterConfig => Object.hasOwn(schema.shape, key);
+const isKey = (key: string): key is Key => Object.hasOwn(BOUNDS, key);
+
+function isTaken(key: Key, value: unknown): value is number {
+  const { low, high } = BOUNDS[key];
+  return typeof value === 'number' && Number.isInteger(value) && value >= low && value <= high;
+}
 
 /** What was agreed on, whole: with defaults for what is missing, and without what this version does not know or cannot take. */
 export function configFrom(values: Readonly<Record<string, number>>): ClusterConfig {
-  const known = Object.entries(values).filter(
-    ([key, value]) => isKey(key) && schema.shape[key].safeParse(value).success,
-  );
-  return schema.parse(Object.fromEntries(known));
+  return valuesOf((key) => (isTaken(key, values[key]) ? values[key] : BOUNDS[key].preset));
 }
 
 /**
@@ -85,18 +94,22 @@ export function configFrom(values: Readonly<Record<string, number>>): ClusterCon
 export function checkConfig(written: unknown): Record<string, number> {
   if (typeof written !== 'object' || written === null || Array.isArray(written))
     throw invalidArgument('config', 'config is an object of keys and numbers');
-  for (const key of Object.keys(written)) {
-    if (isKey(key)) continue;
-    const near = nearest(key, Object.keys(schema.shape));
-    const hint = near === undefined ? `there are ${Object.keys(schema.shape).join(', ')}` : `did you mean ${near}?`;
-    throw invalidArgument(`config.${key}`, `there is no key ${JSON.stringify(key)}; ${hint}`);
+  const differing: Record<string, number> = {};
+  for (const [key, value] of Object.entries(written) as [string, unknown][]) {
+    if (!isKey(key)) throw unknownKey(key);
+    const { low, high, preset } = BOUNDS[key];
+    if (!isTaken(key, value))
+      throw invalidArgument(
+        `config.${key}`,
+        `${key}: a whole number from ${low} to ${high}, not ${JSON.stringify(value)}`,
+      );
+    if (value !== preset) differing[key] = value;
   }
-  const parsed = schema.safeParse(written);
-  if (!parsed.success) {
-    const [issue] = parsed.error.issues;
-    const key = String(issue?.path[0] ?? '');
-    throw invalidArgument(`config.${key}`, `${key}: ${issue?.message ?? 'is wrong'}`);
-  }
-  const differing = Object.entries(parsed.data).filter(([key, value]) => isKey(key) && value !== defaultConfig[key]);
-  return Object.fromEntries(differing);
+  return differing;
+}
+
+function unknownKey(key: string) {
+  const near = nearest(key, NAMES);
+  const hint = near === undefined ? `there are ${NAMES.join(', ')}` : `did you mean ${near}?`;
+  return invalidArgument(`config.${key}`, `there is no key ${JSON.stringify(key)}; ${hint}`);
 }

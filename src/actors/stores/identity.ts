@@ -10,7 +10,6 @@
 //   2. The directory of a broker that was removed is never used again: what it holds is older than what the others went on to.
 //   3. A recovery that was begun is finished before a broker starts: until then its groups may be partly those of the old cluster,
 //      whose other brokers would be heard.
-import { z } from 'zod';
 import { VedetteError } from '../../core/errors.ts';
 import type { BrokerId, ClusterId, LogIndex } from '../../core/ids.ts';
 import type { Disk } from './disk.ts';
@@ -76,22 +75,42 @@ const FORMAT = 2;
 /** With what a recovery leaves: who does not know of it would take the cluster for the old one. */
 const FORMAT_RECOVERED = 3;
 
-const addresses = z.record(z.string(), z.string());
-const stored = z.object({
-  format: z.number(),
-  broker: z.string(),
-  incarnation: z.string().min(8),
-  cluster: z.string(),
-  formerly: z.array(z.string()).default([]),
-  recovering: z.string().default(''),
-  shards: z.number(),
-  replicas: z.number(),
-  founders: addresses,
-  members: addresses,
-  membersAt: z.number(),
-  removed: z.boolean(),
-});
-type Stored = z.infer<typeof stored>;
+/** As the file has it. `formerly` and `recovering` may be missing: nothing was recovered. */
+interface Stored {
+  readonly format: number;
+  readonly broker: string;
+  readonly incarnation: string;
+  readonly cluster: string;
+  readonly formerly: readonly string[];
+  readonly recovering: string;
+  readonly shards: number;
+  readonly replicas: number;
+  readonly founders: Readonly<Record<string, string>>;
+  readonly members: Readonly<Record<string, string>>;
+  readonly membersAt: number;
+  readonly removed: boolean;
+}
+
+const isObject = (value: unknown): value is Record<string, unknown> =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const isText = (value: unknown): boolean => typeof value === 'string';
+const isNumber = (value: unknown): boolean => Number.isFinite(value);
+const areAddresses = (value: unknown): boolean => isObject(value) && Object.values(value).every(isText);
+
+const FIELDS: Readonly<Record<keyof Stored, (value: unknown) => boolean>> = {
+  format: isNumber,
+  broker: isText,
+  incarnation: (value) => typeof value === 'string' && value.length >= 8,
+  cluster: isText,
+  formerly: (value) => Array.isArray(value) && value.every(isText),
+  recovering: isText,
+  shards: isNumber,
+  replicas: isNumber,
+  founders: areAddresses,
+  members: areAddresses,
+  membersAt: isNumber,
+  removed: (value) => typeof value === 'boolean',
+};
 
 const pathIn = (directory: string): string => `${directory}/identity.json`;
 
@@ -287,17 +306,19 @@ function parse(text: string, path: string): Stored {
   } catch (error) {
     throw new VedetteError('DATA_LOSS', `${path} is damaged: it is not JSON`, { cause: error });
   }
-  const format = z.object({ format: z.number() }).safeParse(value);
-  if (format.success && format.data.format !== FORMAT && format.data.format !== FORMAT_RECOVERED)
+  const found = isObject(value) ? { formerly: [], recovering: '', ...value } : {};
+  const format = 'format' in found ? found.format : undefined;
+  if (typeof format === 'number' && format !== FORMAT && format !== FORMAT_RECOVERED)
     throw unfit(
-      format.data.format > FORMAT
+      format > FORMAT
         ? `${path} was written by a newer version of vedette; start that version`
         : `${path} was written by an earlier version of vedette, which this one does not read: start with an empty directory`,
     );
-  const found = stored.safeParse(value);
-  if (found.success) return found.data;
-  throw new VedetteError(
-    'DATA_LOSS',
-    `${path} is damaged: ${found.error.issues[0]?.path.join('.')} is missing or wrong`,
-  );
+  if (isStored(found)) return found;
+  throw new VedetteError('DATA_LOSS', `${path} is damaged: ${wrongIn(found).join(', ')} is missing or wrong`);
 }
+
+const wrongIn = (found: object): string[] =>
+  Object.entries(FIELDS).flatMap(([name, takes]) => (takes(Reflect.get(found, name)) ? [] : [name]));
+
+const isStored = (found: object): found is Stored => wrongIn(found).length === 0;
