@@ -16,7 +16,7 @@ import { doubted, isLate, isStale, raisesDoubt, vouchFor } from './doubt.ts';
 import { extend } from './log-view.ts';
 import { changeTo, inForce, peersIn } from './membership.ts';
 import type { AppendReply, HeartbeatReply } from './messages.ts';
-import { heard, matched, newProgress, type Progress, proved, reconnected, weighed } from './progress.ts';
+import { heard, matched, newProgress, probeFrom, type Progress, proved, reconnected, weighed } from './progress.ts';
 import {
   answerByLease,
   answeredAt,
@@ -187,6 +187,8 @@ function advanceAnd(context: RaftContext, peer: BrokerId, progress: Progress, at
  */
 function sendAfter(context: RaftContext, known: Progress, event: AppendReply): Progress {
   if (event.rejected) return afterRefusal(context, known, event);
+  // It holds all before the log, by a snapshot or without one.
+  if (known.state === 'snapshot') return event.index + 1 >= known.next ? probeFrom(known, event.index + 1) : known;
   return event.index >= known.next ? { ...known, next: event.index + 1, probing: false } : known;
 }
 
