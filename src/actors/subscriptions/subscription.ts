@@ -6,7 +6,7 @@
 import { Subscription } from 'rxjs';
 import { NOT_BEGUN } from '../../core/cursor.ts';
 import { VedetteError } from '../../core/errors.ts';
-import type { ClusterId, HostId, Millis, ShardId } from '../../core/ids.ts';
+import type { ClusterId, Millis, ShardId } from '../../core/ids.ts';
 import { limits } from '../../core/limits.ts';
 import type { vedette } from '../../core/proto.ts';
 import { sizeText } from '../../core/units.ts';
@@ -19,8 +19,9 @@ import { runMachine } from '../../streams/run-machine.ts';
 import type { Sink } from '../../streams/sink.ts';
 import type { Directory } from '../directory.ts';
 import { createConflation } from './conflation.ts';
-import { createPositions, type Feed, type Parcel } from './feed.ts';
+import { createPositions, type Feed } from './feed.ts';
 import { createFeeds } from './feeds.ts';
+import { createNewestRows } from './newest-rows.ts';
 import { createOutgoing } from './outgoing.ts';
 import { checkTerms } from './request.ts';
 import type { Selections } from './selection.ts';
@@ -60,7 +61,6 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   const positions = createPositions(directory.shardCount, sinceMs ?? began - bounds.skewMs);
   for (const shard of terms.shards) positions.indexes[shard] = terms.cursor?.shards[shard] ?? NOT_BEGUN;
   const conflation = createConflation(terms.rateHz);
-  const placeIn = (shard: ShardId) => ({ shard, before: positions.indexes[shard] ?? NOT_BEGUN });
   const wires = new Subscription();
   const out = createOutgoing({
     sink,
@@ -79,6 +79,17 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
     },
   });
   if (tooFar !== null) out.draft.addGap(tooFar);
+  const newest = createNewestRows({
+    conflation,
+    out,
+    clock,
+    shardOf: (host) => directory.shardOf(host),
+    before: (shard) => positions.indexes[shard] ?? NOT_BEGUN,
+    isCatchingUp: () => machine.snapshot.value === 'backfilling' || machine.snapshot.value === 'resuming',
+    held,
+    isOver: () => ended,
+    due: pump,
+  });
   let pumping = false;
   let again = false;
   let goesOn = false;
@@ -90,7 +101,6 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
   /** Which feed is first to be asked: none of them waits behind the others for ever. */
   let firstFeed = 0;
   let retry: Timer | null = null;
-  let rateTimer: Timer | null = null;
   let ending: VedetteError | undefined;
   let ended = false;
 
@@ -244,7 +254,7 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
     let bytes = 0;
     for (const feed of inTurn(all)) {
       for (let parcel = feed.peek(); parcel !== null && bytes < bounds.turnBytes; parcel = feed.peek()) {
-        keep(parcel);
+        newest.keep(parcel);
         feed.take();
         bytes += parcel.bytes;
       }
@@ -260,41 +270,8 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
       );
       return bytes;
     }
-    emit();
+    newest.emit();
     return bytes;
-  }
-
-  function keep(parcel: Parcel): void {
-    const catchingUp = machine.snapshot.value === 'backfilling' || machine.snapshot.value === 'resuming';
-    for (const piece of parcel.pieces) {
-      conflation.put(piece, placeIn(directory.shardOf(piece.schema.host)), catchingUp, clock.monotonic());
-    }
-    for (const event of parcel.events) {
-      conflation.putEvent(event, placeIn(directory.shardOf((event.subject ?? '') as HostId)));
-    }
-    conflation.addLeftOut(parcel.conflatedRows);
-    if (parcel.gap !== null) out.draft.addGap(parcel.gap);
-  }
-
-  function emit(): void {
-    rateTimer?.cancel();
-    rateTimer = null;
-    let room = !held();
-    while (room && !ended) {
-      for (const row of conflation.takeRows(clock.monotonic(), bounds.responseBytes)) out.draft.addRow(row);
-      for (const event of conflation.takeEvents()) out.draft.addEvent(event);
-      // What was left out is told with the rows that took its place.
-      if (out.draft.empty && out.greeted) break;
-      out.draft.addLeftOut(conflation.takeLeftOut());
-      room = out.deliver();
-    }
-    const due = conflation.nextDue();
-    if (room && due !== null && !ended) {
-      rateTimer = clock.after(Math.max(bounds.gatherMs, due - clock.monotonic()), () => {
-        rateTimer = null;
-        pump();
-      });
-    }
   }
 
   function readOn(all: readonly Feed[]): void {
@@ -328,7 +305,7 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
     if (ended) return;
     ended = true;
     retry?.cancel();
-    rateTimer?.cancel();
+    newest.stop();
     out.stop();
     wires.unsubscribe();
     feeds.close();
