@@ -6,6 +6,7 @@ import { VedetteError } from '../../../src/core/errors.ts';
 import { type Disk, type DiskFile, writeThenSync } from '../../../src/actors/stores/disk.ts';
 import type { Clock } from '../../../src/streams/clock.ts';
 import type { Random } from '../../../src/streams/random.ts';
+import { takeBytes } from './arena.ts';
 import { Died } from './awaits.ts';
 import type { Latency } from './latency.ts';
 import type { DiskAwait } from './schedule.ts';
@@ -63,7 +64,7 @@ type Change =
 
 /** A file's bytes, growing. */
 class Bytes {
-  #buffer = new Uint8Array(1024);
+  #buffer = takeBytes(1024);
   length = 0;
 
   write(bytes: Uint8Array, position: number): void {
@@ -94,7 +95,7 @@ class Bytes {
 
   #grow(length: number): void {
     if (length > this.#buffer.length) {
-      const larger = new Uint8Array(Math.max(length, 2 * this.#buffer.length));
+      const larger = takeBytes(Math.max(length, 2 * this.#buffer.length));
       larger.set(this.#buffer);
       this.#buffer = larger;
     }
@@ -127,7 +128,7 @@ function persist(file: SimFile, through: number): void {
 }
 
 function joined(chunks: readonly Uint8Array[]): Uint8Array {
-  const bytes = new Uint8Array(chunks.reduce((total, { length }) => total + length, 0));
+  const bytes = takeBytes(chunks.reduce((total, { length }) => total + length, 0));
   let at = 0;
   for (const chunk of chunks) {
     bytes.set(chunk, at);

@@ -1,6 +1,7 @@
 // One run: everything follows from its options and its schedule, and those, unless they are given, from its seed.
 import { createRandom } from '../../../src/streams/random.ts';
 import { createVirtualClock } from '../../../src/streams/virtual-clock.ts';
+import { beginRun } from './arena.ts';
 import { createClients } from './clients.ts';
 import { createCluster } from './cluster.ts';
 import { runLiveness } from './liveness.ts';
@@ -54,6 +55,7 @@ export function runSimulation(
   options: SimOptions,
   { schedule = drawSchedule(options), planted = {}, promises = true, trace: each }: SimHooks = {},
 ): SimResult {
+  beginRun();
   const clock = createVirtualClock();
   const random = createRandom(options.seed).fork('run');
   const trace = createTrace(clock, undefined, each);
