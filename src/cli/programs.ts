@@ -2,9 +2,12 @@
 // TypeScript is loaded as it was written, each function that a function makes is given its name, which costs a simulation a tenth.
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { packageRoot } from '../actors/package-root.ts';
 import { VedetteError } from '../core/errors.ts';
+
+const ENDING = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 /** As the program itself runs (bin/vedette.mjs). */
 const YOUNG_GENERATION = '--max-semi-space-size=32';
@@ -34,9 +37,11 @@ export function runProgram(path: string, args: readonly string[], v8: readonly s
   const program = fileURLToPath(new URL(`dist/${path}.js`, packageRoot));
   if (!existsSync(program))
     throw new VedetteError('FAILED_PRECONDITION', `${program} is missing; in a checkout of the source: npm run setup`);
+  // Who ends this one ends that one; it says how it ended.
+  for (const signal of ENDING) process.on(signal, () => child.kill(signal));
   const child = spawn(process.execPath, [YOUNG_GENERATION, ...v8, program, ...args], { stdio: 'inherit' });
   return new Promise((resolve, reject) => {
     child.once('error', reject);
-    child.once('exit', (code) => resolve(code ?? 1));
+    child.once('exit', (code, signal) => resolve(code ?? 128 + (signal === null ? 0 : constants.signals[signal])));
   });
 }

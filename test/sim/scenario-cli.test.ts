@@ -3,13 +3,14 @@
 import { rejects } from 'node:assert/strict';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { test } from 'uvu';
 import * as assert from 'uvu/assert';
 import { parseFlags } from '../../src/cli/flags.ts';
 import { scenarioCommand } from '../../src/cli/scenario.ts';
 import { tempDirectory } from '../support/temp.ts';
+import { until } from '../support/until.ts';
 
 interface Said {
   readonly code: number;
@@ -118,6 +119,28 @@ test('fuzz runs seeds, and keeps the smallest run of one that fails, which fails
   const again = await vedette('run', join(out, kept), ...bug);
   assert.is(again.code, 3, again.error);
   assert.match(again.out, /^failed: /m);
+});
+
+test('whoever ends it ends the simulator with it', async () => {
+  const child = spawn(
+    process.execPath,
+    ['bin/vedette.mjs', 'scenario', 'fuzz', '--seeds', '1..100000', '--jobs', '1'],
+    {
+      stdio: 'ignore',
+      cwd: process.cwd(),
+    },
+  );
+  const simulator = () => Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim());
+  try {
+    await until('the simulator runs', () => simulator() > 0, 60_000);
+    const pid = simulator();
+    const ended = once(child, 'exit');
+    child.kill('SIGTERM');
+    assert.equal(await ended, [143, null]);
+    assert.not(existsSync(`/proc/${pid}`));
+  } finally {
+    child.kill('SIGKILL');
+  }
 });
 
 test.run();
