@@ -27,6 +27,8 @@ export function benchFlags(name: string, defaults: { readonly seconds: number })
   if (values.data !== undefined) mkdirSync(values.data, { recursive: true });
   const directory = mkdtempSync(join(values.data ?? tmpdir(), `vedette-bench-${name}-`));
   process.on('exit', () => rmSync(directory, { recursive: true, force: true }));
+  // An end by a signal is one, too, and leaves as little.
+  for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal, () => process.exit(1));
   return { seconds, peers: values.peers, json: values.json, directory };
 }
 

@@ -11,7 +11,6 @@ function leaveNothing(): void {
   for (const child of children) child.kill('SIGKILL');
 }
 process.on('exit', leaveNothing);
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => process.exit(1));
 
 /** @param log where its output goes. */
 export function start(program: string, args: readonly string[], log: string): ChildProcess {

@@ -5,7 +5,7 @@ import { brokerRoutes } from '../actors/cluster/http-routes.ts';
 import { kernels } from '../actors/kernels.ts';
 import { checkRaftOptions } from '../actors/raft/options.ts';
 import { openBrokerDirectory } from '../actors/stores/broker-directory.ts';
-import { holdsIdentity, readIdentity } from '../actors/stores/identity.ts';
+import { holdsIdentity, type Identity, readIdentity } from '../actors/stores/identity.ts';
 import { openSnapshots } from '../actors/stores/snapshots.ts';
 import { createNodeDisk } from '../actors/stores/node-disk.ts';
 import { createMonitorClients } from '../actors/transports/grpc-client.ts';
@@ -13,7 +13,7 @@ import { createGrpcPeers } from '../actors/transports/grpc-peers.ts';
 import { startGrpcServer } from '../actors/transports/grpc-server.ts';
 import { createGrpcSnapshots } from '../actors/transports/grpc-snapshots.ts';
 import { startHttpServer } from '../actors/transports/http-server.ts';
-import { invalidArgument, type VedetteError } from '../core/errors.ts';
+import { invalidArgument, VedetteError } from '../core/errors.ts';
 import { type ClusterId, parseBrokerId } from '../core/ids.ts';
 import { parseAddress, parseDuration, parseSize } from '../core/units.ts';
 import { createInspector } from '../streams/inspector.ts';
@@ -85,10 +85,15 @@ async function runBroker(values: Values): Promise<number> {
   const failures: ((error: VedetteError) => void)[] = [];
   const failed = (error: VedetteError): void => failures.forEach((tell) => tell(error));
   const ports = { disk, directory, clock, random, kernels, warn: say, failed };
-  const { identity, log } = openBrokerDirectory(ports, id, await begin(), () => randomName(16));
-  const known = identity.identity.roster.members[id];
-  if (known !== grpcAddress)
-    throw invalidArgument('grpc', `--grpc is ${grpcAddress}, but the cluster knows ${id} at ${known}`);
+  const beginning = await begin();
+  const check = ({ roster, cluster: now }: Identity): void => {
+    const known = roster.members[id];
+    if (known !== grpcAddress)
+      throw invalidArgument('grpc', `--grpc is ${grpcAddress}, but the cluster knows ${id} at ${known}`);
+    if (beginning.how === 'again' && now !== cluster)
+      throw new VedetteError('FAILED_PRECONDITION', `${directory} has come to another cluster just now: start again`);
+  };
+  const { identity, log } = openBrokerDirectory(ports, id, beginning, () => randomName(16), check);
   const snapshots = openSnapshots({
     disk,
     directory: `${directory}/snapshots`,

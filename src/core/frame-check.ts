@@ -191,7 +191,7 @@ function checkSeries(series: readonly SeriesDefinition[]): void {
   if (bytes > seriesBytesMax)
     throw new Refusal(
       'over_limit',
-      `the series take ${sizeText(bytes)}; at most ${sizeText(seriesBytesMax)} per host are taken`,
+      `the series take more than ${sizeText(seriesBytesMax)}, which is the most per host`,
     );
 }
 

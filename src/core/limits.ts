@@ -201,8 +201,13 @@ export const limits = {
     /** Of what a process said last, told when it dies. */
     lastWordsLines: 5,
   },
-  /** How often a broker looks whether it may be sent work, beside the moments when that is likely to change. */
-  health: { unreadyEveryMs: 100, readyEveryMs: 500 },
+  health: {
+    /** How often a broker looks whether it may be sent work, beside the moments when that is likely to change. */
+    unreadyEveryMs: 100,
+    readyEveryMs: 500,
+    /** Who is told of each change by the standard health service; more are refused. */
+    watchersMax: 256,
+  },
   /** Links between brokers. */
   peers: {
     /** Nothing heard for this long: suspect. */

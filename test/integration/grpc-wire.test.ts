@@ -1,4 +1,5 @@
 // The gRPC peer wire keeps the contract of every wire; a cut cable surfaces at both ends; and the server's health.
+import { once } from 'node:events';
 import { createConnection, createServer, type Socket } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { Client, credentials, type ServiceError, status } from '@grpc/grpc-js';
@@ -12,6 +13,7 @@ import { createGrpcSnapshots } from '../../src/actors/transports/grpc-snapshots.
 import type { AdminService } from '../../src/actors/admin-service.ts';
 import type { MonitorService } from '../../src/actors/monitor-service.ts';
 import { VedetteError } from '../../src/core/errors.ts';
+import { limits } from '../../src/core/limits.ts';
 import { grpc } from '../../src/core/proto.ts';
 import type { BrokerId } from '../../src/core/ids.ts';
 import type { PeerMessage } from '../../src/streams/envelope.ts';
@@ -215,6 +217,22 @@ server(
     }),
 );
 
+server('so many may watch health, and no more; the end of the server is the end of their calls', () =>
+  withServer(async (client, begun) => {
+    const { path, requestSerialize, responseDeserialize } = Watch;
+    const watch = () => client.makeServerStreamRequest(path, requestSerialize, responseDeserialize, { service: '' });
+    const streams = Array.from({ length: limits.health.watchersMax }, watch);
+    await Promise.all(streams.map((stream) => once(stream, 'data')));
+    const refused = watch();
+    refused.on('data', () => assert.unreachable());
+    const [error] = (await once(refused, 'error')) as [ServiceError];
+    assert.is(error.code, status.RESOURCE_EXHAUSTED);
+    const ends = streams.map((stream) => once(stream, 'end'));
+    await new Promise<void>((done) => begun.stop(done));
+    await Promise.all(ends);
+  }),
+);
+
 server('health is asked in vain of a service that there is not, and lists those that there are', () =>
   withServer(async (client, begun) => {
     begun.serving(true);
@@ -223,7 +241,7 @@ server('health is asked in vain of a service that there is not, and lists those 
       (refusal: ServiceError) => refusal,
     );
     assert.is(error?.code, status.NOT_FOUND);
-    assert.match(error?.details ?? '', /no service x\.Nothing/);
+    assert.match(error?.details ?? '', /not told of x\.Nothing/);
     const listed = await new Promise<grpc.health.v1.HealthListResponse | undefined>((resolve, reject) => {
       const { path, requestSerialize, responseDeserialize } = List;
       client.makeUnaryRequest(path, requestSerialize, responseDeserialize, {}, (refusal, answer) =>

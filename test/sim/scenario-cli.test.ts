@@ -131,15 +131,16 @@ test('whoever ends it ends the simulator with it', async () => {
     },
   );
   const simulator = () => Number(readFileSync(`/proc/${child.pid}/task/${child.pid}/children`, 'utf8').trim());
+  let pid = 0;
   try {
-    await until('the simulator runs', () => simulator() > 0, 60_000);
-    const pid = simulator();
+    await until('the simulator runs', () => (pid = simulator()) > 0, 60_000);
     const ended = once(child, 'exit');
     child.kill('SIGTERM');
     assert.equal(await ended, [143, null]);
     assert.not(existsSync(`/proc/${pid}`));
   } finally {
     child.kill('SIGKILL');
+    if (pid > 0 && existsSync(`/proc/${pid}`)) process.kill(pid, 'SIGKILL');
   }
 });
 

@@ -65,8 +65,15 @@ test('nor does a broker start in one that was begun, and it lets go of the lock'
 });
 
 test('another broker’s directory is not touched', () => {
-  const { held, open } = setUp();
+  const { disk, held, open } = setUp();
+  const contents = () =>
+    ['/data', '/data/log'].flatMap((directory) =>
+      disk.list(directory).map((name) => [name, disk.size(`${directory}/${name}`)]),
+    );
+  const before = contents();
   assert.throws(() => open(() => {}, parseBrokerId('b-2')), /data directory of broker b-1, not b-2/);
+  assert.equal(contents(), before);
+  assert.ok(before.length > 1);
   assert.is(held.size, 0);
 });
 

@@ -178,6 +178,26 @@ test('what its link vouched for binds a learner, and a member that was removed, 
   }
 });
 
+test('a learner, and a member that was removed, whose leader has closed its connection, vote at once', () => {
+  for (const change of [{ voters: ['a', 'b', 'c'], learners: ['d'] }, { voters: ['a', 'b', 'c'] }]) {
+    const charts = createCharts(['a', 'b', 'c', 'd']);
+    charts.elect('a');
+    charts.settle();
+    charts.change('a', change);
+    charts.settle();
+    charts.beat('a');
+    charts.settle();
+    const { term, timer } = charts.context('d');
+    charts.step('d', { type: 'peer.closed', peer: id('b') });
+    assert.equal(charts.context('d').leader, 'a', 'that was another');
+    charts.step('d', { type: 'peer.closed', peer: id('a') });
+    assert.deepEqual([charts.context('d').leader, charts.context('d').timer], [null, timer]);
+    const { lastIndex } = charts.context('b').log;
+    charts.step('d', { type: 'vote', from: id('c'), to: id('d'), term: term + 1, lastIndex, lastTerm: term });
+    assert.equal(charts.context('d').votedFor, 'c');
+  }
+});
+
 test('a leader that vouches for itself no more is not waited for, and not all ask at one moment', () => {
   const waits = ['b', 'c'].map((follower) => {
     const charts = elected();

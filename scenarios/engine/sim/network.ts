@@ -16,7 +16,7 @@ export interface LinkFault {
 }
 
 export interface Network {
-  /** @param deliver is called when it arrives: not at all, once or twice. @param lost is called when the network drops it. */
+  /** @param deliver is called when it arrives: not at all, once or twice. @param lost is called when the network drops it, and all its copies. */
   send(from: number, to: number, deliver: () => void, lost: () => void, bytes?: number): void;
   /** One way. */
   impose(from: number, to: number, fault: LinkFault): void;
@@ -159,8 +159,20 @@ export function createNetwork(clock: VirtualClock, random: Random, members: numb
         lost();
         return;
       }
-      transmit(on, deliver, lost, bytes);
-      if (random.next() < duplicateChance || happens(on, 'duplicate')) transmit(on, deliver, lost, bytes);
+      // It is lost when none of its copies comes through.
+      let left = 2;
+      let through = false;
+      const arrived = (): void => {
+        through = true;
+        deliver();
+      };
+      const dropped = (): void => {
+        left--;
+        if (left === 0 && !through) lost();
+      };
+      transmit(on, arrived, dropped, bytes);
+      if (random.next() < duplicateChance || happens(on, 'duplicate')) transmit(on, arrived, dropped, bytes);
+      else dropped();
     },
     impose(from, to, fault) {
       const on = link(from, to);

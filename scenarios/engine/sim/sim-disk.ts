@@ -145,6 +145,7 @@ function systemError(code: string, message: string): Error {
 const missing = (path: string) => new VedetteError('FAILED_PRECONDITION', `${path}: no such file`, { field: 'data' });
 const directoryOf = (path: string) => path.slice(0, path.lastIndexOf('/'));
 
+/** For one run: its bytes are the next one's (arena.ts). */
 export function createSimDisk(random: Random, latency: Latency): SimDisk {
   /** By path: as it is now, and as it would be after a crash. */
   let names = new Map<string, SimFile>();

@@ -219,7 +219,7 @@ export function createProposer(ports: ProposerPorts): Proposer {
         0,
       );
       if (waitingBytes + bytes > waitingBytesMax) {
-        const message = `${sizeText(waitingBytes)} of rows wait for shard ${raft.id}; at most ${sizeText(waitingBytesMax)} may`;
+        const message = `no more than ${sizeText(waitingBytesMax)} of rows may wait for shard ${raft.id}`;
         clock.defer(() => done({ outcome: 'notApplied', code: 'RESOURCE_EXHAUSTED', message, leader }));
         return;
       }

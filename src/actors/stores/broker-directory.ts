@@ -5,7 +5,7 @@
 // It is looked at first because another broker's directory is not touched, and to open a log is to tidy it. Only what is read under
 // the lock counts: before that the directory may have been recovered (cluster/recovery.ts), and be of another cluster since.
 import type { BrokerId } from '../../core/ids.ts';
-import { type Beginning, openIdentity, type RecoverableIdentity } from './identity.ts';
+import { type Beginning, type Identity, openIdentity, type RecoverableIdentity } from './identity.ts';
 import type { BrokerLog } from './log.ts';
 import { type LogStorePorts, openLog } from './log-store.ts';
 
@@ -16,6 +16,7 @@ export interface BrokerDirectory {
 
 /**
  * @param mintIncarnation for a new directory.
+ * @param check what else must be so of it: asked before anything in it is touched, and again under the lock.
  * @throws VedetteError FAILED_PRECONDITION: it is another broker's, or in use; DATA_LOSS: it is damaged.
  */
 export function openBrokerDirectory(
@@ -23,9 +24,14 @@ export function openBrokerDirectory(
   self: BrokerId,
   beginning: Beginning,
   mintIncarnation: () => string,
+  check: (identity: Identity) => void = () => {},
 ): BrokerDirectory {
   const { disk, directory } = ports;
-  const whose = () => openIdentity(disk, directory, self, beginning, mintIncarnation);
+  const whose = () => {
+    const opened = openIdentity(disk, directory, self, beginning, mintIncarnation);
+    check(opened.identity);
+    return opened;
+  };
   whose();
   const log = openLog({ ...ports, directory: `${directory}/log` });
   try {

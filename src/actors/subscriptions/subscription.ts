@@ -265,7 +265,7 @@ export function openSubscription(ports: SubscriptionPorts): { close(error: Vedet
       end(
         new VedetteError(
           'RESOURCE_EXHAUSTED',
-          `${sizeText(buffered)} wait for this subscriber; at most ${sizeText(bounds.bufferedBytesMax)} may: ask for fewer hosts or metrics`,
+          `more than ${sizeText(bounds.bufferedBytesMax)} wait for this subscriber: ask for fewer hosts or metrics`,
         ),
       );
       return bytes;

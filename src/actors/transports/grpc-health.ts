@@ -1,8 +1,9 @@
-// The standard health service: whether this server may be sent work. All of its services may, or none.
+// The standard health service: whether this server may be sent work. All of the services that it is told of may, or none.
 //
 // Who watches is told what is so now, and each change of it; who does not read is told nothing in between, but the last.
 import type { sendUnaryData, ServerUnaryCall, ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { VedetteError } from '../../core/errors.ts';
+import { limits } from '../../core/limits.ts';
 import { grpc } from '../../core/proto.ts';
 import { toStatus } from './grpc-status.ts';
 
@@ -16,11 +17,13 @@ type Listed = grpc.health.v1.IHealthListResponse;
 export interface Health {
   readonly handlers: UntypedServiceImplementation;
   serving(yes: boolean): void;
+  /** Who watches hears no more: calls that go on would hold up the server's end. */
+  stop(): void;
 }
 
 /** @param names of the services; '' is the server as a whole. */
 export function createHealthService(names: readonly string[]): Health {
-  const watchers = new Set<() => void>();
+  const watchers = new Map<ServerWritableStream<Asked, Answer>, () => void>();
   let status = NOT_SERVING;
 
   const statusOf = (name: string) => (names.includes(name) ? status : SERVICE_UNKNOWN);
@@ -28,11 +31,15 @@ export function createHealthService(names: readonly string[]): Health {
   function check({ request }: ServerUnaryCall<Asked, Answer>, reply: sendUnaryData<Answer>): void {
     const name = request.service ?? '';
     if (names.includes(name)) reply(null, { status });
-    else
-      reply(toStatus(new VedetteError('NOT_FOUND', `there is no service ${name} here; there are: ${names.join(' ')}`)));
+    else reply(toStatus(new VedetteError('NOT_FOUND', `health is not told of ${name}, but of: ${names.join(' ')}`)));
   }
 
   function watch(stream: ServerWritableStream<Asked, Answer>): void {
+    if (watchers.size >= limits.health.watchersMax) {
+      const message = `${watchers.size} watch already: ask with Check`;
+      stream.emit('error', toStatus(new VedetteError('RESOURCE_EXHAUSTED', message)));
+      return;
+    }
     const name = stream.request.service ?? '';
     let told: number | null = null;
     const tell = (): void => {
@@ -40,10 +47,10 @@ export function createHealthService(names: readonly string[]): Health {
       told = statusOf(name);
       stream.write({ status: told });
     };
-    const gone = () => watchers.delete(tell);
+    const gone = () => watchers.delete(stream);
     stream.on('drain', tell);
     for (const end of ['cancelled', 'error', 'close']) stream.on(end, gone);
-    watchers.add(tell);
+    watchers.set(stream, tell);
     tell();
   }
 
@@ -55,7 +62,10 @@ export function createHealthService(names: readonly string[]): Health {
     handlers: { Check: check, Watch: watch, List: list },
     serving(yes) {
       status = yes ? SERVING : NOT_SERVING;
-      for (const tell of watchers) tell();
+      for (const tell of watchers.values()) tell();
+    },
+    stop() {
+      for (const stream of watchers.keys()) stream.end();
     },
   };
 }

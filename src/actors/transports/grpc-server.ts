@@ -89,6 +89,7 @@ export async function startGrpcServer({
     serving: health.serving,
     stop(done) {
       const force = setTimeout(() => server.forceShutdown(), limits.supervisor.callsMs);
+      health.stop();
       server.tryShutdown(() => {
         clearTimeout(force);
         done();

@@ -82,6 +82,9 @@ export const noteSilence: Decision = (context, event) => {
 export const noteVouched: Decision = (context, event) =>
   event.type === 'link.silent' ? { changes: { heardAt: vouchedAt(context, event) } } : {};
 
+/** The same hint for who does not stand: it waits for nothing, and its vote may count at once. */
+export const forgetLeader: Decision = () => ({ changes: { leader: null, heardAt: NEVER } });
+
 /** A message of a newer term was seen: join it, without a vote and without a leader yet. */
 export const adoptTerm: Decision = (context, event) => {
   if (!('term' in event)) return {};

@@ -199,7 +199,7 @@ export const takeAppendReply: Decision = (context, event) => {
   if (before === undefined) return {};
   if (raisesDoubt(before, event)) return beginDoubt(context, event, at);
   const known = isLate(before, event) ? { ...before, doubt: null } : before;
-  if (isStale(known, event)) return advanceAnd(context, from, sendAfter(context, known, event), at);
+  if (isStale(known, event)) return advanceAnd(context, from, heard(sendAfter(context, known, event), at), at);
   assert(
     rejected || index <= context.log.lastIndex,
     () => `${from} holds entry ${index} of this term, which ends at ${context.log.lastIndex}`,
@@ -216,8 +216,8 @@ export const takeHeartbeatReply: Decision = (context, event) => {
   if (known === undefined) return {};
   if (raisesDoubt(known, event)) return beginDoubt(context, event, at);
   const kept = afterLoss(known, at, context.options.electionMinMs);
-  // It does not count, but what was lost on the way to it is sent again.
-  if (isStale(known, event)) return advanceAnd(context, from, kept, at);
+  // It does not count, but it answers: what was lost on the way to it is sent again, and a snapshot where it needs one.
+  if (isStale(known, event)) return advanceAnd(context, from, heard(kept, at), at);
   const proven = proved(kept, at, Math.max(known.round, round), provenAt(known, rounds, round));
   return advanceAnd(context, from, proven, at);
 };

@@ -41,7 +41,11 @@ const takesEntries = {
   installSnapshot: { guard: 'ofThisTerm', target: 'opening', actions: 'takeSnapshot' },
 } as const;
 /** Its configuration may be an old one: whoever asks counts the votes by a newer one. */
-const votes = { vote: { guard: 'mayVote', actions: 'grantVote' }, 'link.silent': { actions: 'noteVouched' } } as const;
+const votes = {
+  vote: { guard: 'mayVote', actions: 'grantVote' },
+  'link.silent': { actions: 'noteVouched' },
+  'peer.closed': { guard: 'leaderClosed', actions: 'forgetLeader' },
+} as const;
 
 export const raftMachine = raft.createMachine({
   id: 'raft',

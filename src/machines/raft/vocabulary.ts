@@ -109,6 +109,7 @@ export const raft = base.extend({
     waitOn: decide(election.waitOn),
     noteSilence: decide(election.noteSilence),
     noteVouched: decide(election.noteVouched),
+    forgetLeader: decide(election.forgetLeader),
     askForPreVotes: decide(election.askForPreVotes),
     askForVotes: decide(election.askForVotes),
     noteVote: decide(election.noteVote),

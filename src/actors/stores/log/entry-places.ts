@@ -106,7 +106,7 @@ export class EntryPlaces {
     this.#pieces.length = Math.ceil((this.#dropped + to) / PIECE_ENTRIES);
   }
 
-  /** Without the first `count`: the others move to the front. */
+  /** Without those before `from`: the others move to the front. */
   drop(from: number): void {
     assert(from <= this.#count, () => `${from} of ${this.#count} places`);
     for (let at = 0; at < from; at++) this.#release(at);
