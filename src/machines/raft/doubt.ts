@@ -18,7 +18,8 @@
 // either had moved to the newer term, and would not have taken E, or holds E and refuses a log without it.
 //
 // Invariants
-//   1. While there is a doubt, nothing that the member says counts: neither for commits, nor for rounds, nor for check-quorum.
+//   1. While there is a doubt, nothing that the member says counts: neither for commits, nor for rounds, nor for check-quorum. That it
+//      answers is noted all the same: what it lacks is sent to it, by a snapshot where it must be.
 //   2. The doubt ends by the answer to the vouch for the very process (`boot`) that raised it; or when the member, sound, says that it
 //      holds E: what raised the doubt was said before it was vouched for, and came late. (E came after that, so nothing that was said
 //      before the disk was lost can name it.)
