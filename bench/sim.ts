@@ -2,7 +2,7 @@
 // of stepping the Raft chart in the same run, to which nothing that simulates it can come. Processor time is counted, not time on the
 // wall: others may use the machine.
 //
-//   vedette bench sim [--seconds=15] [--json]
+//   vedette bench sim [--seconds=40] [--json]
 import type { BrokerId } from '../src/core/ids.ts';
 import { parseBrokerId } from '../src/core/ids.ts';
 import { limits } from '../src/core/limits.ts';
@@ -15,11 +15,12 @@ import { runSimulation } from '../scenarios/engine/sim/simulation.ts';
 import { benchFlags } from './flags.ts';
 
 const AIM = 25_000;
-/** Until then V8 has compiled most of what is used: it takes as long as the runs themselves. */
+/** Until then V8 has compiled most of what is used: it takes as long as the runs themselves. What comes later it compiles in the part that
+ *  is measured, which is long for that reason: seeds run for hours. */
 const WARM_SEEDS = 100;
 const FIRST_SEED = 1000;
 
-const flags = benchFlags('sim', { seconds: 15 });
+const flags = benchFlags('sim', { seconds: 40 });
 
 function cpuSeconds(): number {
   const { user, system } = process.cpuUsage();
