@@ -11,7 +11,7 @@ const options = ['--include=src', '--reporter=text-summary', '--reporter=lcovonl
 const c8 = [fileURLToPath(import.meta.resolve('c8/bin/c8.js')), '--merge-async'].concat(options);
 const tests = [process.execPath, join(root, 'scripts/test.mjs')].concat(process.argv.slice(2));
 // What is counted is slow, and more seeds reach no more lines.
-const env = Object.assign({ VEDETTE_SEEDS: '1..50' }, process.env);
+const env = Object.assign({ SIMULATOR_SEEDS: '1..50' }, process.env);
 
 const child = spawn(process.execPath, c8.concat(tests), { cwd: root, stdio: 'inherit', env });
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => child.kill(signal));

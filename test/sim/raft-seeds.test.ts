@@ -1,4 +1,5 @@
-// The simulator over many seeds, on all cores. VEDETTE_SEEDS=A..B runs others; of a failing one the smallest run is printed, as a file.
+// The simulator over many seeds, on all cores. SIMULATOR_SEEDS=A..B runs others; of a failing one the smallest run is printed, as a file.
+// (Not VEDETTE_SEEDS: that is a flag of the command's.)
 // watchdog: 600s
 import { availableParallelism } from 'node:os';
 import { test } from 'uvu';
@@ -8,7 +9,7 @@ import { drawOptions } from '../../scenarios/engine/sim/options.ts';
 import { parseSeeds } from '../../scenarios/engine/sim/report.ts';
 import { runSimulation } from '../../scenarios/engine/sim/simulation.ts';
 
-const { first, last } = parseSeeds(process.env['VEDETTE_SEEDS'] ?? '1..500');
+const { first, last } = parseSeeds(process.env['SIMULATOR_SEEDS'] ?? '1..500');
 
 test(`seeds ${first}..${last}: whole Raft groups keep every invariant under faults, and recover`, async () => {
   const began = performance.now();
