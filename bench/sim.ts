@@ -15,8 +15,7 @@ import { runSimulation } from '../scenarios/engine/sim/simulation.ts';
 import { benchFlags } from './flags.ts';
 
 const AIM = 25_000;
-/** Until then V8 has compiled most of what is used: it takes as long as the runs themselves. What comes later it compiles in the part that
- *  is measured, which is long for that reason: seeds run for hours. */
+/** Until then V8 has compiled most of what is used: it takes as long as the runs themselves. */
 const WARM_SEEDS = 100;
 const FIRST_SEED = 1000;
 

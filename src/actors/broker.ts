@@ -56,7 +56,7 @@ export function createBroker(ports: BrokerPorts): Broker {
   const left = new ReplaySubject<void>(1);
   let stopping: (() => void)[] = [];
   let failure: VedetteError | null = null;
-  /** Every part is there. What fails earlier halts them at the end of that turn: what a snapshot tells, for one, is told while they are made. */
+  /** Every part is there. What fails while they are made (a snapshot tells something, for one) halts them at the end of that turn. */
   let composed = false;
 
   const machine = runMachine<typeof brokerMachine, BrokerEffect>(brokerMachine, {

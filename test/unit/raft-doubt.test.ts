@@ -199,14 +199,20 @@ test('a doubt that comes late, when the member was vouched for already, passes b
   }
 });
 
+/** b is sound again, and hears nothing more; `boot` names the doubt that is over. */
+function vouchedAndCutOff() {
+  const charts = elected();
+  charts.restartUncertain('b');
+  const { boot } = charts.context('b').options;
+  charts.advance(2 * DEFAULTS.electionMaxMs);
+  assert.equal(charts.role('b'), 'follower');
+  charts.isolate('b');
+  return { charts, boot };
+}
+
 test('a doubt that comes late passes by itself, however far the member is behind by then', () => {
   for (const count of [3, 700]) {
-    const charts = elected();
-    charts.restartUncertain('b');
-    const { boot } = charts.context('b').options;
-    charts.advance(2 * DEFAULTS.electionMaxMs);
-    assert.equal(charts.role('b'), 'follower');
-    charts.isolate('b');
+    const { charts, boot } = vouchedAndCutOff();
     for (let n = 0; n < count; n++) charts.propose('a', `${n}`);
     charts.settle();
     const answer = { type: 'appendReply', from: id('b'), to: id('a'), term: 1, rejected: false } as const;
@@ -221,12 +227,7 @@ test('a doubt that comes late passes by itself, however far the member is behind
 
 for (const silentMs of [0, 3 * DEFAULTS.electionMaxMs])
   test(`a doubt that comes late passes by itself, also when a snapshot brings the member to where the log begins, ${silentMs} ms later`, () => {
-    const charts = elected();
-    charts.restartUncertain('b');
-    const { boot } = charts.context('b').options;
-    charts.advance(2 * DEFAULTS.electionMaxMs);
-    assert.equal(charts.role('b'), 'follower');
-    charts.isolate('b');
+    const { charts, boot } = vouchedAndCutOff();
     for (let n = 0; n < 5; n++) charts.propose('a', `${n}`);
     charts.settle();
     charts.compact('a', charts.context('a').applied);
